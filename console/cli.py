@@ -1,0 +1,5 @@
+"""The command `cuebird`."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,86 @@
+"""What `fingerprints` tells the rest of the program: plain, frozen facts about feeds."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class FeedState(enum.StrEnum):
+    """What a feed is doing, as seen by its listener."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    SILENT = "silent"
+    STALLED = "stalled"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """Evidence that a spot's first audible sample was heard on a feed.
+
+    Attributes:
+        spot_id: the likeliest spot.
+        spot_ids: every spot the evidence cannot tell apart yet, `spot_id` among them, sorted
+            (cut-downs of one campaign share their heads).
+        feed_id: where it was heard.
+        onset_s: stream position of the spot's first audible sample, seconds since the feed opened.
+        decided_s: stream position of the last sample the decision needed.
+        score: log-likelihood ratio at the decision, in nats.
+        threshold: what the score had to reach, in nats.
+        speed: playback speed against the reference, 1.0 as delivered.
+        onset_mono_ns: when that first audible sample reached the capture, by CLOCK_MONOTONIC.
+        decided_mono_ns: when the decision was made.
+        decided_utc: the same instant, aware.
+    """
+
+    spot_id: str
+    spot_ids: tuple[str, ...]
+    feed_id: str
+    onset_s: float
+    decided_s: float
+    score: float
+    threshold: float
+    speed: float
+    onset_mono_ns: int
+    decided_mono_ns: int
+    decided_utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowEnd:
+    """How far a detected spot ran: sent when it ends or is cut. Never fires anything.
+
+    Attributes:
+        onset_s: the `onset_s` of the `Detection` it belongs to.
+        end_s: stream position after the last sample that still matched.
+        coverage: share of the spot's length that was heard, 0 to 1.
+        spot_id: the spot it turned out to be (a cut-down may be told from its long version only here).
+    """
+
+    spot_id: str
+    feed_id: str
+    onset_s: float
+    end_s: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedStatus:
+    """How a feed is, sent ten times a second while it lives and at each change of state.
+
+    Attributes:
+        level_db: RMS of the last block in dB full scale, -120.0 when there is none.
+        position_s: stream position of the newest sample.
+        seen_mono_ns: when the newest sample arrived, 0 before the first.
+        detail: a sentence for people, empty when there is nothing to say.
+    """
+
+    feed_id: str
+    state: FeedState
+    level_db: float
+    position_s: float
+    seen_mono_ns: int
+    sent_utc: datetime
+    detail: str = ""

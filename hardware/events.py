@@ -1,0 +1,117 @@
+"""What `hardware` tells the rest of the program: readings and what their differences mean."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class Side(enum.StrEnum):
+    """Which side of a fixture."""
+
+    HOME = "home"
+    AWAY = "away"
+
+
+class ScoreKind(enum.StrEnum):
+    """What happened on the scoreboard."""
+
+    GOAL = "goal"
+    CORRECTION = "correction"
+    PERIOD = "period"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One decoded state of a scoreboard.
+
+    Attributes:
+        offset: index of the frame's first byte in everything fed so far.
+        protocol: name of the decoder, as in `cuebird scoreboard decode --protocol`.
+        home, away: points, None where the frame leaves them blank.
+        clock: the game clock as shown, `mm:ss` or `ss.t`, empty when blank.
+        period: as shown, empty when blank.
+        running: whether the game clock runs, None where the protocol does not say.
+        valid: the frame's checksum was right, or the protocol has none and the layout is sound.
+        checked: the protocol has a checksum and it was right; without one, changes need confirmation.
+    """
+
+    offset: int
+    protocol: str
+    home: int | None
+    away: int | None
+    clock: str
+    period: str
+    running: bool | None
+    valid: bool
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreEvent:
+    """What two readings' difference means, as received and verified by the engine's MQTT link.
+
+    Attributes:
+        event_id: the message's ULID, new for each message.
+        venue, device, fixture: where it comes from and which match it tells of.
+        kind: goal, correction or period.
+        side: whose points changed; None for a period.
+        delta: points added (a correction's is negative); 0 for a period.
+        home, away: the score after the change.
+        ordinal: for a goal, the side's points after it: with fixture and side it names the goal,
+            whichever gateway reports it and however often. For a correction, the side's points after it.
+        period, clock: as shown at the change.
+        event_utc: when the change was seen at the gateway, by the gateway's clock.
+        event_mono_ns: the same instant on this machine's CLOCK_MONOTONIC, estimated from `event_utc`.
+        received_mono_ns: when the message reached this process.
+    """
+
+    event_id: str
+    venue: str
+    device: str
+    fixture: str
+    kind: ScoreKind
+    side: Side | None
+    delta: int
+    home: int
+    away: int
+    ordinal: int
+    period: str
+    clock: str
+    event_utc: datetime
+    event_mono_ns: int
+    received_mono_ns: int
+
+
+class DeviceState(enum.StrEnum):
+    """What a device is doing, from its retained state message and its silence."""
+
+    ONLINE = "online"
+    STALE = "stale"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus:
+    """How a device is, for its tile; never fires anything."""
+
+    venue: str
+    device: str
+    state: DeviceState
+    fixture: str
+    home: int | None
+    away: int | None
+    clock: str
+    period: str
+    good_frames: int
+    bad_frames: int
+    seen_mono_ns: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A message that was not believed, and why; counted, logged and shown, never fired."""
+
+    topic: str
+    reason: str
+    seen_mono_ns: int
