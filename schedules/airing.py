@@ -34,4 +34,5 @@ class Airing:
             if getattr(self, name).tzinfo is None:
                 raise ValueError(f"airing {self.airing_id}: {name} is naive; give it a time zone")
         if not self.opens_utc <= self.planned_utc <= self.closes_utc:
-            raise ValueError(f"airing {self.airing_id}: window {self.opens_utc} to {self.closes_utc} does not hold {self.planned_utc}")
+            window = f"{self.opens_utc} to {self.closes_utc}"
+            raise ValueError(f"airing {self.airing_id}: its window {window} does not hold {self.planned_utc}")
