@@ -1,5 +1,132 @@
-"""The command `cuebird`."""
+"""The command `cuebird`: its groups of verbs, and what a person sees when something is wrong.
+
+Exit codes: 0 done, 1 it could not be done (one sentence on standard error says why), 2 the command
+line itself is wrong, 130 interrupted. Heavy packages are imported by the verbs that need them, so
+that `cuebird --help` answers at once.
+"""
+
+import errno
+import logging
+import os
+import sys
+from importlib import import_module, metadata
+from typing import Annotated
+
+import click
+import typer
+
+FORESEEN = (
+    ("console.errors", "ConsoleError"),
+    ("sync.errors", "SyncError"),
+    ("fingerprints.errors", "FingerprintsError"),
+    ("hardware.errors", "HardwareError"),
+    ("schedules.errors", "SchedulesError"),
+)
+"""Root errors of the packages: their messages are written for people and printed as they are."""
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="cuebird",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Posts a sponsor's pre-approved tweet at the moment a spot airs or a goal is scored.",
+    epilog="New here? [bold]cuebird demo[/bold] shows the whole job on this machine.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cuebird {metadata.version('cuebird')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to standard error.")] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def _register() -> None:
+    for module in (
+        "demo",
+        "serve",
+        "config",
+        "listening",
+        "spots",
+        "schedule",
+        "cues",
+        "scoreboard",
+        "gateway",
+        "sandbox",
+        "user",
+        "run",
+    ):
+        import_module(f"console.commands.{module}").register(app)
+
+
+def sentence(error: BaseException) -> str | None:
+    """One sentence for people about a foreseeable error, None for one nobody foresaw."""
+    for module, name in FORESEEN:
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, getattr(loaded, name)):
+            return str(error)
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error}; another program uses this port: stop it or choose another port"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({error.filename or 'no name given'}); free some space and run this again"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit."""
+    _register()
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone: that is its right. Python must not flush into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except BaseExceptionGroup as group:
+        code = _fail(_first(group))
+    except Exception as error:
+        code = _fail(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fail(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    text = sentence(error)
+    if text is None:
+        raise error
+    typer.echo(f"cuebird: {text}", err=True)
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    main()
