@@ -1,0 +1,231 @@
+"""The settings of one installation: frozen models, one for each table of the configuration file.
+
+Values are parsed here and trusted everywhere else. What several tables say together (a feed's
+channel must exist) is checked in `console.config`, which also turns pydantic's errors into sentences.
+"""
+
+import difflib
+import os
+import re
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
+
+ID_LETTERS_MAX = 64
+FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtmp", "rtmps", "tcp", "file")
+"""What PyAV's wheel opens by itself (docs/capture.md)."""
+
+_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{ID_LETTERS_MAX - 1}}}")
+_HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`; did you mean 'x'?` for the known word most like `word`, empty when none is alike."""
+    alike = difflib.get_close_matches(word.lower(), [one.lower() for one in known], n=1, cutoff=0.6)
+    found = next((one for one in known if alike and one.lower() == alike[0]), None)
+    return f"; did you mean '{found}'?" if found else ""
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(available_timezones())
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(f"not an id; use up to {ID_LETTERS_MAX} letters, digits, - and _, beginning with a letter or digit")
+    return text
+
+
+def _handle(text: str) -> str:
+    if not _HANDLE.fullmatch(text):
+        raise ValueError("not a handle of X; write 1 to 15 letters, digits and _, without the @")
+    return text
+
+
+def _timezone(text: str) -> str:
+    if text not in _zones():
+        raise ValueError(f"not an IANA time zone such as 'Europe/Stockholm'{nearest(text, _zones())}")
+    return text
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    folder = Path((info.context or {}).get("folder", "."))
+    return Path(os.path.abspath(folder / path.expanduser()))
+
+
+def _address(text: str, schemes: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  reading it checks it
+    except ValueError as error:
+        raise ValueError(f"not an address ({error})") from error
+    if parts.scheme not in schemes:
+        raise ValueError(f"begins with '{parts.scheme}:', which is not understood; use one of {', '.join(schemes)}")
+    if not parts.hostname and parts.scheme not in ("file", "udp", "rtp"):
+        raise ValueError("names no host; write for example http://127.0.0.1:8450/name.aac")
+    return text
+
+
+def _feed_url(text: str) -> str:
+    return _address(text, FEED_SCHEMES)
+
+
+def _api_base(text: str) -> str:
+    return _address(text, ("https",)).rstrip("/")
+
+
+def _gateway_source(text: str) -> str:
+    if text.startswith("/"):
+        return text
+    if "://" not in text:
+        raise ValueError("not a source; write tcp://host:port, or the whole path of a serial port such as /dev/ttyUSB0")
+    _address(text, ("tcp",))
+    if urlsplit(text).port is None:
+        raise ValueError("names no port; write tcp://host:port")
+    return text
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+Id = Annotated[str, AfterValidator(_id)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class Table(BaseModel):
+    """Base of all tables: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Paths(Table):
+    """Where things lie. `state_dir`: ledger, sockets, people, logs. `spots_dir`: one audio file a spot."""
+
+    state_dir: AbsolutePath = Path("var")
+    spots_dir: AbsolutePath = Path("spots")
+
+
+class Engine(Table):
+    """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it."""
+
+    mode: Literal["OFF", "REHEARSAL", "LIVE"] = "OFF"
+
+
+class Publisher(Table):
+    """Where tweets go. `ca_file`: trusted instead of the system's authorities. `connections`: warm ones an account."""
+
+    api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.x.com"
+    ca_file: AbsolutePath | None = None
+    timeout_s: Seconds = 5.0
+    connections: Annotated[int, Field(ge=1, le=8)] = 2
+
+
+class Mqtt(Table):
+    """The broker. `freshness_s`: an event older than this is refused. The files are PEM, the password one line."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 1883
+    protocol: Literal["3.1.1", "5"] = "5"
+    username: Name | None = None
+    password_file: AbsolutePath | None = None
+    ca_file: AbsolutePath | None = None
+    cert_file: AbsolutePath | None = None
+    key_file: AbsolutePath | None = None
+    freshness_s: Seconds = 5.0
+
+
+class Console(Table):
+    """Where the web console listens; `cert_file` and `key_file` (PEM) together turn TLS on."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8400
+    cert_file: AbsolutePath | None = None
+    key_file: AbsolutePath | None = None
+
+
+class Listening(Table):
+    """How feeds are heard. The threshold is made from `false_per_feed_year`; see docs/fingerprints.md."""
+
+    false_per_feed_year: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 1.0
+    silence_db: Annotated[float, Field(ge=-120, lt=0, allow_inf_nan=False)] = -60.0
+    stall_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 1.5
+
+
+class Channel(Table):
+    """What viewers watch. `timezone`: the zone its plans are written in."""
+
+    id: Id
+    name: Name
+    timezone: Annotated[str, AfterValidator(_timezone)]
+
+
+class Feed(Table):
+    """One audio source of a channel."""
+
+    id: Id
+    channel: Id
+    url: Annotated[str, AfterValidator(_feed_url)]
+
+
+class Account(Table):
+    """An account of X; its keys lie in `credentials_file`, never here."""
+
+    id: Id
+    handle: Annotated[str, AfterValidator(_handle)]
+    credentials_file: AbsolutePath
+
+
+class Fixture(Table):
+    """A match. `kickoff_utc` may be left out."""
+
+    id: Id
+    home: Name
+    away: Name
+    sport: Id
+    venue: Id
+    kickoff_utc: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+
+class Device(Table):
+    """A scoreboard's gateway as the engine knows it; `key_file` holds the key its messages are signed with."""
+
+    id: Id
+    venue: Id
+    fixture: Id
+    key_file: AbsolutePath
+
+
+class Gateway(Table):
+    """What `cuebird gateway` on this machine reads: `source` is tcp://host:port or a serial port's path."""
+
+    device: Id
+    protocol: Literal["oes", "stramatel"]
+    source: Annotated[str, AfterValidator(_gateway_source)]
+
+
+class Config(Table):
+    """Everything the configuration file says, with every default filled in and every path absolute."""
+
+    paths: Paths
+    engine: Engine = Engine()
+    publisher: Publisher = Publisher()
+    mqtt: Mqtt = Mqtt()
+    console: Console = Console()
+    listening: Listening = Listening()
+    channels: tuple[Channel, ...] = Field(default=(), alias="channel", max_length=1000)
+    feeds: tuple[Feed, ...] = Field(default=(), alias="feed", max_length=1000)
+    accounts: tuple[Account, ...] = Field(default=(), alias="account", max_length=1000)
+    fixtures: tuple[Fixture, ...] = Field(default=(), alias="fixture", max_length=10_000)
+    devices: tuple[Device, ...] = Field(default=(), alias="device", max_length=1000)
+    gateway: Gateway | None = None
