@@ -1,0 +1,187 @@
+"""What the engine shows of itself: the values of docs/engine-socket.md, as frozen classes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+JsonObject = dict[str, Any]
+"""A parsed JSON object; its values are whatever JSON holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineView:
+    """The engine itself; sent once a second as `heartbeat`."""
+
+    pid: int
+    started_utc: datetime
+    utc: datetime
+    mono_ns: int
+    epoch: int
+    mode: str
+    killed: bool
+    kill_reason: str
+    kill_actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedView:
+    """A feed's last status and last match."""
+
+    feed_id: str
+    channel: str
+    state: str
+    level_db: float
+    position_s: float
+    seen_mono_ns: int
+    sent_utc: datetime | None
+    detail: str
+    last_spot: str
+    last_utc: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionView:
+    """A detection, with the channel its feed belongs to."""
+
+    spot_id: str
+    spot_ids: tuple[str, ...]
+    feed_id: str
+    channel: str
+    onset_s: float
+    decided_s: float
+    score: float
+    threshold: float
+    speed: float
+    onset_mono_ns: int
+    decided_mono_ns: int
+    decided_utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A scoreboard's last state."""
+
+    venue: str
+    device: str
+    state: str
+    fixture: str
+    home: int | None
+    away: int | None
+    clock: str
+    period: str
+    good_frames: int
+    bad_frames: int
+    refused: int
+    seen_mono_ns: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CueView:
+    """A cue and whether it could fire now."""
+
+    cue_id: str
+    name: str
+    kind: str
+    account_id: str
+    state: str
+    detail: str
+    variants_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AiringView:
+    """A planned airing and what became of it so far."""
+
+    airing_id: str
+    channel: str
+    spot_id: str
+    number: int
+    planned_utc: datetime
+    opens_utc: datetime
+    closes_utc: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptView:
+    """A firing's instants; None where it has not got so far."""
+
+    on_air_mono_ns: int | None
+    heard_mono_ns: int | None
+    decided_mono_ns: int | None
+    claimed_mono_ns: int | None
+    first_byte_mono_ns: int | None
+    answered_mono_ns: int | None
+    on_air_utc: datetime | None
+    decided_utc: datetime | None
+    answered_utc: datetime | None
+    connection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringView:
+    """A firing record with its receipt."""
+
+    firing_id: int
+    occurrence_id: str
+    cue_id: str
+    cue_name: str
+    account_id: str
+    mode: str
+    action: str
+    state: str
+    reason: str
+    guard: str
+    text: str
+    tweet_id: str | None
+    updated_utc: datetime
+    receipt: ReceiptView
+    steps_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account's connections and limits."""
+
+    account_id: str
+    handle: str
+    connections: int
+    warm: bool
+    remaining: int | None
+    reset_utc: datetime | None
+    last_answer_utc: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmView:
+    """One thing a person should know of."""
+
+    alarm_id: int
+    utc: datetime
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything at once."""
+
+    engine: EngineView
+    feeds: tuple[FeedView, ...]
+    detections: tuple[DetectionView, ...]
+    devices: tuple[DeviceView, ...]
+    cues: tuple[CueView, ...]
+    airings: tuple[AiringView, ...]
+    firings: tuple[FiringView, ...]
+    accounts: tuple[AccountView, ...]
+    alarms: tuple[AlarmView, ...]
+
+
+def as_json(value: object) -> JsonObject:
+    """A frozen class as a JSON object: instants as ISO 8601, tuples as lists, enums as their values."""
+    result: JsonObject = to_jsonable_python(value)
+    return result
