@@ -1,7 +1,7 @@
 """What `hardware` tells the rest of the program: readings and what their differences mean."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -33,6 +33,7 @@ class Reading:
         running: whether the game clock runs, None where the protocol does not say.
         valid: the frame's checksum was right, or the protocol has none and the layout is sound.
         checked: the protocol has a checksum and it was right; without one, changes need confirmation.
+        frame: the bytes it was read from, so that a record can name its evidence.
     """
 
     offset: int
@@ -44,6 +45,7 @@ class Reading:
     running: bool | None
     valid: bool
     checked: bool
+    frame: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

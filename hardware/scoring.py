@@ -1,0 +1,269 @@
+"""From readings to what they mean: goals, corrections, periods, and a score to begin again from.
+
+Pure: the instants come with the readings. The keeper remembers the last score it believed and never
+fires on the first one it sees, nor after a silence: what happened while nobody looked is not known.
+
+    blank field                    the side keeps its last score: a blank is not a zero
+    plain step of the sport        goal; at once from a checked reading, else after two equal ones
+    decrease                       correction, after two equal readings
+    larger jump                    begins again from the new score, with an alarm, after two
+    fall to 0-0, or decrease as    the board was reset for another match: begins again, with an
+      the period falls               alarm; nothing is taken back
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from hardware.errors import BadSetting
+from hardware.events import Reading, ScoreKind, Side
+
+T = TypeVar("T")
+Score = tuple[int, int]
+
+NS_PER_S = 1_000_000_000
+
+SILENCE_NS = 3 * NS_PER_S
+"""Without a valid reading for this long, the next one is a baseline. Consoles repeat ten times a second."""
+
+CONFIRMATIONS = 2
+"""Equal readings that make an unchecked or unusual change believed."""
+
+STEPS = {
+    "football": (1,),
+    "ice_hockey": (1,),
+    "handball": (1,),
+    "floorball": (1,),
+    "basketball": (1, 2, 3),
+}
+"""What one score may add, by sport."""
+
+
+class Confidence(enum.StrEnum):
+    """Why a change is believed."""
+
+    CHECKED = "checked"
+    """The frame's checksum was right."""
+
+    REPEATED = "repeated"
+    """Equal readings followed each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A reading and the instant its last byte arrived."""
+
+    reading: Reading
+    mono_ns: int
+    utc_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreChange:
+    """One goal, correction or change of period.
+
+    Attributes:
+        side, delta: as in `ScoreEvent`; no side and 0 for a period.
+        home, away: the score after the change.
+        ordinal: the side's points after it; 0 for a period.
+        first: the reading that first showed it: its instant is the event's instant, however long confirming took.
+        confidence: why it is believed.
+    """
+
+    kind: ScoreKind
+    side: Side | None
+    delta: int
+    home: int
+    away: int
+    ordinal: int
+    first: Seen
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebaselined:
+    """The keeper began again from a score without saying how it came about; one sentence why."""
+
+    home: int
+    away: int
+    reason: str
+
+
+Outcome = ScoreChange | Rebaselined
+
+
+@dataclass(slots=True)
+class _Pending(Generic[T]):
+    """A new value on its way to be believed."""
+
+    value: T
+    first: Seen
+    count: int = 1
+
+
+def steps_of(sport: str) -> tuple[int, ...]:
+    """What one score may add in `sport`.
+
+    Raises:
+        BadSetting: the sport is not known; the message names those that are.
+    """
+    try:
+        return STEPS[sport]
+    except KeyError:
+        raise BadSetting(f"sport {sport!r}: not known; use one of {', '.join(sorted(STEPS))}") from None
+
+
+class ScoreKeeper:
+    """Remembers one match's score and says what each reading changes."""
+
+    def __init__(self, *, sport: str) -> None:
+        """Keep a match of `sport`.
+
+        Raises:
+            BadSetting: the sport is not known.
+        """
+        self._steps = steps_of(sport)
+        self._score: Score | None = None
+        self._period = ""
+        self._last_mono_ns: int | None = None
+        self._pending_score: _Pending[Score] | None = None
+        self._pending_period: _Pending[str] | None = None
+        self._baseline_due = True
+
+    @property
+    def home(self) -> int | None:
+        """The home side's points as last believed, None while unknown."""
+        return None if self._score is None else self._score[0]
+
+    @property
+    def away(self) -> int | None:
+        """The away side's points as last believed, None while unknown."""
+        return None if self._score is None else self._score[1]
+
+    @property
+    def period(self) -> str:
+        """The period as last believed, empty while unknown."""
+        return self._period
+
+    def forget(self) -> None:
+        """Take the next valid reading as a baseline: the connection to the console was new or lost."""
+        self._baseline_due = True
+        self._pending_score = self._pending_period = None
+
+    def observe(self, seen: Seen) -> list[Outcome]:
+        """What this reading changes, in order: corrections before goals, scores before periods."""
+        reading = seen.reading
+        if not reading.valid:
+            return []
+        if self._last_mono_ns is not None and seen.mono_ns - self._last_mono_ns > SILENCE_NS:
+            self.forget()
+        self._last_mono_ns = seen.mono_ns
+        if self._baseline_due:
+            return self._observe_baseline(seen)
+        return [*self._observe_score(seen), *self._observe_period(seen)]
+
+    def _observe_baseline(self, seen: Seen) -> list[Outcome]:
+        reading = seen.reading
+        # Both sides must be lit: what an unlit one shows next may have happened while nobody looked.
+        if reading.home is None or reading.away is None:
+            return []
+        score = (reading.home, reading.away)
+        if not self._confirmed_score(seen, score, needed=1 if reading.checked else CONFIRMATIONS):
+            return []
+        before, self._score, self._period = self._score, score, reading.period or self._period
+        self._pending_score = self._pending_period = None
+        self._baseline_due = False
+        if before is None or before == score:
+            return []
+        return [_begin_again(score, f"the score went from {_text(before)} to {_text(score)} while the console was not heard")]
+
+    def _confirmed_score(self, seen: Seen, score: Score, *, needed: int) -> bool:
+        pending = self._pending_score
+        if pending is None or pending.value != score:
+            self._pending_score = pending = _Pending(score, seen)
+        else:
+            pending.count += 1
+        return pending.count >= needed
+
+    def _observe_score(self, seen: Seen) -> list[Outcome]:
+        reading, before = seen.reading, self._score
+        if before is None:
+            return []
+        score = (before[0] if reading.home is None else reading.home, before[1] if reading.away is None else reading.away)
+        if score == before:
+            # A blank says nothing, so it does not take a pending change back.
+            if reading.home is not None and reading.away is not None:
+                self._pending_score = None
+            return []
+        deltas = [new - old for old, new in zip(before, score, strict=True)]
+        plain = all(delta in (0, *self._steps) for delta in deltas)
+        needed = 1 if reading.checked and plain else CONFIRMATIONS
+        if not self._confirmed_score(seen, score, needed=needed) or self._pending_score is None:
+            return []
+        first, self._pending_score, self._score = self._pending_score.first, None, score
+        reason = self._reset_reason(before, score, deltas, reading.period)
+        if reason is not None:
+            self._period = reading.period or self._period
+            return [_begin_again(score, reason)]
+        confidence = Confidence.CHECKED if needed == 1 else Confidence.REPEATED
+        changes = [_change(side, delta, score, first, confidence) for side, delta in zip(Side, deltas, strict=True) if delta]
+        return sorted(changes, key=lambda change: change.delta > 0)
+
+    def _reset_reason(self, before: Score, score: Score, deltas: list[int], period: str) -> str | None:
+        if any(delta > 0 and delta not in self._steps for delta in deltas):
+            return f"the score jumped from {_text(before)} to {_text(score)}; one score adds at most {max(self._steps)}"
+        fall = -sum(delta for delta in deltas if delta < 0)
+        period_fell = period.isdigit() and self._period.isdigit() and int(period) < int(self._period)
+        if fall and (period_fell or (score == (0, 0) and fall > max(self._steps))):
+            return f"the board was reset from {_text(before)} to {_text(score)}; nothing is taken back"
+        return None
+
+    def _observe_period(self, seen: Seen) -> list[Outcome]:
+        period = seen.reading.period
+        if not period or period == self._period:
+            self._pending_period = None if period else self._pending_period
+            return []
+        pending = self._pending_period
+        if pending is None or pending.value != period:
+            self._pending_period = pending = _Pending(period, seen)
+        else:
+            pending.count += 1
+        if pending.count < (1 if seen.reading.checked else CONFIRMATIONS):
+            return []
+        known, self._period, self._pending_period = self._period, period, None
+        if not known or self._score is None:
+            return []
+        return [
+            ScoreChange(
+                kind=ScoreKind.PERIOD,
+                side=None,
+                delta=0,
+                home=self._score[0],
+                away=self._score[1],
+                ordinal=0,
+                first=pending.first,
+                confidence=Confidence.CHECKED if seen.reading.checked else Confidence.REPEATED,
+            )
+        ]
+
+
+def _change(side: Side, delta: int, score: Score, first: Seen, confidence: Confidence) -> ScoreChange:
+    home, away = score
+    return ScoreChange(
+        kind=ScoreKind.GOAL if delta > 0 else ScoreKind.CORRECTION,
+        side=side,
+        delta=delta,
+        home=home,
+        away=away,
+        ordinal=home if side is Side.HOME else away,
+        first=first,
+        confidence=confidence,
+    )
+
+
+def _begin_again(score: Score, reason: str) -> Rebaselined:
+    return Rebaselined(home=score[0], away=score[1], reason=reason)
+
+
+def _text(score: Score) -> str:
+    return f"{score[0]}-{score[1]}"
