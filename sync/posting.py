@@ -35,11 +35,23 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the last answer said of the account's rate window; None where it said nothing."""
+    """What the last answer said of the rate windows; None where it said nothing.
+
+    Attributes:
+        limit, remaining, reset_utc: the endpoint's window of 15 minutes, for this user.
+        user_day_limit, user_day_remaining, user_day_reset_utc: this user's 24 hours.
+        app_day_limit, app_day_remaining, app_day_reset_utc: the app's 24 hours, all users together.
+    """
 
     limit: int | None = None
     remaining: int | None = None
     reset_utc: datetime | None = None
+    user_day_limit: int | None = None
+    user_day_remaining: int | None = None
+    user_day_reset_utc: datetime | None = None
+    app_day_limit: int | None = None
+    app_day_remaining: int | None = None
+    app_day_reset_utc: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
