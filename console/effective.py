@@ -1,6 +1,7 @@
 """The effective configuration as text: TOML for people, JSON for programs."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ def as_toml(config: Config, path: Path) -> str:
     Keys that the file leaves out are marked `# default`, files that are not there `# no such file`.
     """
     lines = [f"# effective configuration of {path}"]
-    for header, table in _tables(config):
+    for key, table in _tables(config):
+        header = f"[[{key.partition('[')[0]}]]" if "[" in key else f"[{key}]"
         lines += ["", header, *_lines(table)]
     return "\n".join(lines) + "\n"
 
@@ -28,8 +30,8 @@ def as_json_text(config: Config, path: Path) -> str:
     for feed in settings["feed"]:
         feed["url"] = mask_url(feed["url"])
     files = [
-        {"key": f"{header.strip('[]')}.{name}", "path": str(value), "exists": value.exists()}
-        for header, table in _tables(config)
+        {"key": f"{key}.{name}", "path": str(value), "exists": os.path.exists(value)}
+        for key, table in _tables(config)
         for name, value in table
         if isinstance(value, Path)
     ]
@@ -37,12 +39,13 @@ def as_json_text(config: Config, path: Path) -> str:
 
 
 def _tables(config: Config) -> Iterator[tuple[str, BaseModel]]:
+    """Each table with its key path, `mqtt` or `feed[0]`."""
     for name, field in Config.model_fields.items():
         key, value = field.alias or name, getattr(config, name)
         if isinstance(value, BaseModel):
-            yield f"[{key}]", value
+            yield key, value
         elif value is not None:
-            yield from ((f"[[{key}]]", one) for one in value)
+            yield from ((f"{key}[{index}]", one) for index, one in enumerate(value))
 
 
 def _lines(table: BaseModel) -> Iterator[str]:
@@ -50,7 +53,7 @@ def _lines(table: BaseModel) -> Iterator[str]:
         notes = []
         if name not in table.model_fields_set:
             notes.append("default")
-        if isinstance(value, Path) and not value.exists():
+        if isinstance(value, Path) and not os.path.exists(value):
             notes.append("no such file")
         note = f"  # {', '.join(notes)}" if notes else ""
         yield f"# {name} is not set" if value is None else f"{_pair(name, value)}{note}"

@@ -1,0 +1,206 @@
+"""Broadcast time: days that run past midnight, written in a local zone, to UTC and back. Pure.
+
+A broadcast day begins at `day_start` (06:00 for Nielsen, 03:00 or 05:00 for others) and its hours go on
+counting after midnight: 25:30 on 1 March is half past one in the morning of 2 March, by the clock on
+the wall. A local time that the clock change makes ambiguous or skips is refused with both readings.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from difflib import get_close_matches
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from schedules.errors import BroadcastTimeError
+
+TIME_S_MAX = 29 * 3600 + 59 * 60 + 59
+"""29:59:59, the last second of a broadcast day that begins at 06:00."""
+DAY_S = 24 * 3600
+YEARS = range(2000, 2100)
+"""Years a plan may speak of; another one is a slip of the pen."""
+
+# Not from the calendar module: it follows the machine's language.
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_OTHER_DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
+_TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
+_SHORT_TIME = re.compile(r"([0-9]):([0-9]{2})(:[0-9]{2})?")
+_HALF_DAY_TIME = re.compile(r"([0-9]{1,2}):?([0-9]{2})(:[0-9]{2})? ?([AP])M?", re.IGNORECASE)
+_OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})")
+
+
+def parse_date(text: str) -> date:
+    """The calendar date a broadcast day begins on, from `YYYY-MM-DD`.
+
+    Raises:
+        BroadcastTimeError: anything else; a date such as 02/03/2027 is refused with its readings.
+    """
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise BroadcastTimeError(reason=_date_reason(text), fix=_date_fix(text))
+    day = _calendar_date(*(int(part) for part in match.groups()))
+    if day is None:
+        raise BroadcastTimeError(reason="no such day in the calendar", fix="write a date that exists, as YYYY-MM-DD")
+    if day.year not in YEARS:
+        raise BroadcastTimeError(reason=f"the year {day.year} cannot be meant", fix=f"use {YEARS.start} to {YEARS.stop - 1}")
+    return day
+
+
+def parse_time(text: str) -> int:
+    """Seconds from the midnight that begins the date, from `HH:MM` or `HH:MM:SS`, 00:00 to 29:59:59.
+
+    Raises:
+        BroadcastTimeError: anything else.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise BroadcastTimeError(reason="not a time", fix=_time_fix(text))
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total_s = hours * 3600 + minutes * 60 + seconds
+    if minutes > 59 or seconds > 59 or total_s > TIME_S_MAX:
+        raise BroadcastTimeError(
+            reason="no such time in a broadcast day",
+            fix="hours go from 00 to 29, minutes and seconds from 00 to 59; 25:30 is 01:30 of the next morning",
+        )
+    return total_s
+
+
+def parse_day_start(text: str) -> int:
+    """Seconds after midnight at which broadcast days begin, from `HH:MM`; 00:00 for calendar days.
+
+    Raises:
+        BroadcastTimeError: not a time, or later than 06:00 (its last hours could not be written).
+    """
+    start_s = parse_time(text)
+    if start_s > TIME_S_MAX + 1 - DAY_S:
+        raise BroadcastTimeError(reason=f"broadcast day beginning at {text}", fix="use 00:00 to 06:00")
+    return start_s
+
+
+def parse_zone(text: str) -> tzinfo:
+    """The zone named by an IANA name (`Europe/Stockholm`, `UTC`) or an offset (`+01:00`).
+
+    Raises:
+        BroadcastTimeError: neither.
+    """
+    match = _OFFSET.fullmatch(text)
+    if match is not None:
+        sign, hours, minutes = match.groups()
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        if offset <= timedelta(hours=14) and int(minutes) < 60:
+            return timezone(offset if sign == "+" else -offset)
+    elif text in _zone_names():
+        return ZoneInfo(text)
+    alike = get_close_matches(text, sorted(_zone_names()), n=1)
+    fix = f"did you mean {alike[0]}?" if alike else "write an IANA name such as Europe/Stockholm, or an offset such as +01:00"
+    raise BroadcastTimeError(reason="not a time zone", fix=fix)
+
+
+def to_utc(day: date, time_s: int, zone: tzinfo, *, day_start_s: int) -> datetime:
+    """The instant of a broadcast time, aware, in UTC.
+
+    Args:
+        day: the broadcast day.
+        time_s: wall clock seconds from that day's midnight, 0 to `TIME_S_MAX`.
+        zone: where the clock hangs.
+        day_start_s: when broadcast days begin, seconds after midnight.
+
+    Raises:
+        BroadcastTimeError: the time lies before the day begins, or the clock change makes it
+            ambiguous or skips it. Both readings are told.
+    """
+    if time_s < day_start_s:
+        raise _too_early(day, time_s, day_start_s)
+    wall = datetime(day.year, day.month, day.day) + timedelta(seconds=time_s)  # noqa: DTZ001  a wall clock has no zone yet
+    readings = [wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
+    first_utc, second_utc = (reading.astimezone(UTC) for reading in readings)
+    if first_utc == second_utc:
+        return first_utc
+    happens = "happens twice" if first_utc.astimezone(zone).replace(tzinfo=None) == wall else "is skipped"
+    offsets = [_offset_text(reading) for reading in readings]
+    raise BroadcastTimeError(
+        reason=f"{wall:%H:%M:%S} on {wall:%Y-%m-%d} {happens} in {zone} as the clock changes: "
+        f"{first_utc:%H:%M:%S} UTC by {offsets[0]}, {second_utc:%H:%M:%S} UTC by {offsets[1]}",
+        fix=f"write {offsets[0]} or {offsets[1]} as its zone",
+    )
+
+
+def from_utc(instant_utc: datetime, zone: tzinfo, *, day_start_s: int) -> tuple[date, int]:
+    """The broadcast day and the wall clock seconds from its midnight: the inverse of `to_utc`.
+
+    The second pass of an hour that happens twice gives the same answer as the first.
+    """
+    wall = instant_utc.astimezone(zone)
+    since_midnight_s = wall.hour * 3600 + wall.minute * 60 + wall.second
+    if since_midnight_s >= day_start_s:
+        return wall.date(), since_midnight_s
+    return wall.date() - timedelta(days=1), since_midnight_s + DAY_S
+
+
+def clock_text(time_s: int) -> str:
+    """`HH:MM:SS`, hours counting on past 23."""
+    return f"{time_s // 3600:02}:{time_s // 60 % 60:02}:{time_s % 60:02}"
+
+
+def _too_early(day: date, time_s: int, day_start_s: int) -> BroadcastTimeError:
+    written, after_midnight = clock_text(time_s), clock_text(time_s + DAY_S)
+    return BroadcastTimeError(
+        reason=f"{written} lies before the broadcast day begins at {clock_text(day_start_s)}",
+        fix=f"write {after_midnight} for the morning of {day + timedelta(days=1)}, or {day - timedelta(days=1)} and "
+        f"{after_midnight} for the morning of {day}; a plan of calendar days is read with day start 00:00",
+    )
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _calendar_date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _readings(text: str) -> list[date]:
+    match = _OTHER_DATE.fullmatch(text)
+    if match is None:
+        return []
+    first, second, year = (int(part) for part in match.groups())
+    found = {_calendar_date(year, second, first), _calendar_date(year, first, second)} - {None}
+    return sorted(day for day in found if day is not None)
+
+
+def _date_reason(text: str) -> str:
+    readings = _readings(text)
+    if len(readings) == 2:
+        return f"could be {_long(readings[0])} or {_long(readings[1])}"
+    return "not a date of this layout" if readings else "not a date"
+
+
+def _date_fix(text: str) -> str:
+    readings = _readings(text)
+    return f"write {' or '.join(str(day) for day in readings)}" if readings else "write YYYY-MM-DD"
+
+
+def _long(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def _time_fix(text: str) -> str:
+    half = _HALF_DAY_TIME.fullmatch(text)
+    if half is not None and 1 <= int(half[1]) <= 12:
+        hour = int(half[1]) % 12 + (12 if half[4].upper() == "P" else 0)
+        return f"write {hour:02}:{half[2]}{half[3] or ''}, hours count to 29"
+    if _SHORT_TIME.fullmatch(text):
+        return f"write 0{text}"
+    return "write HH:MM or HH:MM:SS"
+
+
+def _offset_text(local: datetime) -> str:
+    offset_s = round((local.utcoffset() or timedelta()).total_seconds())
+    return f"{'-' if offset_s < 0 else '+'}{abs(offset_s) // 3600:02}:{abs(offset_s) // 60 % 60:02}"
