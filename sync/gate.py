@@ -1,0 +1,178 @@
+"""The gate: every reason not to send, judged in one fixed order. Pure.
+
+It is judged inside the claim's transaction, on what the ledger says at that instant, and the first guard
+that fails gives the firing its reason. A new reason not to send belongs here and nowhere else.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sync.decide import Intent
+from sync.states import FiringState, Mode
+
+FEED_STATUS_AGE_MAX_NS = 2_000_000_000
+"""A feed whose listener has not spoken for this long is not believed."""
+
+
+class Guard(enum.StrEnum):
+    """The guards in the order in which they are judged."""
+
+    KILL = "kill"
+    MODE = "mode"
+    WINDOW = "window"
+    APPROVAL = "approval"
+    ACCOUNT = "account"
+    OCCURRENCE = "occurrence"
+    DEADLINE = "deadline"
+    EVIDENCE = "evidence"
+    CAPS = "caps"
+    TEXT = "text"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapUse:
+    """How much of a cap is used: `used` firings of `allowed` within the period."""
+
+    scope: str
+    period: str
+    used: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the ledger and the engine know at the instant of the claim.
+
+    Attributes:
+        fenced: another engine has taken over the ledger.
+        cue_sha256: hash of the cue in the ledger, None if it has been removed.
+        approved_sha256: hash its latest approval covers, None without one.
+        account_fault: why the account cannot post; empty when it can.
+        used_by: the firing that already has this occurrence, cue and account.
+        caps: every cap that counts for this firing.
+        used_texts: those of the intent's texts that have left this account before.
+        hold: why the cue is held; empty when it is not.
+    """
+
+    now_mono_ns: int
+    killed: bool
+    kill_reason: str
+    fenced: bool
+    mode: Mode
+    cue_sha256: str | None
+    approved_sha256: str | None
+    account_fault: str
+    used_by: int | None
+    caps: tuple[CapUse, ...]
+    used_texts: frozenset[str]
+    hold: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One guard's answer; `reason` is empty when it lets the firing pass."""
+
+    guard: Guard
+    reason: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether this guard has nothing against it."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All verdicts in order, and the text that would leave."""
+
+    verdicts: tuple[Verdict, ...]
+    text: str | None
+
+    @property
+    def against(self) -> Verdict | None:
+        """The first guard that fails, None when the firing may leave."""
+        return next((verdict for verdict in self.verdicts if not verdict.passed), None)
+
+    @property
+    def state(self) -> FiringState:
+        """What becomes of the firing by this judgement."""
+        if self.against is None:
+            return FiringState.CLAIMED
+        return FiringState.EXPIRED if self.against.guard is Guard.DEADLINE else FiringState.DECLINED
+
+
+def judge(intent: Intent, facts: Facts) -> Judgement:
+    """Every guard's verdict on firing this intent now."""
+    text = next((text for text in intent.texts if text not in facts.used_texts), None)
+    verdicts = tuple(Verdict(guard=guard, reason=reason) for guard, reason in _verdicts(intent, facts, text))
+    return Judgement(verdicts=verdicts, text=text)
+
+
+def _verdicts(intent: Intent, facts: Facts, text: str | None) -> Iterator[tuple[Guard, str]]:
+    yield Guard.KILL, _kill(facts)
+    yield Guard.MODE, "the mode is OFF" if facts.mode is Mode.OFF else ""
+    yield Guard.WINDOW, _window(intent)
+    yield Guard.APPROVAL, _approval(intent, facts)
+    yield Guard.ACCOUNT, facts.account_fault
+    yield Guard.OCCURRENCE, _occurrence(intent, facts)
+    yield Guard.DEADLINE, _deadline(intent, facts)
+    yield Guard.EVIDENCE, _evidence(intent)
+    yield Guard.CAPS, _caps(facts)
+    yield Guard.TEXT, intent.text_fault or ("" if text is not None else "every variant has been used")
+    yield Guard.HOLD, facts.hold
+
+
+def _kill(facts: Facts) -> str:
+    if facts.killed:
+        return f"killed: {facts.kill_reason}" if facts.kill_reason else "killed"
+    return "FENCED: another engine has taken over" if facts.fenced else ""
+
+
+def _window(intent: Intent) -> str:
+    if intent.off_plan:
+        return "off plan: no airing of this spot is planned on this channel now"
+    window = intent.window
+    if window is None or window.opens_utc <= window.on_air_utc <= window.closes_utc:
+        return ""
+    return f"outside its window, {window.opens_utc:%H:%M:%S} to {window.closes_utc:%H:%M:%S} UTC"
+
+
+def _approval(intent: Intent, facts: Facts) -> str:
+    if facts.cue_sha256 is None:
+        return "the cue has been removed"
+    if facts.approved_sha256 is None:
+        return "the cue is not approved"
+    if facts.approved_sha256 != facts.cue_sha256:
+        return "the cue was changed after its approval"
+    return "" if intent.cue.sha256() == facts.approved_sha256 else "the engine knows another version of the cue; reload"
+
+
+def _occurrence(intent: Intent, facts: Facts) -> str:
+    if facts.used_by is not None:
+        return f"fired already: firing {facts.used_by}"
+    return "the goal has been taken back" if intent.taken_back else ""
+
+
+def _deadline(intent: Intent, facts: Facts) -> str:
+    late_ns = facts.now_mono_ns - intent.deadline_mono_ns
+    return f"{late_ns / 1e6:.0f} ms after its deadline" if late_ns > 0 else ""
+
+
+def _evidence(intent: Intent) -> str:
+    evidence = intent.evidence
+    if evidence is None:
+        return ""
+    if evidence.status_age_ns is None:
+        return f"feed {evidence.feed_id} has sent no status"
+    if evidence.status_age_ns > FEED_STATUS_AGE_MAX_NS:
+        return f"feed {evidence.feed_id} was last heard of {evidence.status_age_ns / 1e9:.1f} s before"
+    if not evidence.score >= evidence.threshold:
+        return f"evidence {evidence.score:.1f} is below the threshold {evidence.threshold:.1f}"
+    return ""
+
+
+def _caps(facts: Facts) -> str:
+    full = next((cap for cap in facts.caps if cap.used >= cap.allowed), None)
+    return f"cap: {full.scope} has fired {full.used} of {full.allowed} {full.period}" if full else ""

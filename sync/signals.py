@@ -1,0 +1,89 @@
+"""What happened out there, in the engine's own words, with an identity that does not depend on who told it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from schedules.airing import Airing
+
+OccurrenceId = NewType("OccurrenceId", str)
+"""Names a real-world event: the same whoever reports it, and however often."""
+
+
+def airing_occurrence(airing: Airing) -> OccurrenceId:
+    """The broadcast of a spot that a plan foresaw; main and backup feed hear the same one."""
+    return OccurrenceId(f"airing:{airing.airing_id}")
+
+
+def off_plan_occurrence(*, channel: str, spot_id: str, onset_utc: datetime) -> OccurrenceId:
+    """A spot heard where no plan has it. It never fires; the instant keeps the records apart."""
+    return OccurrenceId(f"heard:{channel}/{spot_id}/{onset_utc:%Y-%m-%dT%H:%M:%S.%f}Z")
+
+
+def goal_occurrence(*, fixture: str, side: str, ordinal: int, take: int) -> OccurrenceId:
+    """A goal: the side's points after it, and how often that goal has been scored anew after being taken back."""
+    return OccurrenceId(f"goal:{fixture}/{side}/{ordinal}/{take}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotHeard:
+    """A spot began on a feed.
+
+    Attributes:
+        airing: the planned broadcast it belongs to, None off plan.
+        spot_ids: the spots the evidence cannot tell apart, sorted.
+        score, threshold: the evidence and what it had to reach, in nats.
+        on_air_mono_ns, on_air_utc: its first audible sample.
+        heard_mono_ns: the listener's decision.
+    """
+
+    occurrence_id: OccurrenceId
+    airing: Airing | None
+    spot_id: str
+    spot_ids: tuple[str, ...]
+    channel: str
+    feed_id: str
+    score: float
+    threshold: float
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalScored:
+    """A side scored.
+
+    Attributes:
+        taken_back: this very goal has been taken back already (the report is late).
+        on_air_mono_ns, on_air_utc: the change of the scoreboard.
+        heard_mono_ns: when the event reached the engine.
+    """
+
+    occurrence_id: OccurrenceId
+    fixture: str
+    side: str
+    ordinal: int
+    home_score: int
+    away_score: int
+    period: str
+    clock: str
+    taken_back: bool
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalTakenBack:
+    """A goal that stood until now does not count: one signal a goal."""
+
+    occurrence_id: OccurrenceId
+    fixture: str
+    side: str
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+Signal = SpotHeard | GoalScored | GoalTakenBack

@@ -1,0 +1,90 @@
+"""The one place where what the leaves report becomes signals. Pure: time and knowledge come as arguments."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from fingerprints.events import Detection
+from hardware.events import ScoreEvent, ScoreKind
+from schedules.airing import Airing
+from sync.fixtures import FixtureState, correct, score
+from sync.signals import GoalScored, GoalTakenBack, SpotHeard, airing_occurrence, goal_occurrence, off_plan_occurrence
+
+
+def spot_signal(
+    detection: Detection, *, channel: str, airings: Iterable[Airing], now_mono_ns: int, now_utc: datetime
+) -> SpotHeard:
+    """The signal of a detection: the airing whose window holds the onset, or off plan.
+
+    The onset's UTC instant is counted back from now by the monotonic clock, so that a listener's
+    wall clock has no say. Of several windows the one planned nearest counts, whatever the listener
+    thinks likeliest: two feeds that cannot tell cut-downs apart must name the same airing.
+    """
+    onset_utc = now_utc - timedelta(microseconds=(now_mono_ns - detection.onset_mono_ns) / 1000)
+    airing = airing_at(airings, channel=channel, spot_ids=detection.spot_ids, instant_utc=onset_utc)
+    if airing is None:
+        occurrence_id = off_plan_occurrence(channel=channel, spot_id=detection.spot_id, onset_utc=onset_utc)
+    else:
+        occurrence_id = airing_occurrence(airing)
+    return SpotHeard(
+        occurrence_id=occurrence_id,
+        airing=airing,
+        spot_id=airing.spot_id if airing else detection.spot_id,
+        spot_ids=detection.spot_ids,
+        channel=channel,
+        feed_id=detection.feed_id,
+        score=detection.score,
+        threshold=detection.threshold,
+        on_air_mono_ns=detection.onset_mono_ns,
+        on_air_utc=onset_utc,
+        heard_mono_ns=detection.decided_mono_ns,
+    )
+
+
+def airing_at(airings: Iterable[Airing], *, channel: str, spot_ids: Iterable[str], instant_utc: datetime) -> Airing | None:
+    """The airing of one of the spots whose window holds the instant, nearest to its plan; None if there is none."""
+    wanted = frozenset(spot_ids)
+    held = [
+        airing
+        for airing in airings
+        if airing.channel == channel and airing.spot_id in wanted and airing.opens_utc <= instant_utc <= airing.closes_utc
+    ]
+    return min(held, key=lambda airing: (abs(airing.planned_utc - instant_utc), airing.airing_id), default=None)
+
+
+def score_signals(state: FixtureState, event: ScoreEvent) -> tuple[FixtureState, tuple[GoalScored | GoalTakenBack, ...]]:
+    """The match after a score event, and what the event means for cues."""
+    if event.side is None or event.kind is ScoreKind.PERIOD:
+        return state, ()
+    if event.kind is ScoreKind.GOAL:
+        state, take, taken_back = score(state, event.side, event.ordinal, event.event_utc)
+        return state, (_goal(event, side=event.side, take=take, taken_back=taken_back),)
+    state, back = correct(state, event.side, event.ordinal, event.event_utc)
+    return state, tuple(_taken_back(event, side=event.side, ordinal=ordinal, take=take) for ordinal, take in back)
+
+
+def _goal(event: ScoreEvent, *, side: str, take: int, taken_back: bool) -> GoalScored:
+    return GoalScored(
+        occurrence_id=goal_occurrence(fixture=event.fixture, side=side, ordinal=event.ordinal, take=take),
+        fixture=event.fixture,
+        side=side,
+        ordinal=event.ordinal,
+        home_score=event.home,
+        away_score=event.away,
+        period=event.period,
+        clock=event.clock,
+        taken_back=taken_back,
+        on_air_mono_ns=event.event_mono_ns,
+        on_air_utc=event.event_utc,
+        heard_mono_ns=event.received_mono_ns,
+    )
+
+
+def _taken_back(event: ScoreEvent, *, side: str, ordinal: int, take: int) -> GoalTakenBack:
+    return GoalTakenBack(
+        occurrence_id=goal_occurrence(fixture=event.fixture, side=side, ordinal=ordinal, take=take),
+        fixture=event.fixture,
+        side=side,
+        on_air_mono_ns=event.event_mono_ns,
+        on_air_utc=event.event_utc,
+        heard_mono_ns=event.received_mono_ns,
+    )
