@@ -128,7 +128,7 @@ class _RowReader:
             if len(self._hints) >= NEAREST_LOOKUPS_MAX:
                 return add
             by_lower = {name.lower(): name for name in sorted(known)}
-            alike = [by_lower[name] for name in get_close_matches(value.lower(), by_lower, n=3)]
+            alike = [by_lower[name] for name in get_close_matches(value.lower(), by_lower, n=3, cutoff=0.7)]
             self._hints[column, value] = f"did you mean {' or '.join(alike)}?" if alike else add
         return self._hints[column, value]
 
