@@ -122,7 +122,7 @@ class XPublisher:
 
         async def send(client: SignedClient) -> str:
             response = await client.request("POST", "/2/tweets", json=shot.body, user_auth=True)
-            return _posted_id(response.status, await response.read())
+            return _posted_id(response.status, await response.text(encoding="utf-8", errors="replace"))
 
         return await self._send(shot.account_id, send, withhold, has_body=True, deadline_mono_ns=shot.deadline_mono_ns)
 
@@ -250,7 +250,7 @@ class XPublisher:
         return None
 
 
-def _posted_id(http_status: int, body: bytes) -> str:
+def _posted_id(http_status: int, body: str) -> str:
     try:
         tweet_id = json.loads(body)["data"]["id"]
     except (ValueError, KeyError, TypeError) as error:
