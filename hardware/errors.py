@@ -1,11 +1,12 @@
 """Everything that can foreseeably go wrong with devices.
 
 HardwareError
-├── UnknownProtocol   no decoder of that name
-├── BadScript         a simulated match that cannot be played
-├── BadSetting        an address, source or name that cannot be used
-├── BrokerTrouble     the embedded broker does not start
-└── RefusedMessage    a message that is not believed (in `hardware.messages`)
+├── UnknownProtocolError   no decoder of that name
+├── ScriptError            a simulated match that cannot be played
+├── SettingError           an address, source, name or key that cannot be used
+├── ConsoleLostError       the scoreboard console cannot be reached or has fallen silent
+├── EmbeddedBrokerError    the embedded broker does not start
+└── RefusedMessage         a message that is not believed; its text is the reason
 
 Messages are one sentence for people: the thing, the value, the fix.
 """
@@ -15,17 +16,25 @@ class HardwareError(Exception):
     """Root of the package's errors."""
 
 
-class UnknownProtocol(HardwareError):
+class UnknownProtocolError(HardwareError):
     """No decoder of that name."""
 
 
-class BadScript(HardwareError):
+class ScriptError(HardwareError):
     """A match script that cannot be read or played."""
 
 
-class BadSetting(HardwareError):
+class SettingError(HardwareError):
     """An address, source, name or key that cannot be used."""
 
 
-class BrokerTrouble(HardwareError):
+class ConsoleLostError(HardwareError):
+    """The scoreboard console cannot be reached or has fallen silent; the gateway tries again."""
+
+
+class EmbeddedBrokerError(HardwareError):
     """The embedded broker did not start."""
+
+
+class RefusedMessage(HardwareError):  # noqa: N818  it says what happened to the message, not what is wrong with the program
+    """A message that is not believed; the text is the reason."""

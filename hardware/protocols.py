@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hardware import oes, stramatel
 from hardware.board import Board
 from hardware.decoding import Decoder
-from hardware.errors import UnknownProtocol
+from hardware.errors import UnknownProtocolError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,9 @@ def protocol_named(name: str) -> ScoreboardProtocol:
     """The protocol called `name`.
 
     Raises:
-        UnknownProtocol: there is none; the message names those there are.
+        UnknownProtocolError: there is none; the message names those there are.
     """
     try:
         return PROTOCOLS[name]
     except KeyError:
-        raise UnknownProtocol(f"{name}: not a known scoreboard protocol; known are {', '.join(sorted(PROTOCOLS))}") from None
+        raise UnknownProtocolError(f"{name}: not a known scoreboard protocol; known are {', '.join(sorted(PROTOCOLS))}") from None

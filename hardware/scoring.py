@@ -15,7 +15,7 @@ import enum
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from hardware.errors import BadSetting
+from hardware.errors import SettingError
 from hardware.events import Reading, ScoreKind, Side
 
 T = TypeVar("T")
@@ -105,12 +105,12 @@ def steps_of(sport: str) -> tuple[int, ...]:
     """What one score may add in `sport`.
 
     Raises:
-        BadSetting: the sport is not known; the message names those that are.
+        SettingError: the sport is not known; the message names those that are.
     """
     try:
         return STEPS[sport]
     except KeyError:
-        raise BadSetting(f"sport {sport!r}: not known; use one of {', '.join(sorted(STEPS))}") from None
+        raise SettingError(f"sport {sport!r}: not known; use one of {', '.join(sorted(STEPS))}") from None
 
 
 class ScoreKeeper:
@@ -120,7 +120,7 @@ class ScoreKeeper:
         """Keep a match of `sport`.
 
         Raises:
-            BadSetting: the sport is not known.
+            SettingError: the sport is not known.
         """
         self._steps = steps_of(sport)
         self._score: Score | None = None
@@ -207,7 +207,8 @@ class ScoreKeeper:
             return [_begin_again(score, reason)]
         confidence = Confidence.CHECKED if needed == 1 else Confidence.REPEATED
         changes = [_change(side, delta, score, first, confidence) for side, delta in zip(Side, deltas, strict=True) if delta]
-        return sorted(changes, key=lambda change: change.delta > 0)
+        changes.sort(key=lambda change: change.delta > 0)
+        return [*changes]
 
     def _reset_reason(self, before: Score, score: Score, deltas: list[int], period: str) -> str | None:
         if any(delta > 0 and delta not in self._steps for delta in deltas):

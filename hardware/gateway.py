@@ -1,0 +1,296 @@
+"""The gateway: reads one console, publishes what its score does, signed.
+
+Three tasks: read the console, keep a connection to the broker, and on it publish events as they
+happen and the state about twice a second. The console and the broker may come and go independently.
+An event is stamped when the last byte of the frame that first showed it arrived, and is dropped, not
+sent late, when it has grown older than the freshness window before the broker could be reached.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import aiomqtt
+
+from hardware.clock_quality import clock_quality
+from hardware.decoding import Decoder
+from hardware.errors import ConsoleLostError
+from hardware.events import Reading
+from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
+from hardware.mqtt import ANSWER_TIMEOUT_S, BrokerAddress, Will, client, expiring, stop_if_cancelled, tls_context
+from hardware.protocols import protocol_named
+from hardware.scoring import ScoreChange, ScoreKeeper, Seen
+from hardware.sources import parse_source
+from hardware.topics import DeviceTopic
+from hardware.ulid import new_ulid
+from timebase import Backoff, Clock
+
+log = logging.getLogger(__name__)
+
+OUTBOX_EVENTS_MAX = 64
+STATE_EVERY_S = 0.5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """What one gateway reads and whom it tells.
+
+    Attributes:
+        venue, device, fixture: who we are and which match we keep.
+        sport: key of `hardware.scoring.STEPS`.
+        protocol: key of `hardware.protocols.PROTOCOLS`.
+        source: `tcp://host:port` or the path of a serial port.
+        key: the device's secret.
+        freshness_s: an event older than this is not sent any more.
+    """
+
+    venue: str
+    device: str
+    fixture: str
+    sport: str
+    protocol: str
+    source: str
+    key: bytes = field(repr=False)
+    address: BrokerAddress
+    freshness_s: float = FRESHNESS_S
+
+
+class Gateway:
+    """One console's way to the broker; runs until cancelled."""
+
+    def __init__(self, settings: GatewaySettings, *, clock: Clock) -> None:
+        """Prepare; nothing is opened yet.
+
+        Raises:
+            UnknownProtocolError, SettingError: the settings cannot work.
+        """
+        self._settings, self._clock = settings, clock
+        self._protocol = protocol_named(settings.protocol)
+        self._source = parse_source(settings.source, baud=self._protocol.baud)
+        self._keeper = ScoreKeeper(sport=settings.sport)
+        self._event_topic = DeviceTopic(venue=settings.venue, device=settings.device, leaf="event")
+        self._state_topic = DeviceTopic(venue=settings.venue, device=settings.device, leaf="state")
+        self._boot = new_ulid(self._utc_ns())
+        self._sequence = 0
+        self._outbox: deque[EventBody] = deque()
+        self._outbox_filled = asyncio.Event()
+        self._console_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
+        self._broker_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
+        self._console_state: Literal["online", "console_silent"] = "console_silent"
+        self._detail = "the console has not been heard yet"
+        self._last: Reading | None = None
+        self._good_frames = self._bad_frames = self._dropped_events = 0
+        self.connected = asyncio.Event()
+        """Set while the broker takes our messages."""
+
+    async def run(self) -> None:
+        """Read and publish until cancelled; then say goodbye.
+
+        Raises:
+            SettingError: the TLS files cannot be used. Everything else is retried.
+        """
+        self._tls = await asyncio.to_thread(tls_context, self._settings.address)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stay_on_console(), name="gateway-console")
+            tasks.create_task(self._stay_on_broker(), name="gateway-broker")
+
+    # --- the console
+
+    async def _stay_on_console(self) -> None:
+        while True:
+            self._keeper.forget()
+            try:
+                # A new decoder: half a frame from before must not meet half a frame from now.
+                await self._read_console(self._protocol.decoder())
+            except ConsoleLostError as lost:
+                if self._console_state == "online" or self._detail != str(lost):
+                    log.warning("gateway.console_lost", extra={"source": str(self._source), "error": str(lost)})
+                self._console_state, self._detail = "console_silent", str(lost)
+            await self._clock.sleep(self._console_backoff.next_s())
+
+    async def _read_console(self, decoder: Decoder) -> None:
+        good_before, bad_before = self._good_frames, self._bad_frames
+        async with contextlib.aclosing(self._source.chunks()) as chunks:
+            async for chunk in chunks:
+                mono_ns, utc_ns = self._clock.mono_ns(), self._utc_ns()
+                readings = decoder.feed(chunk)
+                self._good_frames, self._bad_frames = good_before + decoder.good_frames, bad_before + decoder.bad_frames
+                for reading in readings:
+                    self._take(Seen(reading=reading, mono_ns=mono_ns, utc_ns=utc_ns))
+
+    def _take(self, seen: Seen) -> None:
+        if not seen.reading.valid:
+            return
+        if self._console_state != "online":
+            log.info("gateway.console_heard", extra={"source": str(self._source)})
+            self._console_state, self._detail = "online", ""
+            self._console_backoff.reset()
+        self._last = seen.reading
+        for outcome in self._keeper.observe(seen):
+            if isinstance(outcome, ScoreChange):
+                self._enqueue(outcome)
+            else:
+                self._detail = outcome.reason
+                log.warning("gateway.rebaselined", extra={"reason": outcome.reason, "device": self._settings.device})
+
+    def _enqueue(self, change: ScoreChange) -> None:
+        if len(self._outbox) >= OUTBOX_EVENTS_MAX:
+            self._drop(self._outbox.popleft(), "the outbox is full")
+        self._sequence += 1
+        settings, shown, quality = self._settings, change.first.reading, clock_quality()
+        self._outbox.append(
+            EventBody(
+                version=1,
+                id=new_ulid(change.first.utc_ns),
+                boot=self._boot,
+                sequence=self._sequence,
+                venue=settings.venue,
+                device=settings.device,
+                fixture=settings.fixture,
+                type=change.kind,
+                side=change.side,
+                delta=change.delta,
+                home=change.home,
+                away=change.away,
+                ordinal=change.ordinal,
+                period=shown.period,
+                clock=shown.clock,
+                t_event_ns=change.first.utc_ns,
+                t_pub_ns=change.first.utc_ns,
+                clock_source=quality.source,
+                clock_error_us=quality.error_us,
+                confidence=change.confidence.value,
+                protocol=shown.protocol,
+                frame_sha256=hashlib.sha256(shown.frame).hexdigest(),
+                key=key_id(settings.key),
+            )
+        )
+        self._outbox_filled.set()
+
+    def _drop(self, event: EventBody, reason: str) -> None:
+        self._dropped_events += 1
+        log.error("gateway.event_dropped", extra={"event": event.id, "type": event.type.value, "reason": reason})
+
+    # --- the broker
+
+    async def _stay_on_broker(self) -> None:
+        reported = ""
+        while True:
+            try:
+                await self._publish()
+            except* aiomqtt.MqttError as errors:
+                text = str(errors.exceptions[0])
+                if self.connected.is_set() or text != reported:
+                    log.warning("gateway.broker_lost", extra={"broker": str(self._settings.address), "error": text})
+                reported = text
+            finally:
+                self.connected.clear()
+            stop_if_cancelled()
+            await self._clock.sleep(self._broker_backoff.next_s())
+
+    async def _publish(self) -> None:
+        settings = self._settings
+        connection = client(
+            settings.address,
+            identifier=f"cuebird-gateway-{settings.venue}-{settings.device}",
+            will=Will(topic=str(self._state_topic), payload=self._signed_state("offline", "the gateway vanished")),
+            tls=self._tls,
+        )
+        async with connection:
+            self._broker_backoff.reset()
+            self.connected.set()
+            log.info("gateway.broker_reached", extra={"broker": str(settings.address)})
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._publish_events(connection), name="gateway-events")
+                    tasks.create_task(self._publish_states(connection), name="gateway-states")
+            except asyncio.CancelledError:
+                with contextlib.suppress(aiomqtt.MqttError):
+                    await self._publish_state(connection, self._signed_state("offline", "the gateway was stopped"))
+                raise
+
+    async def _publish_events(self, connection: aiomqtt.Client) -> None:
+        while True:
+            while self._outbox:
+                event = self._outbox[0]
+                age_s = (self._utc_ns() - event.t_event_ns) / NS_PER_S
+                if age_s > self._settings.freshness_s:
+                    self._drop(event, f"{age_s:.1f} s old before the broker could be reached")
+                else:
+                    await self._publish_event(connection, event)
+                # Only now: a failed publication is repeated under the same id after the next connection.
+                if self._outbox and self._outbox[0] is event:
+                    self._outbox.popleft()
+            self._outbox_filled.clear()
+            await self._outbox_filled.wait()
+
+    async def _publish_event(self, connection: aiomqtt.Client, event: EventBody) -> None:
+        published_ns = self._utc_ns()
+        message = sign(self._event_topic, event.model_copy(update={"t_pub_ns": published_ns}), self._settings.key)
+        await connection.publish(
+            str(self._event_topic),
+            message,
+            qos=1,
+            retain=False,
+            properties=expiring(self._settings.address, after_s=self._settings.freshness_s),
+            timeout=ANSWER_TIMEOUT_S,
+        )
+        log.info(
+            "gateway.event_published",
+            extra={
+                "event": event.id,
+                "type": event.type.value,
+                "side": event.side,
+                "home": event.home,
+                "away": event.away,
+                "waited_ms": (published_ns - event.t_event_ns) / 1e6,
+            },
+        )
+
+    async def _publish_states(self, connection: aiomqtt.Client) -> None:
+        """Publish on change, at most every `STATE_EVERY_S`, and at least every second time without one."""
+        published, skipped = None, False
+        while True:
+            state = self._state(self._console_state, self._detail)
+            unstamped = state.model_copy(update={"t_pub_ns": 0})
+            skipped = unstamped == published and not skipped
+            if not skipped:
+                await self._publish_state(connection, sign(self._state_topic, state, self._settings.key))
+                published = unstamped
+            await self._clock.sleep(STATE_EVERY_S)
+
+    async def _publish_state(self, connection: aiomqtt.Client, message: bytes) -> None:
+        await connection.publish(str(self._state_topic), message, qos=1, retain=True, timeout=ANSWER_TIMEOUT_S)
+
+    def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
+        return sign(self._state_topic, self._state(state, detail), self._settings.key)
+
+    def _state(self, state: Literal["online", "console_silent", "offline"], detail: str) -> StateBody:
+        settings, last = self._settings, self._last
+        return StateBody(
+            version=1,
+            boot=self._boot,
+            venue=settings.venue,
+            device=settings.device,
+            fixture=settings.fixture,
+            t_pub_ns=self._utc_ns(),
+            state=state,
+            home=self._keeper.home,
+            away=self._keeper.away,
+            clock=last.clock if last else "",
+            period=self._keeper.period,
+            running=last.running if last else None,
+            good_frames=self._good_frames,
+            bad_frames=self._bad_frames,
+            dropped_events=self._dropped_events,
+            detail=detail,
+        )
+
+    def _utc_ns(self) -> int:
+        return (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -1,0 +1,268 @@
+"""The engine's side: what devices say, verified, as events and states.
+
+One connection to the broker for all venues. It is made again, with back-off, whenever it is lost.
+Nothing that comes in can raise: what is not believed becomes a `Refusal`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import aiomqtt
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from hardware.errors import RefusedMessage, SettingError
+from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
+from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
+from hardware.mqtt import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, BrokerAddress, client, stop_if_cancelled, tls_context
+from hardware.replay import ReplayState
+from hardware.topics import DeviceTopic, parse_topic
+from timebase import Backoff, Clock
+
+log = logging.getLogger(__name__)
+
+STALE_S = 3.0
+"""A device is stale when its newest state is older; gateways send one at least every second."""
+_WATCH_S = 0.25
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKey:
+    """A device the engine listens to: whose it is, the fixture it keeps, and the key it signs with."""
+
+    venue: str
+    device: str
+    fixture: str
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        DeviceTopic(venue=self.venue, device=self.device, leaf="event")
+        if len(self.key) < KEY_BYTES_MIN:
+            raise SettingError(
+                f"device {self.device}: its key has {len(self.key)} bytes; use at least {KEY_BYTES_MIN} random ones"
+            )
+
+
+KEY_BYTES_MIN = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkHandlers:
+    """Where the link delivers. Each is awaited in turn, in the order of arrival: hand long work to a task of your own.
+
+    Attributes:
+        score: a verified event, once.
+        status: at every state message, and when a device turns stale or offline.
+        refusal: a message that was not believed.
+        alarm: one sentence for the operator: the broker cannot be reached, or messages were lost.
+        replay: the replay state to store; awaited before `score`, so that a crash between the two loses
+            the event rather than firing it twice.
+    """
+
+    score: Callable[[ScoreEvent], Awaitable[None]]
+    status: Callable[[DeviceStatus], Awaitable[None]]
+    refusal: Callable[[Refusal], Awaitable[None]]
+    alarm: Callable[[str], Awaitable[None]]
+    replay: Callable[[ReplayState], Awaitable[None]]
+
+
+class MqttLink:
+    """Listens to devices until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        address: BrokerAddress,
+        devices: tuple[DeviceKey, ...],
+        handlers: LinkHandlers,
+        clock: Clock,
+        replay: ReplayState | None = None,
+        freshness_s: float = FRESHNESS_S,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Listen to `devices`; `replay` is the state last given to `handlers.replay`.
+
+        Raises:
+            SettingError: two devices with one name in a venue.
+        """
+        self._address, self._handlers, self._clock, self._freshness_s = address, handlers, clock, freshness_s
+        self._devices = {(one.venue, one.device): one for one in devices}
+        if len(self._devices) != len(devices):
+            raise SettingError("devices: two have the same venue and id; rename one")
+        self._keys: Mapping[tuple[str, str], bytes] = {name: one.key for name, one in self._devices.items()}
+        self._fixtures: Mapping[tuple[str, str], str] = {name: one.fixture for name, one in self._devices.items()}
+        self._replay = replay or ReplayState()
+        self._backoff = backoff or Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
+        self._states: dict[tuple[str, str], StateBody] = {}
+        self._statuses: dict[tuple[str, str], DeviceStatus] = {}
+        self._lost = 0
+        self.connected = asyncio.Event()
+        """Set while subscribed."""
+
+    async def run(self) -> None:
+        """Receive, verify and deliver until cancelled.
+
+        Raises:
+            SettingError: the TLS files cannot be used. Everything else is retried.
+        """
+        self._tls = await asyncio.to_thread(tls_context, self._address)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stay_connected(), name="mqtt-link")
+            tasks.create_task(self._watch(), name="mqtt-link-watch")
+
+    async def _stay_connected(self) -> None:
+        reported = False
+        while True:
+            try:
+                await self._receive()
+            except aiomqtt.MqttError as error:
+                if self.connected.is_set() or not reported:
+                    reported = True
+                    log.warning("mqtt.lost", extra={"broker": str(self._address), "error": str(error)})
+                    await self._handlers.alarm(f"the MQTT broker {self._address} is not reachable ({error}); trying again")
+            finally:
+                self.connected.clear()
+            stop_if_cancelled()
+            await self._clock.sleep(self._backoff.next_s())
+
+    async def _receive(self) -> None:
+        connection = client(self._address, tls=self._tls, on_overflow=self._count_lost)
+        async with connection:
+            venues = sorted({venue for venue, _ in self._devices})
+            # MQTT 5 can pass the retain flag on even for a message published while we listen.
+            options = SubscribeOptions(qos=1, retainAsPublished=True) if self._address.is_mqtt5 else None
+            for venue in venues:
+                for leaf in ("event", "state"):
+                    topic = f"cuebird/v1/{venue}/+/{leaf}"
+                    granted = await connection.subscribe(topic, qos=1, options=options, timeout=ANSWER_TIMEOUT_S)
+                    if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
+                        raise aiomqtt.MqttError(f"the broker refused the subscription to {topic}")
+            self._backoff.reset()
+            self.connected.set()
+            log.info("mqtt.subscribed", extra={"broker": str(self._address), "venues": venues})
+            async for message in connection.messages:
+                await self._take(message)
+
+    async def _take(self, message: aiomqtt.Message) -> None:
+        received_mono_ns, now_utc_ns = self._clock.mono_ns(), self._utc_ns()
+        topic = message.topic.value
+        named = parse_topic(topic)
+        try:
+            if named is not None and named.leaf == "state":
+                state = verify_state(topic, message.payload, keys=self._keys, fixtures=self._fixtures)
+                await self._note_state(named, state, received_mono_ns)
+                return
+            if message.retain:
+                raise RefusedMessage("retained; an event counts only as it happens")
+            verified = verify(
+                topic,
+                message.payload,
+                keys=self._keys,
+                fixtures=self._fixtures,
+                now_utc_ns=now_utc_ns,
+                replay=self._replay,
+                freshness_s=self._freshness_s,
+            )
+        except RefusedMessage as refused:
+            log.warning("mqtt.refused", extra={"topic": topic, "reason": str(refused)})
+            await self._handlers.refusal(Refusal(topic=topic, reason=str(refused), seen_mono_ns=received_mono_ns))
+            return
+        self._replay = verified.replay
+        await self._handlers.replay(verified.replay)
+        await self._handlers.score(_score_event(verified.event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
+
+    async def _note_state(self, named: DeviceTopic, state: StateBody, seen_mono_ns: int) -> None:
+        name = (named.venue, named.device)
+        known = self._states.get(name)
+        if state.state == "offline" and known is not None and state.boot != known.boot:
+            # The last will of an earlier connection, overtaken by the device's new boot.
+            return
+        if state.state != "offline" and known is not None and (state.boot, state.t_pub_ns) < (known.boot, known.t_pub_ns):
+            return
+        if state.state != "offline" or known is None:
+            self._states[name] = state
+        await self._publish_status(name, _status(state, self._judged(state), seen_mono_ns))
+
+    def _judged(self, state: StateBody) -> DeviceState:
+        if state.state == "offline":
+            return DeviceState.OFFLINE
+        old = self._utc_ns() - state.t_pub_ns > STALE_S * NS_PER_S
+        return DeviceState.STALE if old or state.state == "console_silent" else DeviceState.ONLINE
+
+    async def _publish_status(self, name: tuple[str, str], status: DeviceStatus) -> None:
+        known = self._statuses.get(name)
+        if status.state is DeviceState.OFFLINE and known is not None:
+            # A last will was written at connection and knows no score; keep the last one seen.
+            status = replace(known, state=status.state, detail=status.detail, seen_mono_ns=status.seen_mono_ns)
+        self._statuses[name] = status
+        await self._handlers.status(status)
+
+    async def _watch(self) -> None:
+        """Turn silent devices stale, and report lost messages."""
+        while True:
+            await self._clock.sleep(_WATCH_S)
+            now_mono_ns = self._clock.mono_ns()
+            for name, status in list(self._statuses.items()):
+                if status.state is DeviceState.ONLINE and now_mono_ns - status.seen_mono_ns > STALE_S * NS_PER_S:
+                    await self._publish_status(
+                        name, replace(status, state=DeviceState.STALE, detail=f"no state for more than {STALE_S:g} s")
+                    )
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                log.error("mqtt.overflow", extra={"lost": lost, "queue_max": QUEUE_MESSAGES_MAX})
+                await self._handlers.alarm(
+                    f"{lost} MQTT messages were lost: more than {QUEUE_MESSAGES_MAX} came in before the engine could take them"
+                )
+
+    def _count_lost(self) -> None:
+        self._lost += 1
+
+    def _utc_ns(self) -> int:
+        return (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _score_event(event: EventBody, *, now_utc_ns: int, received_mono_ns: int) -> ScoreEvent:
+    # A gateway's clock may be ahead; nothing can have happened after its message arrived.
+    age_ns = max(0, now_utc_ns - event.t_event_ns)
+    return ScoreEvent(
+        event_id=event.id,
+        venue=event.venue,
+        device=event.device,
+        fixture=event.fixture,
+        kind=event.type,
+        side=event.side,
+        delta=event.delta,
+        home=event.home,
+        away=event.away,
+        ordinal=event.ordinal,
+        period=event.period,
+        clock=event.clock,
+        event_utc=_EPOCH + timedelta(microseconds=event.t_event_ns // 1000),
+        event_mono_ns=received_mono_ns - age_ns,
+        received_mono_ns=received_mono_ns,
+    )
+
+
+def _status(state: StateBody, judged: DeviceState, seen_mono_ns: int) -> DeviceStatus:
+    details = {
+        "online": "" if judged is DeviceState.ONLINE else f"its last state is older than {STALE_S:g} s",
+        "console_silent": "the gateway hears nothing from the console",
+        "offline": "the gateway is not connected",
+    }
+    return DeviceStatus(
+        venue=state.venue,
+        device=state.device,
+        state=judged,
+        fixture=state.fixture,
+        home=state.home,
+        away=state.away,
+        clock=state.clock,
+        period=state.period,
+        good_frames=state.good_frames,
+        bad_frames=state.bad_frames,
+        seen_mono_ns=seen_mono_ns,
+        detail=state.detail or details[state.state],
+    )

@@ -1,0 +1,149 @@
+"""How gateways and the engine connect to the broker."""
+
+import asyncio
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from hardware.errors import SettingError
+
+KEEPALIVE_S = 5
+"""A broker that vanished without a word is noticed, and our last will sent, within about one and a half times this."""
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 2.0
+QUEUE_MESSAGES_MAX = 1000
+
+_QUIET = logging.getLogger("hardware.mqtt.client")
+_QUIET.setLevel(logging.CRITICAL)
+"""aiomqtt reports through exceptions and our queue's alarm; its own log lines would say the same twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAddress:
+    """Where the broker is and how to speak to it.
+
+    Attributes:
+        protocol: `3.1.1`, or `5` with brokers that have it (messages then expire at the broker as well).
+        username, password: both None for none.
+        ca_file: PEM; turns TLS on. cert_file, key_file: our own certificate, PEM.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    protocol: Literal["3.1.1", "5"] = "5"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def is_mqtt5(self) -> bool:
+        """Whether messages can carry properties."""
+        return self.protocol == "5"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Will:
+    """What the broker publishes, retained, when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
+    """The TLS settings of `address`, None when it has none. Reads files: call it off the event loop.
+
+    Raises:
+        SettingError: a file cannot be read or is no PEM certificate or key.
+    """
+    if address.ca_file is None and address.cert_file is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=address.ca_file)
+        if address.cert_file is not None:
+            context.load_cert_chain(address.cert_file, address.key_file)
+    except OSError as error:
+        # ssl.SSLError is an OSError too; neither names the file.
+        named = ", ".join(str(path) for path in (address.ca_file, address.cert_file, address.key_file) if path is not None)
+        raise SettingError(
+            f"{named}: not usable for TLS to {address} ({error.strerror or error}); check the PEM files"
+        ) from error
+    return context
+
+
+def client(
+    address: BrokerAddress,
+    *,
+    identifier: str | None = None,
+    will: Will | None = None,
+    tls: ssl.SSLContext | None = None,
+    on_overflow: Callable[[], None] | None = None,
+) -> aiomqtt.Client:
+    """A client to enter once; a new one is needed after every disconnection.
+
+    Small packets leave at once (TCP_NODELAY). When the queue of incoming messages is full, `on_overflow`
+    is called for each message lost.
+    """
+    overflow = on_overflow
+
+    class AlarmingQueue(asyncio.Queue[aiomqtt.Message]):
+        def put_nowait(self, item: aiomqtt.Message) -> None:
+            try:
+                super().put_nowait(item)
+            except asyncio.QueueFull:
+                if overflow is not None:
+                    overflow()
+                raise
+
+    return aiomqtt.Client(
+        address.host,
+        address.port,
+        username=address.username,
+        password=address.password,
+        identifier=identifier,
+        protocol=aiomqtt.ProtocolVersion.V5 if address.is_mqtt5 else aiomqtt.ProtocolVersion.V311,
+        will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=1, retain=True),
+        timeout=CONNECT_TIMEOUT_S,
+        keepalive=KEEPALIVE_S,
+        queue_type=AlarmingQueue,
+        max_queued_incoming_messages=QUEUE_MESSAGES_MAX,
+        tls_context=tls,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        logger=_QUIET,
+    )
+
+
+def expiring(address: BrokerAddress, *, after_s: float) -> Properties | None:
+    """Properties that let the broker drop a message after `after_s`; None where the protocol has none."""
+    if not address.is_mqtt5:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no annotation here
+    properties.MessageExpiryInterval = max(1, math.ceil(after_s))
+    return properties
+
+
+def stop_if_cancelled() -> None:
+    """Raise the cancellation of this task that an error of the client has covered.
+
+    aiomqtt can raise `MqttError` while it closes a connection because the task was cancelled; whoever
+    catches that error would go on as if nobody had asked it to stop.
+
+    Raises:
+        asyncio.CancelledError: this task was asked to stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
