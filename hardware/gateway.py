@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -21,6 +21,7 @@ from hardware.clock_quality import clock_quality
 from hardware.decoding import Decoder
 from hardware.errors import ConsoleLostError
 from hardware.events import Reading
+from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
 from hardware.mqtt import ANSWER_TIMEOUT_S, BrokerAddress, Will, client, expiring, stop_if_cancelled, tls_context
 from hardware.protocols import protocol_named
@@ -42,21 +43,17 @@ class GatewaySettings:
     """What one gateway reads and whom it tells.
 
     Attributes:
-        venue, device, fixture: who we are and which match we keep.
+        identity: who we are, which match we keep, and our key.
         sport: key of `hardware.scoring.STEPS`.
         protocol: key of `hardware.protocols.PROTOCOLS`.
         source: `tcp://host:port` or the path of a serial port.
-        key: the device's secret.
         freshness_s: an event older than this is not sent any more.
     """
 
-    venue: str
-    device: str
-    fixture: str
+    identity: DeviceKey
     sport: str
     protocol: str
     source: str
-    key: bytes = field(repr=False)
     address: BrokerAddress
     freshness_s: float = FRESHNESS_S
 
@@ -70,12 +67,12 @@ class Gateway:
         Raises:
             UnknownProtocolError, SettingError: the settings cannot work.
         """
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._identity = settings, clock, settings.identity
         self._protocol = protocol_named(settings.protocol)
         self._source = parse_source(settings.source, baud=self._protocol.baud)
         self._keeper = ScoreKeeper(sport=settings.sport)
-        self._event_topic = DeviceTopic(venue=settings.venue, device=settings.device, leaf="event")
-        self._state_topic = DeviceTopic(venue=settings.venue, device=settings.device, leaf="state")
+        self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
+        self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")
         self._boot = new_ulid(self._utc_ns())
         self._sequence = 0
         self._outbox: deque[EventBody] = deque()
@@ -137,22 +134,22 @@ class Gateway:
                 self._enqueue(outcome)
             else:
                 self._detail = outcome.reason
-                log.warning("gateway.rebaselined", extra={"reason": outcome.reason, "device": self._settings.device})
+                log.warning("gateway.rebaselined", extra={"reason": outcome.reason, "device": self._identity.device})
 
     def _enqueue(self, change: ScoreChange) -> None:
         if len(self._outbox) >= OUTBOX_EVENTS_MAX:
             self._drop(self._outbox.popleft(), "the outbox is full")
         self._sequence += 1
-        settings, shown, quality = self._settings, change.first.reading, clock_quality()
+        identity, shown, quality = self._identity, change.first.reading, clock_quality()
         self._outbox.append(
             EventBody(
                 version=1,
                 id=new_ulid(change.first.utc_ns),
                 boot=self._boot,
                 sequence=self._sequence,
-                venue=settings.venue,
-                device=settings.device,
-                fixture=settings.fixture,
+                venue=identity.venue,
+                device=identity.device,
+                fixture=identity.fixture,
                 type=change.kind,
                 side=change.side,
                 delta=change.delta,
@@ -168,7 +165,7 @@ class Gateway:
                 confidence=change.confidence.value,
                 protocol=shown.protocol,
                 frame_sha256=hashlib.sha256(shown.frame).hexdigest(),
-                key=key_id(settings.key),
+                key=key_id(identity.key),
             )
         )
         self._outbox_filled.set()
@@ -198,7 +195,7 @@ class Gateway:
         settings = self._settings
         connection = client(
             settings.address,
-            identifier=f"cuebird-gateway-{settings.venue}-{settings.device}",
+            identifier=f"cuebird-gateway-{self._identity.venue}-{self._identity.device}",
             will=Will(topic=str(self._state_topic), payload=self._signed_state("offline", "the gateway vanished")),
             tls=self._tls,
         )
@@ -232,7 +229,7 @@ class Gateway:
 
     async def _publish_event(self, connection: aiomqtt.Client, event: EventBody) -> None:
         published_ns = self._utc_ns()
-        message = sign(self._event_topic, event.model_copy(update={"t_pub_ns": published_ns}), self._settings.key)
+        message = sign(self._event_topic, event.model_copy(update={"t_pub_ns": published_ns}), self._identity.key)
         await connection.publish(
             str(self._event_topic),
             message,
@@ -261,7 +258,7 @@ class Gateway:
             unstamped = state.model_copy(update={"t_pub_ns": 0})
             skipped = unstamped == published and not skipped
             if not skipped:
-                await self._publish_state(connection, sign(self._state_topic, state, self._settings.key))
+                await self._publish_state(connection, sign(self._state_topic, state, self._identity.key))
                 published = unstamped
             await self._clock.sleep(STATE_EVERY_S)
 
@@ -269,16 +266,16 @@ class Gateway:
         await connection.publish(str(self._state_topic), message, qos=1, retain=True, timeout=ANSWER_TIMEOUT_S)
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
-        return sign(self._state_topic, self._state(state, detail), self._settings.key)
+        return sign(self._state_topic, self._state(state, detail), self._identity.key)
 
     def _state(self, state: Literal["online", "console_silent", "offline"], detail: str) -> StateBody:
-        settings, last = self._settings, self._last
+        identity, last = self._identity, self._last
         return StateBody(
             version=1,
             boot=self._boot,
-            venue=settings.venue,
-            device=settings.device,
-            fixture=settings.fixture,
+            venue=identity.venue,
+            device=identity.device,
+            fixture=identity.fixture,
             t_pub_ns=self._utc_ns(),
             state=state,
             home=self._keeper.home,

@@ -7,7 +7,7 @@ Nothing that comes in can raise: what is not believed becomes a `Refusal`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import aiomqtt
@@ -15,6 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hardware.errors import RefusedMessage, SettingError
 from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
+from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
 from hardware.mqtt import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, BrokerAddress, client, stop_if_cancelled, tls_context
 from hardware.replay import ReplayState
@@ -27,26 +28,6 @@ STALE_S = 3.0
 """A device is stale when its newest state is older; gateways send one at least every second."""
 _WATCH_S = 0.25
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceKey:
-    """A device the engine listens to: whose it is, the fixture it keeps, and the key it signs with."""
-
-    venue: str
-    device: str
-    fixture: str
-    key: bytes = field(repr=False)
-
-    def __post_init__(self) -> None:
-        DeviceTopic(venue=self.venue, device=self.device, leaf="event")
-        if len(self.key) < KEY_BYTES_MIN:
-            raise SettingError(
-                f"device {self.device}: its key has {len(self.key)} bytes; use at least {KEY_BYTES_MIN} random ones"
-            )
-
-
-KEY_BYTES_MIN = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,21 +108,20 @@ def _counted_down(board: Board, elapsed_s: float) -> Board:
 def _applied(board: Board, step: Step) -> Board:
     match step.action:
         case Action.HOME_GOAL:
-            return replace(board, home=board.home + step.points)
+            changed = replace(board, home=board.home + step.points)
         case Action.AWAY_GOAL:
-            return replace(board, away=board.away + step.points)
+            changed = replace(board, away=board.away + step.points)
         case Action.HOME_CORRECTION:
-            return replace(board, home=board.home - step.points)
+            changed = replace(board, home=board.home - step.points)
         case Action.AWAY_CORRECTION:
-            return replace(board, away=board.away - step.points)
+            changed = replace(board, away=board.away - step.points)
         case Action.PERIOD:
-            return replace(board, period=step.period)
-        case Action.CLOCK_START:
-            return replace(board, running=True)
-        case Action.CLOCK_STOP:
-            return replace(board, running=False)
+            changed = replace(board, period=step.period)
+        case Action.CLOCK_START | Action.CLOCK_STOP:
+            changed = replace(board, running=step.action is Action.CLOCK_START)
         case Action.JUNK | Action.DAMAGED_FRAME | Action.DROP_CONNECTION:
-            return board
+            changed = board
+    return changed
 
 
 class _BoardTable(BaseModel):

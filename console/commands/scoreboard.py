@@ -1,0 +1,149 @@
+"""`cuebird scoreboard`: read what a console sent, or imitate one."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from hardware.events import Reading
+    from hardware.match import Match
+    from hardware.protocols import ScoreboardProtocol
+    from hardware.simulator import Line
+
+CHUNK_BYTES = 1 << 16
+SCRIPT_BYTES_MAX = 1 << 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of verbs to the command line."""
+    group = typer.Typer(no_args_is_help=True, help="Decode scoreboard consoles, and imitate them.")
+    group.command("decode")(decode)
+    group.command("simulate")(simulate)
+    app.add_typer(group, name="scoreboard")
+
+
+def decode(
+    file: Annotated[Path, typer.Argument(help="Recorded bytes of a console's line; - reads standard input.")],
+    protocol: Annotated[str, typer.Option(help="oes or stramatel.")],
+    output: Annotated[Literal["jsonl", "table"], typer.Option("--format", help="One JSON object a line, or a table.")] = "table",
+) -> None:
+    """Print every reading in a recording: where it began, the score, the clock, and whether it is to be believed."""
+    from hardware.protocols import protocol_named
+
+    decoder = protocol_named(protocol).decoder()
+    with _opened(file) as stream:
+        readings = (reading for chunk in _chunks(stream) for reading in decoder.feed(chunk))
+        if output == "jsonl":
+            for reading in readings:
+                typer.echo(json.dumps(_facts(reading)))
+        else:
+            _print_table(readings)
+    typer.echo(f"{decoder.good_frames} good frames, {decoder.bad_frames} damaged", err=True)
+
+
+def _opened(file: Path) -> BinaryIO:
+    return open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb")
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read1(CHUNK_BYTES) if hasattr(stream, "read1") else stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _facts(reading: "Reading") -> dict[str, object]:
+    return {
+        "offset": reading.offset,
+        "home": reading.home,
+        "away": reading.away,
+        "clock": reading.clock,
+        "period": reading.period,
+        "running": reading.running,
+        "valid": reading.valid,
+    }
+
+
+def _print_table(readings: "Iterator[Reading]") -> None:
+    """Rows are printed as they come, so that a live line can be watched."""
+    typer.echo(f"{'offset':>10}  {'home':>4}  {'away':>4}  {'clock':>5}  {'period':>6}  running  valid")
+    for reading in readings:
+        running = {True: "yes", False: "no", None: ""}[reading.running]
+        home, away = ("" if points is None else points for points in (reading.home, reading.away))
+        valid = "yes" if reading.valid else "no"
+        typer.echo(
+            f"{reading.offset:>10}  {home:>4}  {away:>4}  {reading.clock:>5}  {reading.period:>6}  {running:>7}  {valid:>5}"
+        )
+
+
+def simulate(
+    protocol: Annotated[str, typer.Argument(help="oes or stramatel.")],
+    *,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve on this address; port 0 takes any.")] = "127.0.0.1:4001",
+    serial: Annotated[bool, typer.Option("--pty", help="Offer a pseudo-terminal, like a serial port, instead.")] = False,
+    script: Annotated[Path | None, typer.Option(help="What happens when (TOML); without it the board just runs.")] = None,
+    sport: Annotated[str, typer.Option(help="Chooses the frame layout where a protocol has several.")] = "ice_hockey",
+    as_json: Annotated[bool, typer.Option("--json", help="Print where it is as one JSON object.")] = False,
+) -> None:
+    """Play a match on a simulated console: real frames at the real pace. Stop it with Ctrl-C."""
+    from hardware.protocols import protocol_named
+    from hardware.scoring import steps_of
+    from hardware.simulator import pty_line, tcp_line
+
+    spoken = protocol_named(protocol)
+    steps_of(sport)
+    match = _match(script)
+    line: AbstractAsyncContextManager[Line]
+    if serial:
+        line = pty_line(spoken)
+    else:
+        host, port = _host_port(listen)
+        line = tcp_line(host, port)
+    asyncio.run(_simulate(spoken, match, line, sport=sport, as_json=as_json))
+
+
+def _match(script: Path | None) -> "Match":
+    from hardware.board import Board
+    from hardware.errors import ScriptError
+    from hardware.match import Match, parse_match
+
+    if script is None:
+        return Match(start=Board(clock_tenths=20 * 600, period="1", running=True), steps=())
+    data = script.read_bytes()
+    if len(data) > SCRIPT_BYTES_MAX:
+        raise ScriptError(f"{script}: {len(data)} bytes; a match script has at most {SCRIPT_BYTES_MAX}")
+    try:
+        return parse_match(data.decode(), name=str(script))
+    except UnicodeDecodeError as error:
+        raise ScriptError(f"{script}: not UTF-8 text; save it as UTF-8") from error
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) <= 65535):
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT, for example 127.0.0.1:4001", param_hint="--listen")
+    return host.strip("[]"), int(port)
+
+
+async def _simulate(
+    protocol: "ScoreboardProtocol", match: "Match", opening: "AbstractAsyncContextManager[Line]", *, sport: str, as_json: bool
+) -> None:
+    from hardware.simulator import play
+    from timebase import SystemClock
+
+    async with opening as line:
+        facts = {"ready": True, "protocol": protocol.name, "address": line.address}
+        typer.echo(json.dumps(facts) if as_json else f"{protocol.console} on {line.address}; stop it with Ctrl-C")
+        sys.stdout.flush()
+        playing = asyncio.create_task(play(protocol, match, line, clock=SystemClock(), sport=sport), name="simulated-console")
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, playing.cancel)
+        await asyncio.wait({playing})
+        if not playing.cancelled():
+            playing.result()
