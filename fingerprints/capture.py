@@ -32,7 +32,7 @@ READ_TIMEOUT_S = 4.0
 SEGMENT_READ_TIMEOUT_S = 25.0
 """The same for HLS, which is quiet between segments: two target durations of 10 s and some."""
 LIVE_PROBE_BYTES = 32_768
-LIVE_ANALYSE_US = 1_000_000
+LIVE_ANALYSE_US = 200_000
 BAD_PACKETS_MAX = 250
 """Undecodable packets in a row (about 5 s) after which a source is given up."""
 JUMP_MIN_S = 0.1

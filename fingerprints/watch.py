@@ -41,13 +41,15 @@ class FeedWatch:
     Args:
         silence_db: RMS level below which sound counts as silence, in dB full scale.
         stall_s: how long nothing may arrive.
+
+    Attributes:
         segmented: sound comes in bursts (HLS): a burst may be played to its end before the wait for the next one counts.
     """
 
-    def __init__(self, *, silence_db: float, stall_s: float = STALL_S, segmented: bool = False) -> None:
+    def __init__(self, *, silence_db: float, stall_s: float = STALL_S) -> None:
         self._silence_power = 10 ** (silence_db / 10)
         self._stall_ns = round(stall_s * _NS_PER_S)
-        self._segmented = segmented
+        self.segmented = False
         self._state = FeedState.CONNECTING
         self._detail = ""
         self._note = ""
@@ -88,7 +90,7 @@ class FeedWatch:
         """How the feed is at this instant."""
         state, detail = self._state, self._detail
         if state in (FeedState.LIVE, FeedState.SILENT):
-            since_mono_ns = self._played_until_mono_ns if self._segmented else self._seen_mono_ns
+            since_mono_ns = self._played_until_mono_ns if self.segmented else self._seen_mono_ns
             if now_mono_ns - since_mono_ns >= self._stall_ns:
                 state = FeedState.STALLED
         return FeedView(
