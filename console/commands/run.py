@@ -1,0 +1,105 @@
+"""`cuebird run PART`: one process of the program, as the supervisor starts them. Hidden: people use `serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.child import announce, die_with_parent, run_until_told
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file.")]
+
+parts = typer.Typer(help="Run one process of the program (started by `cuebird serve`).", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the hidden group to the command line."""
+    app.add_typer(parts, name="run", hidden=True)
+
+
+@parts.callback()
+def _supervised() -> None:
+    die_with_parent()
+
+
+@parts.command("engine")
+def engine(config: ConfigOption) -> None:
+    """The engine: signals in, tweets out."""
+    from console.config import load_config
+    from console.wiring import run_configured_engine
+
+    run_until_told(run_configured_engine(load_config(config), on_ready=lambda: announce(ready=True)))
+
+
+@parts.command("listener")
+def listener(feed: str, config: ConfigOption) -> None:
+    """One feed's listener: reports what it hears to the engine."""
+    from console.config import load_config
+    from console.wiring import run_configured_listener
+
+    run_until_told(run_configured_listener(load_config(config), feed, on_ready=lambda: announce(ready=True)))
+
+
+@parts.command("console")
+def console(config: ConfigOption) -> None:
+    """The web console."""
+    from console.config import load_config
+    from console.web import run_console
+
+    loaded = load_config(config)
+    run_console(
+        loaded.console.host,
+        loaded.console.port,
+        state_dir=loaded.paths.state_dir,
+        tls_cert=loaded.console.cert_file,
+        tls_key=loaded.console.key_file,
+        on_ready=lambda url: announce(ready=True, url=url),
+    )
+
+
+@parts.command("broker")
+def broker(port: int = 0) -> None:
+    """The embedded MQTT broker of the demonstration."""
+    import asyncio
+
+    from hardware.broker import EmbeddedBroker
+
+    async def serve() -> None:
+        async with EmbeddedBroker("127.0.0.1", port) as running:
+            announce(ready=True, port=running.port)
+            await asyncio.Event().wait()
+
+    run_until_told(serve())
+
+
+@parts.command("sandbox")
+def sandbox(state_dir: Path, account: list[str], port: int = 0, page_port: int = 0) -> None:
+    """The X sandbox of the demonstration; accounts as id:handle."""
+    import asyncio
+
+    from sync.sandbox import Sandbox
+
+    async def serve() -> None:
+        accounts = [(name, handle) for name, _, handle in (one.partition(":") for one in account)]
+        async with Sandbox(state_dir, accounts, port=port, page_port=page_port) as running:
+            announce(ready=True, api_base=running.api_base, page_url=running.page_url)
+            await asyncio.Event().wait()
+
+    run_until_told(serve())
+
+
+@parts.command("broadcast")
+def broadcast(file: Path, path: str, port: int = 0, once: bool = False) -> None:
+    """The television station of the demonstration: a file as a live AAC stream."""
+    from fingerprints.broadcast import Broadcast
+    from timebase import SystemClock
+
+    async def serve() -> None:
+        def on_pass(number: int, mono_ns: int) -> None:
+            announce(on_air=True, pass_number=number, mono_ns=mono_ns)
+
+        async with Broadcast(file, clock=SystemClock(), port=port, path=path, loop=not once, on_pass=on_pass) as station:
+            announce(ready=True, url=station.url)
+            await station.finished.wait()
+
+    run_until_told(serve())
