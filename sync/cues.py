@@ -170,7 +170,8 @@ def text_fault(cue: Cue, catalogue: Catalogue) -> str:
     Weighs every variant with the longest values its fields can take. Costs about a millisecond a
     variant: done at import and when a cue is loaded, never while firing.
     """
-    from twitter_text import has_invalid_characters, parse_tweet
+    from twitter_text import parse_tweet
+    from twitter_text.has_invalid_characters import has_invalid_characters
 
     longest = {**LONGEST, **dict(zip(("home", "away"), _side_names(cue, catalogue), strict=True))}
     for number, variant in enumerate(cue.variants, start=1):

@@ -122,6 +122,12 @@ def _spot_intent(signal: SpotHeard, cue: Cue, *, status_age_ns: int | None, now:
     )
 
 
+def _rotated(variants: tuple[str, ...], by: int) -> tuple[str, ...]:
+    # Texts with fields can be used again; beginning each goal with another one keeps them from sounding alike.
+    start = by % len(variants)
+    return variants[start:] + variants[:start]
+
+
 def _goal_intent(signal: GoalScored, cue: Cue, *, names: Mapping[str, tuple[str, str]], now: Moment) -> Intent:
     home, away = names.get(signal.fixture, ("", ""))
     fields = {
@@ -136,7 +142,7 @@ def _goal_intent(signal: GoalScored, cue: Cue, *, names: Mapping[str, tuple[str,
     return Intent(
         cue=cue,
         occurrence_id=signal.occurrence_id,
-        texts=tuple(dict.fromkeys(fill(variant, fields) for variant in cue.variants)),
+        texts=tuple(dict.fromkeys(fill(variant, fields) for variant in _rotated(cue.variants, signal.ordinal + signal.take - 2))),
         text_fault=fault,
         spot_id=None,
         off_plan=False,

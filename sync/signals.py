@@ -55,6 +55,7 @@ class GoalScored:
     """A side scored.
 
     Attributes:
+        take: 1 the first time it is scored, 2 when it is scored anew after being taken back.
         taken_back: this very goal has been taken back already (the report is late).
         on_air_mono_ns, on_air_utc: the change of the scoreboard.
         heard_mono_ns: when the event reached the engine.
@@ -64,6 +65,7 @@ class GoalScored:
     fixture: str
     side: str
     ordinal: int
+    take: int
     home_score: int
     away_score: int
     period: str

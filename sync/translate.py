@@ -68,6 +68,7 @@ def _goal(event: ScoreEvent, *, side: str, take: int, taken_back: bool) -> GoalS
         fixture=event.fixture,
         side=side,
         ordinal=event.ordinal,
+        take=take,
         home_score=event.home,
         away_score=event.away,
         period=event.period,

@@ -1,0 +1,393 @@
+"""The ledger: what may fire, what has been claimed, and what became of it. The engine's memory and its conscience.
+
+Synchronous and short; the engine calls it through `sync.writer` from one thread, the command line
+directly. Every method is one transaction, and raises `LedgerError` when the database does not obey.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from schedules.airing import Airing
+from sync.cues import Approval, Cue, approve, cue_from_json
+from sync.database import Database
+from sync.errors import ApprovalError, CueError, FencedError
+from sync.schema import AIRING, ALARM, APPROVAL, CUE, EVENT, FIXTURE_STATE, REPLAY_STATE, SWITCH
+from sync.snapshot import AlarmView
+from sync.states import Mode
+from timebase import Clock, SystemClock
+
+EVENTS_KEPT_MAX = 200_000
+"""Rows of the event and alarm tables kept; older ones go when an engine opens the ledger."""
+REASON_CHARS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """Who is engine, how far firings go, and whether anything goes at all."""
+
+    epoch: int
+    mode: Mode
+    killed: bool
+    kill_reason: str
+    kill_actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCue:
+    """A cue with what the ledger knows of it.
+
+    Attributes:
+        approved_by: who approved exactly this cue, empty when nobody has.
+        hold_reason: why it is held, empty when it is not.
+    """
+
+    cue: Cue
+    sha256: str
+    approved_by: str
+    hold_reason: str
+    hold_actor: str
+
+    @property
+    def approved(self) -> bool:
+        """Whether its latest approval covers exactly these bytes."""
+        return bool(self.approved_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportDiff:
+    """What an import changed: ids of what is new, changed, dropped and as before."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    dropped: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+class Ledger:
+    """Everything but the firings themselves (`sync.firings`), which share its database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database, self.clock = database, clock
+
+    @classmethod
+    def open(cls, target: Path | str, *, clock: Clock | None = None, mode: Mode = Mode.OFF) -> Self:
+        """The ledger in a file (or at a PostgreSQL URL), made or migrated as needed.
+
+        Args:
+            mode: the mode of a ledger that is made by this call.
+
+        Raises:
+            LedgerError: it cannot be opened, or a newer Cuebird made it.
+        """
+        ledger = cls(Database(target), clock or SystemClock())
+        ledger._first_switch(mode)
+        return ledger
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    # --- the switch ---------------------------------------------------------------------------
+
+    def switch(self) -> Switch:
+        """The switch as it stands."""
+        with self.database.reading() as connection:
+            return _read_switch(connection)
+
+    def become_engine(self) -> int:
+        """The new epoch: from now on every older engine's claims are refused."""
+        with self.database.writing() as connection:
+            epoch: int = connection.execute(
+                sa.update(SWITCH).values(epoch=SWITCH.c.epoch + 1, changed_utc=self.clock.utc()).returning(SWITCH.c.epoch)
+            ).scalar_one()
+            self._event(connection, "engine_opened", epoch=epoch)
+            _prune(connection)
+        return epoch
+
+    def set_mode(self, mode: Mode, *, actor: str, epoch: int | None = None) -> Switch:
+        """Change how far firings go from the next claim on.
+
+        Raises:
+            FencedError: `epoch` is given and another engine has taken over.
+        """
+        return self._set_switch("mode", {"mode": mode.value}, actor=actor, reason="", epoch=epoch)
+
+    def kill(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
+        """Let no claim pass any more, until `release`."""
+        values = {"killed": True, "kill_reason": reason[:REASON_CHARS_MAX], "kill_actor": actor}
+        return self._set_switch("kill", values, actor=actor, reason=reason, epoch=epoch)
+
+    def release(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
+        """Undo a kill."""
+        return self._set_switch(
+            "release", {"killed": False, "kill_reason": "", "kill_actor": ""}, actor=actor, reason=reason, epoch=epoch
+        )
+
+    # --- cues -----------------------------------------------------------------------------------
+
+    def import_cues(self, cues: Sequence[Cue], *, actor: str) -> ImportDiff:
+        """Add and change cues, all or nothing; others stay. A changed cue's approval no longer covers it."""
+        new, changed, unchanged = list[str](), list[str](), list[str]()
+        with self.database.writing() as connection:
+            known = {row.cue_id: row.sha256 for row in connection.execute(sa.select(CUE.c.cue_id, CUE.c.sha256))}
+            for cue in cues:
+                values = {"canonical_json": cue.canonical_json(), "sha256": cue.sha256(), "updated_utc": self.clock.utc()}
+                if cue.cue_id not in known:
+                    new.append(cue.cue_id)
+                    connection.execute(sa.insert(CUE).values(cue_id=cue.cue_id, hold_reason="", hold_actor="", **values))
+                elif known[cue.cue_id] != values["sha256"]:
+                    changed.append(cue.cue_id)
+                    connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue.cue_id).values(**values))
+                else:
+                    unchanged.append(cue.cue_id)
+            if new or changed:
+                self._event(connection, "cues_imported", actor=actor, new=new, changed=changed)
+        return ImportDiff(new=tuple(new), changed=tuple(changed), dropped=(), unchanged=tuple(unchanged))
+
+    def cues(self) -> tuple[StoredCue, ...]:
+        """Every cue, by id."""
+        latest = (
+            sa.select(APPROVAL.c.cue_id, sa.func.max(APPROVAL.c.approval_id).label("approval_id"))
+            .group_by(APPROVAL.c.cue_id)
+            .subquery()
+        )
+        query = (
+            sa.select(CUE, APPROVAL.c.sha256.label("approved_sha256"), APPROVAL.c.approved_by)
+            .outerjoin(latest, latest.c.cue_id == CUE.c.cue_id)
+            .outerjoin(APPROVAL, APPROVAL.c.approval_id == latest.c.approval_id)
+            .order_by(CUE.c.cue_id)
+        )
+        with self.database.reading() as connection:
+            return tuple(_stored_cue(row) for row in connection.execute(query))
+
+    def approve_cue(self, cue_id: str, *, approved_by: str, sha256: str | None = None) -> Approval:
+        """Record that a person approves a cue as it is now.
+
+        Args:
+            sha256: what the approver saw; when given and the cue has changed since, nothing is approved.
+
+        Raises:
+            CueError: there is no such cue.
+            ApprovalError: the approver wrote it, or it has changed since.
+        """
+        with self.database.writing() as connection:
+            row = connection.execute(sa.select(CUE).where(CUE.c.cue_id == cue_id)).one_or_none()
+            if row is None:
+                raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+            if sha256 is not None and row.sha256 != sha256:
+                raise ApprovalError(f"cue {cue_id}: it has changed since it was shown; look at it again")
+            approval = approve(cue_from_json(row.canonical_json), approved_by=approved_by)
+            connection.execute(
+                sa.insert(APPROVAL).values(
+                    cue_id=cue_id, sha256=approval.sha256, approved_by=approval.approved_by, approved_utc=self.clock.utc()
+                )
+            )
+            self._event(connection, "cue_approved", actor=approval.approved_by, cue_id=cue_id, sha256=approval.sha256)
+        return approval
+
+    def hold_cue(self, cue_id: str, *, actor: str, reason: str) -> None:
+        """Hold a cue, or with an empty reason let it go again.
+
+        Raises:
+            CueError: there is no such cue.
+        """
+        with self.database.writing() as connection:
+            values = {"hold_reason": reason[:REASON_CHARS_MAX], "hold_actor": actor if reason else ""}
+            if connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue_id).values(**values)).rowcount == 0:
+                raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+            self._event(connection, "cue_held" if reason else "cue_released", actor=actor, cue_id=cue_id, reason=reason)
+
+    # --- airings --------------------------------------------------------------------------------
+
+    def replace_airings(
+        self, plans: Mapping[str, Iterable[Airing]], *, plan_sha256: str = "", actor: str = "", dry_run: bool = False
+    ) -> ImportDiff:
+        """Make each plan's airings exactly these, all plans or none.
+
+        Args:
+            plans: airings by plan id; the id names what is replaced, a channel's broadcast day for instance.
+                Airings of other plans stay, unless one here has the same `airing_id`: then it moves to this plan.
+            plan_sha256: hash of the file they were read from.
+            dry_run: say what would change, and change nothing.
+        """
+        wanted = {airing.airing_id: (plan_id, airing) for plan_id, airings in plans.items() for airing in airings}
+        with self.database.writing() as connection:
+            known: dict[str, sa.Row[Any]] = {}
+            for column, keys in ((AIRING.c.plan_id, sorted(plans)), (AIRING.c.airing_id, sorted(wanted))):
+                for some in _chunks(keys):
+                    known |= {row.airing_id: row for row in connection.execute(sa.select(AIRING).where(column.in_(some)))}
+            both = wanted.keys() & known.keys()
+            diff = ImportDiff(
+                new=tuple(sorted(wanted.keys() - known.keys())),
+                changed=tuple(sorted(key for key in both if _airing(known[key]) != wanted[key][1])),
+                dropped=tuple(sorted(known.keys() - wanted.keys())),
+                unchanged=tuple(sorted(key for key in both if _airing(known[key]) == wanted[key][1])),
+            )
+            if dry_run:
+                return diff
+            rows = {key: {**_airing_values(airing), "plan_id": plan_id} for key, (plan_id, airing) in wanted.items()}
+            for some in _chunks(list(diff.dropped)):
+                connection.execute(sa.delete(AIRING).where(AIRING.c.airing_id.in_(some)))
+            if diff.new:
+                connection.execute(sa.insert(AIRING), [{**rows[key], "plan_sha256": plan_sha256} for key in diff.new])
+            for key in sorted(both):
+                update = sa.update(AIRING).where(AIRING.c.airing_id == key)
+                connection.execute(update.values(**rows[key], plan_sha256=plan_sha256))
+            counts = {name: len(getattr(diff, name)) for name in ("new", "changed", "dropped")}
+            self._event(connection, "plan_imported", actor=actor, plans=sorted(plans), **counts)
+        return diff
+
+    def airings(
+        self, *, closes_after_utc: datetime | None = None, opens_before_utc: datetime | None = None
+    ) -> tuple[Airing, ...]:
+        """Airings whose window touches the span, in order of their plan; without bounds all of them."""
+        query = sa.select(AIRING).order_by(AIRING.c.planned_utc, AIRING.c.airing_id)
+        if closes_after_utc is not None:
+            query = query.where(AIRING.c.closes_utc >= closes_after_utc)
+        if opens_before_utc is not None:
+            query = query.where(AIRING.c.opens_utc <= opens_before_utc)
+        with self.database.reading() as connection:
+            return tuple(_airing(row) for row in connection.execute(query))
+
+    def heard_airings(self, *, closes_after_utc: datetime) -> frozenset[str]:
+        """Ids of the airings that have been heard."""
+        query = sa.select(AIRING.c.airing_id).where(AIRING.c.heard_utc.is_not(None), AIRING.c.closes_utc >= closes_after_utc)
+        with self.database.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def mark_heard(self, airing_id: str, heard_utc: datetime) -> None:
+        """Record when an airing was first heard."""
+        with self.database.writing() as connection:
+            connection.execute(
+                sa.update(AIRING).where(AIRING.c.airing_id == airing_id, AIRING.c.heard_utc.is_(None)).values(heard_utc=heard_utc)
+            )
+
+    # --- memory of links and fixtures -----------------------------------------------------------
+
+    def fixture_states(self) -> dict[str, str]:
+        """What `save_fixture` kept, by fixture."""
+        with self.database.reading() as connection:
+            return {row.fixture: row.state_json for row in connection.execute(sa.select(FIXTURE_STATE))}
+
+    def save_fixture(self, fixture: str, state_json: str) -> None:
+        """Keep what is remembered of a match."""
+        self._put(FIXTURE_STATE, {"fixture": fixture}, state_json)
+
+    def replay_state(self, link: str) -> Any:
+        """What `save_replay` kept for a link (a value JSON can hold), None before the first time."""
+        with self.database.reading() as connection:
+            text = connection.execute(sa.select(REPLAY_STATE.c.state_json).where(REPLAY_STATE.c.link == link)).scalar()
+        return None if text is None else json.loads(text)
+
+    def save_replay(self, link: str, state: Any) -> None:
+        """Keep a link's replay window, so that a restart does not forget which messages have been used."""
+        self._put(REPLAY_STATE, {"link": link}, json.dumps(state, separators=(",", ":")))
+
+    # --- alarms and events ----------------------------------------------------------------------
+
+    def add_alarm(self, level: str, text: str) -> AlarmView:
+        """Record an alarm."""
+        with self.database.writing() as connection:
+            utc, text = self.clock.utc(), text[:REASON_CHARS_MAX]
+            insert = sa.insert(ALARM).values(utc=utc, level=level, text=text).returning(ALARM.c.alarm_id)
+            alarm_id = connection.execute(insert).scalar_one()
+        return AlarmView(alarm_id=alarm_id, utc=utc, level=level, text=text)
+
+    def alarms(self, *, limit: int) -> tuple[AlarmView, ...]:
+        """The newest alarms, newest first."""
+        query = sa.select(ALARM).order_by(ALARM.c.alarm_id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            return tuple(
+                AlarmView(alarm_id=row.alarm_id, utc=row.utc, level=row.level, text=row.text) for row in connection.execute(query)
+            )
+
+    def add_event(self, kind: str, **facts: Any) -> None:
+        """Record something that happened."""
+        with self.database.writing() as connection:
+            self._event(connection, kind, **facts)
+
+    def events(self, *, limit: int) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """The newest events as (kind, facts), newest first."""
+        query = sa.select(EVENT).order_by(EVENT.c.event_id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            return tuple((row.kind, json.loads(row.facts_json)) for row in connection.execute(query))
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _first_switch(self, mode: Mode) -> None:
+        with self.database.reading() as connection:
+            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None:
+                return
+        values = {"epoch": 0, "mode": mode.value, "killed": False, "kill_reason": "", "kill_actor": ""}
+        with self.database.writing() as connection:
+            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is None:
+                connection.execute(sa.insert(SWITCH).values(switch_id=1, changed_utc=self.clock.utc(), **values))
+
+    def _set_switch(self, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None) -> Switch:
+        with self.database.writing() as connection:
+            before = _read_switch(connection)
+            if epoch is not None and before.epoch != epoch:
+                raise FencedError(
+                    f"ledger {self.database.name}: another engine has taken over (epoch {before.epoch}, mine is {epoch})"
+                )
+            connection.execute(sa.update(SWITCH).values(changed_utc=self.clock.utc(), **values))
+            self._event(connection, kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
+            return _read_switch(connection)
+
+    def _put(self, table: sa.Table, key: dict[str, str], state_json: str) -> None:
+        (name,) = key
+        values = {"state_json": state_json, "updated_utc": self.clock.utc()}
+        with self.database.writing() as connection:
+            updated = connection.execute(sa.update(table).where(table.c[name] == key[name]).values(**values))
+            if updated.rowcount == 0:
+                connection.execute(sa.insert(table).values(**key, **values))
+
+    def _event(self, connection: sa.Connection, kind: str, **facts: Any) -> None:
+        text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        connection.execute(sa.insert(EVENT).values(utc=self.clock.utc(), kind=kind, facts_json=text))
+
+
+def _read_switch(connection: sa.Connection) -> Switch:
+    row = connection.execute(sa.select(SWITCH)).one()
+    return Switch(epoch=row.epoch, mode=Mode(row.mode), killed=row.killed, kill_reason=row.kill_reason, kill_actor=row.kill_actor)
+
+
+def _prune(connection: sa.Connection) -> None:
+    for table, key in ((EVENT, EVENT.c.event_id), (ALARM, ALARM.c.alarm_id)):
+        newest = connection.execute(sa.select(sa.func.max(key))).scalar() or 0
+        connection.execute(sa.delete(table).where(key <= newest - EVENTS_KEPT_MAX))
+
+
+def _stored_cue(row: sa.Row[Any]) -> StoredCue:
+    return StoredCue(
+        cue=cue_from_json(row.canonical_json),
+        sha256=row.sha256,
+        approved_by=row.approved_by if row.approved_sha256 == row.sha256 else "",
+        hold_reason=row.hold_reason,
+        hold_actor=row.hold_actor,
+    )
+
+
+_AIRING_FIELDS = ("airing_id", "channel", "spot_id", "number", "planned_utc", "opens_utc", "closes_utc", "raw", "row")
+
+
+def _airing(row: sa.Row[Any]) -> Airing:
+    return Airing(**{name: row._mapping[name] for name in _AIRING_FIELDS})
+
+
+def _airing_values(airing: Airing) -> dict[str, Any]:
+    return {name: getattr(airing, name) for name in _AIRING_FIELDS}
+
+
+def _chunks(keys: list[str], size: int = 500) -> Iterable[list[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+RECENT_AIRINGS = timedelta(days=1)
+"""How long a closed airing stays in the engine's sight."""

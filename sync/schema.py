@@ -1,0 +1,193 @@
+"""The ledger's tables. The migrations make them; a test holds both together."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+SCHEMA_HEAD = "0001"
+"""The newest migration; a ledger that is there already is opened without loading Alembic."""
+
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An aware instant, kept as microseconds since 1970: exact, sortable, the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else (value - _EPOCH_UTC) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+        return None if value is None else _EPOCH_UTC + timedelta(microseconds=value)
+
+
+METADATA = MetaData(naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"})
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+
+SWITCH = Table(
+    "switch",
+    METADATA,
+    Column("switch_id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("killed", Boolean, nullable=False),
+    Column("kill_reason", Text, nullable=False),
+    Column("kill_actor", Text, nullable=False),
+    Column("changed_utc", UtcInstant, nullable=False),
+)
+"""One row: who is engine, the mode, the kill switch. Every claim reads it, and locks it where rows can be locked."""
+
+CUE = Table(
+    "cue",
+    METADATA,
+    Column("cue_id", String(64), primary_key=True),
+    Column("canonical_json", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("hold_reason", Text, nullable=False),
+    Column("hold_actor", Text, nullable=False),
+    Column("updated_utc", UtcInstant, nullable=False),
+)
+
+APPROVAL = Table(
+    "approval",
+    METADATA,
+    Column("approval_id", _ROW_ID, primary_key=True),
+    Column("cue_id", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("approved_utc", UtcInstant, nullable=False),
+    Index("approval_by_cue", "cue_id", "approval_id"),
+)
+
+AIRING = Table(
+    "airing",
+    METADATA,
+    Column("airing_id", String(300), primary_key=True),
+    Column("plan_id", String(300), nullable=False),
+    Column("plan_sha256", String(64), nullable=False),
+    Column("channel", String(200), nullable=False),
+    Column("spot_id", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("planned_utc", UtcInstant, nullable=False),
+    Column("opens_utc", UtcInstant, nullable=False),
+    Column("closes_utc", UtcInstant, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("heard_utc", UtcInstant),
+    Index("airing_by_plan", "plan_id"),
+    Index("airing_by_close", "closes_utc"),
+)
+
+FIRING = Table(
+    "firing",
+    METADATA,
+    Column("firing_id", _ROW_ID, primary_key=True),
+    Column("occurrence_id", String(400), nullable=False),
+    Column("cue_id", String(64), nullable=False),
+    Column("cue_name", Text, nullable=False),
+    Column("account_id", String(200), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reserving", Boolean, nullable=False),
+    Column("guard", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("text_sha256", String(64)),
+    Column("spot_id", String(200)),
+    Column("tweet_id", String(25)),
+    Column("of_firing_id", _ROW_ID, ForeignKey("firing.firing_id")),
+    Column("http_status", Integer),
+    Column("epoch", Integer, nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("deadline_mono_ns", BigInteger, nullable=False),
+    Column("on_air_mono_ns", BigInteger),
+    Column("heard_mono_ns", BigInteger),
+    Column("decided_mono_ns", BigInteger),
+    Column("claimed_mono_ns", BigInteger),
+    Column("first_byte_mono_ns", BigInteger),
+    Column("answered_mono_ns", BigInteger),
+    Column("on_air_utc", UtcInstant),
+    Column("decided_utc", UtcInstant),
+    Column("claimed_utc", UtcInstant),
+    Column("answered_utc", UtcInstant),
+    Column("updated_utc", UtcInstant, nullable=False),
+    Column("connection", String(16), nullable=False),
+    Column("settled_by", Text, nullable=False),
+    # The guarantee itself: while one firing keeps an occurrence, no other can.
+    Index(
+        "firing_at_most_once",
+        "occurrence_id",
+        "cue_id",
+        "account_id",
+        "mode",
+        "action",
+        unique=True,
+        sqlite_where=text("reserving"),
+        postgresql_where=text("reserving"),
+    ),
+    # No exact text leaves an account twice.
+    Index(
+        "firing_text_once",
+        "account_id",
+        "mode",
+        "text_sha256",
+        unique=True,
+        sqlite_where=text("reserving AND text_sha256 IS NOT NULL"),
+        postgresql_where=text("reserving AND text_sha256 IS NOT NULL"),
+    ),
+    Index("firing_by_claim", "mode", "claimed_utc"),
+    Index("firing_by_state", "state"),
+)
+
+FIXTURE_STATE = Table(
+    "fixture_state",
+    METADATA,
+    Column("fixture", String(200), primary_key=True),
+    Column("state_json", Text, nullable=False),
+    Column("updated_utc", UtcInstant, nullable=False),
+)
+
+REPLAY_STATE = Table(
+    "replay_state",
+    METADATA,
+    Column("link", String(200), primary_key=True),
+    Column("state_json", Text, nullable=False),
+    Column("updated_utc", UtcInstant, nullable=False),
+)
+
+ALARM = Table(
+    "alarm",
+    METADATA,
+    Column("alarm_id", _ROW_ID, primary_key=True),
+    Column("utc", UtcInstant, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+EVENT = Table(
+    "event",
+    METADATA,
+    Column("event_id", _ROW_ID, primary_key=True),
+    Column("utc", UtcInstant, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("facts_json", Text, nullable=False),
+)
