@@ -54,7 +54,7 @@ class _Account:
         except (aiohttp.ClientError, OSError) as error:
             self.connector.detail = judge_error(error, byte_written=False).reason
         name = f"keep-connections-{self.credentials.account_id}"
-        self._keeper = asyncio.create_task(self.connector.keep_ready(), name=name)
+        self._keeper = asyncio.create_task(self._keep(), name=name)
 
     async def cool(self) -> None:
         if self._keeper is not None:
@@ -62,6 +62,13 @@ class _Account:
             await asyncio.wait([self._keeper])
             self._keeper = None
         self.connector.let_go()
+
+    async def _keep(self) -> None:
+        try:
+            await self.connector.keep_ready()
+        except Exception:
+            # Its end shows on the account's tile (`detail`); requests go on, on cold connections.
+            _log.exception("connection_keeper_stopped", extra={"account_id": self.credentials.account_id})
 
     async def close(self) -> None:
         await self.cool()

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twitter_text import parse_tweet
+
 from sync.sandbox import problems
 
 _TEXT_WEIGHT_MAX = 280
@@ -34,8 +36,6 @@ def check_tweet(body: bytes) -> dict[str, Any]:
 
 def weighted_length(text: str) -> int:
     """The text's length as X counts it: URLs 23, most emoji and CJK 2."""
-    from twitter_text import parse_tweet
-
     return int(parse_tweet(text).weightedLength)
 
 

@@ -137,8 +137,9 @@ class World:
 
     def __post_init__(self) -> None:
         if self.journal_file is not None:
-            self._replay(self.journal_file)
+            cut = self._replay(self.journal_file)
             self._journal = self.journal_file.open("a", encoding="utf-8")
+            self._journal.write("\n" if cut else "")  # or the next tweet would be joined to half a line
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -266,16 +267,17 @@ class World:
             self._journal.write(json.dumps(asdict(tweet), ensure_ascii=False) + "\n")
             self._journal.flush()
 
-    def _replay(self, path: Path) -> None:
-        if not path.exists():
-            return
-        for line in path.read_text(encoding="utf-8").splitlines():
+    def _replay(self, path: Path) -> bool:
+        """Take over what the journal holds; whether its last line was cut short by a kill."""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for line in text.splitlines():
             try:
                 tweet = SandboxTweet(**json.loads(line))
             except (ValueError, TypeError):
-                continue  # the line a kill cut in half
+                continue
             self._tweets[tweet.tweet_id] = tweet
             self._last_id = max(self._last_id, int(tweet.tweet_id))
+        return bool(text) and not text.endswith("\n")
 
     def _next_id(self, now_utc: datetime) -> int:
         now_ms = int(now_utc.astimezone(UTC).timestamp() * 1000)
