@@ -115,6 +115,16 @@ class Paths(Table):
     state_dir: AbsolutePath = Path("var")
     spots_dir: AbsolutePath = Path("spots")
 
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger's database."""
+        return self.state_dir / "ledger.db"
+
+    @property
+    def socket_file(self) -> Path:
+        """The engine's control socket."""
+        return self.state_dir / "engine.sock"
+
 
 class Engine(Table):
     """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it."""
