@@ -33,6 +33,11 @@ class Arrivals:
         """How many connections are open."""
         return len(self._by_transport)
 
+    @property
+    def made_count(self) -> int:
+        """How many connections there have been."""
+        return self._count
+
     def wrap(self, factory: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """A protocol factory for `loop.create_server`."""
         return lambda: _Stamped(factory(), self)

@@ -96,6 +96,11 @@ class Sandbox:
         """How many connections clients hold to the API port."""
         return self._arrivals.open_count
 
+    @property
+    def connections_made(self) -> int:
+        """How many connections there have been to the API port."""
+        return self._arrivals.made_count
+
     def reset_connections(self) -> None:
         """Reset every API connection, as a crash would."""
         self._arrivals.reset_connections()

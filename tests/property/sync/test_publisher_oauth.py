@@ -49,7 +49,9 @@ def _fields(header: str) -> dict[str, str]:
     return dict(part.strip().split("=", 1) for part in header.removeprefix("OAuth ").split(","))
 
 
-@pytest.mark.parametrize(("text", "encoded"), [("a b", "a%20b"), ("~-._", "~-._"), ("☃", "%E2%98%83"), ("a+/=&", "a%2B%2F%3D%26")])
+@pytest.mark.parametrize(
+    ("text", "encoded"), [("a b", "a%20b"), ("~-._", "~-._"), ("☃", "%E2%98%83"), ("a+/=&", "a%2B%2F%3D%26")]
+)
 def test_percent_encoding_is_the_strict_one(text: str, encoded: str) -> None:
     """RFC 5849 leaves only the unreserved characters as they are; a form encoder would not do."""
     assert percent_encode(text) == encoded

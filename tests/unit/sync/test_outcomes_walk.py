@@ -48,7 +48,8 @@ def classes() -> list[type[BaseException]]:
         found
         for module in MODULES
         for found in _public_exceptions(module)
-        if found.__module__.split(".")[0] in {"tweepy", "aiohttp", "ssl", "socket", "json", "asyncio"} or found in (OSError, TimeoutError)
+        if found.__module__.split(".")[0] in {"tweepy", "aiohttp", "ssl", "socket", "json", "asyncio"}
+        or found in (OSError, TimeoutError)
     }
     return sorted(seen, key=lambda found: (found.__module__, found.__name__))
 

@@ -47,7 +47,13 @@ def test_a_file_others_may_read_is_warned_of(tmp_path: Path, caplog: pytest.LogC
 
 @pytest.mark.parametrize(
     "change",
-    [{"extra": "secret-5"}, {"handle": "secret-not a handle"}, {"consumer_secret": ""}, {"user_id": "secret-x"}, {"access_token": ["secret-6"]}],
+    [
+        {"extra": "secret-5"},
+        {"handle": "secret-not a handle"},
+        {"consumer_secret": ""},
+        {"user_id": "secret-x"},
+        {"access_token": ["secret-6"]},
+    ],
     ids=["unknown-field", "handle", "empty", "user-id", "type"],
 )
 def test_a_wrong_file_is_refused_without_quoting_it(tmp_path: Path, change: dict[str, object]) -> None:
