@@ -80,8 +80,11 @@ def parse_day_start(text: str) -> int:
     return start_s
 
 
-def parse_zone(text: str) -> tzinfo:
+def parse_zone(text: str, *, suggest: bool = True) -> tzinfo:
     """The zone named by an IANA name (`Europe/Stockholm`, `UTC`) or an offset (`+01:00`).
+
+    Args:
+        suggest: search for the nearest name when it is none, which takes a millisecond.
 
     Raises:
         BroadcastTimeError: neither.
@@ -94,7 +97,7 @@ def parse_zone(text: str) -> tzinfo:
             return timezone(offset if sign == "+" else -offset)
     elif text in _zone_names():
         return ZoneInfo(text)
-    alike = get_close_matches(text, sorted(_zone_names()), n=1)
+    alike = get_close_matches(text, sorted(_zone_names()), n=1) if suggest else []
     fix = f"did you mean {alike[0]}?" if alike else "write an IANA name such as Europe/Stockholm, or an offset such as +01:00"
     raise BroadcastTimeError(reason="not a time zone", fix=fix)
 

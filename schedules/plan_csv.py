@@ -19,7 +19,7 @@ WINDOW_AFTER_S = 120.0
 WINDOW_S_MAX = 6 * 3600
 LENGTH_S_MAX = 3600
 NEAREST_LOOKUPS_MAX = 50
-"""Distinct unknown names that get "did you mean"; a plan with more was made for another installation."""
+"""Wrong names that get "did you mean"; a plan with more was made for another installation."""
 
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 
@@ -86,6 +86,7 @@ class _RowReader:
         self.problems: list[Problem] = []
         self._zones, self._spots, self._day_start_s, self._window_s = zones, frozenset(spots), day_start_s, window_s
         self._hints: dict[tuple[str, str], str] = {}
+        self._wrong_zones = 0
 
     def read(self, row: Row) -> _Entry | None:
         """The row's entry; None when it has an error, which is then among `problems`."""
@@ -151,8 +152,9 @@ class _RowReader:
         if not text:
             return self._zones.get(channel)
         try:
-            return parse_zone(text)
+            return parse_zone(text, suggest=self._wrong_zones < NEAREST_LOOKUPS_MAX)
         except BroadcastTimeError as error:
+            self._wrong_zones += 1
             self._add(row, "zone", error.reason, error.fix)
             return None
 

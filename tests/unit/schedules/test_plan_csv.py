@@ -311,3 +311,10 @@ def test_many_unknown_names_do_not_cost_a_search_each() -> None:
     plan = read(HEADER, *(f"kanal-nord,2027-03-01,20:15,kaffee-{number}" for number in range(100, 200)))
 
     assert [problem.fix.startswith("did you mean") for problem in plan.errors].count(True) == 50
+
+
+def test_many_wrong_zones_do_not_cost_a_search_each() -> None:
+    """As with names: a column of junk is refused in no time."""
+    plan = read(HEADER + ",zone", *(f"kanal-nord,2027-03-01,20:15,kaffee-30,Europe/Stokholm{number}" for number in range(60)))
+
+    assert [problem.fix.startswith("did you mean") for problem in plan.errors] == [True] * 50 + [False] * 10
