@@ -9,6 +9,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+SUPERVISED = "CUEBIRD_SUPERVISED"
+"""Set in the environment of every process that a supervisor starts."""
 _PR_SET_PDEATHSIG = 1
 
 

@@ -15,6 +15,8 @@ from typing import Annotated
 import click
 import typer
 
+from console.child import SUPERVISED, die_with_parent
+
 FORESEEN = (
     ("console.errors", "ConsoleError"),
     ("sync.errors", "SyncError"),
@@ -91,6 +93,8 @@ def sentence(error: BaseException) -> str | None:
 
 def main() -> None:
     """Run the command line and exit."""
+    if SUPERVISED in os.environ:
+        die_with_parent()
     _register()
     try:
         code = app(standalone_mode=False)

@@ -1,10 +1,9 @@
-"""What can go wrong in `console` and is foreseen: `ConsoleError` and its kinds.
-
-ConsoleError
-├── ConfigError          console.config
-└── ChildFailedError     console.supervisor
-"""
+"""What the console refuses, as sentences for people."""
 
 
 class ConsoleError(Exception):
-    """Something a person can mend; the message is one sentence naming the thing, the value and the fix."""
+    """Root of the console's errors; the command line prints it and stops.
+
+    - `ConsoleError`
+        - `console.users.UserError`: an account of a person that cannot be made, found or read
+    """

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from console.child import SUPERVISED
 from console.errors import ConsoleError
 from timebase import Backoff, Clock
 
@@ -111,6 +113,10 @@ class Supervisor:
         await running.ready.wait()
         return running
 
+    async def ended(self, name: str) -> None:
+        """Return when a child that is not restarted has ended."""
+        await self._running[name].ended.wait()
+
     async def stop(self, name: str) -> None:
         """End one child for good."""
         for running, keeper in self._keepers:
@@ -154,6 +160,7 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 *self._program,
                 *running.child.arguments,
+                env={**os.environ, SUPERVISED: "1"},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,

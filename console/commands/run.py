@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.child import announce, die_with_parent, run_until_told
+from console.child import announce, run_until_told
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file.")]
 
@@ -15,11 +15,6 @@ parts = typer.Typer(help="Run one process of the program (started by `cuebird se
 def register(app: typer.Typer) -> None:
     """Add the hidden group to the command line."""
     app.add_typer(parts, name="run", hidden=True)
-
-
-@parts.callback()
-def _supervised() -> None:
-    die_with_parent()
 
 
 @parts.command("engine")
@@ -67,22 +62,6 @@ def broker(port: int = 0) -> None:
     async def serve() -> None:
         async with EmbeddedBroker("127.0.0.1", port) as running:
             announce(ready=True, port=running.port)
-            await asyncio.Event().wait()
-
-    run_until_told(serve())
-
-
-@parts.command("sandbox")
-def sandbox(state_dir: Path, account: list[str], port: int = 0, page_port: int = 0) -> None:
-    """The X sandbox of the demonstration; accounts as id:handle."""
-    import asyncio
-
-    from sync.sandbox import Sandbox
-
-    async def serve() -> None:
-        accounts = [(name, handle) for name, _, handle in (one.partition(":") for one in account)]
-        async with Sandbox(state_dir, accounts, port=port, page_port=page_port) as running:
-            announce(ready=True, api_base=running.api_base, page_url=running.page_url)
             await asyncio.Event().wait()
 
     run_until_told(serve())

@@ -1,0 +1,45 @@
+"""`cuebird serve`: the program, one process beside the other."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console as Terminal
+from rich.markup import escape
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("serve")(serve)
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
+) -> None:
+    """Run the engine, a listener for each feed, and the web console; keep them running until Ctrl-C.
+
+    The gateway runs where the scoreboard is: `cuebird gateway`.
+    """
+    from console.child import run_until_told
+    from console.config import find_config, load_config
+    from console.supervisor import Child, Supervisor
+    from timebase import SystemClock
+
+    path = find_config(config).absolute()
+    loaded = load_config(path)
+    terminal = Terminal(stderr=True)
+
+    def told(name: str, exit_code: int) -> None:
+        terminal.print(f"[red]{escape(name)} ended[/red] (exit code {exit_code}); starting it again", highlight=False)
+
+    async def run() -> None:
+        async with Supervisor(clock=SystemClock(), log_dir=loaded.paths.state_dir / "log", on_exit=told) as family:
+            where = ("--config", str(path))
+            await family.start_ready(Child(name="engine", arguments=("run", "engine", *where)))
+            console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
+            terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
+            for feed in loaded.feeds:
+                await family.start(Child(name=f"listener-{feed.id}", arguments=("run", "listener", feed.id, *where)))
+            await family.wait()
+
+    run_until_told(run())

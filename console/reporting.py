@@ -1,0 +1,74 @@
+"""A listener's way to the engine: detections kept and sent first, of the statuses only the newest."""
+
+import asyncio
+import logging
+from collections import deque
+
+from fingerprints.events import Detection, FeedStatus, FollowEnd
+from sync.client import ControlClient
+from sync.errors import EngineUnreachableError
+from timebase import Backoff, Clock
+
+log = logging.getLogger(__name__)
+
+FINDINGS_WAITING_MAX = 500
+"""Detections and their ends that the engine has not taken yet; beyond it the oldest are dropped, and said so."""
+
+
+class EngineReporter:
+    """Takes a listener's reports at once and sends them as the engine takes them.
+
+    While no engine answers, detections wait: whether one is too old to fire is the engine's to judge.
+    """
+
+    def __init__(self, client: ControlClient, *, clock: Clock) -> None:
+        self._client, self._clock = client, clock
+        self._findings: deque[Detection | FollowEnd] = deque()
+        self._status: FeedStatus | None = None
+        self._filled = asyncio.Event()
+        self.dropped_count = 0
+        self.reached = asyncio.Event()
+        """Set when the engine has taken a first report."""
+
+    async def take(self, report: Detection | FollowEnd | FeedStatus) -> None:
+        """Note a report; never waits for the engine."""
+        if isinstance(report, FeedStatus):
+            self._status = report
+        else:
+            if len(self._findings) >= FINDINGS_WAITING_MAX:
+                self._findings.popleft()
+                self.dropped_count += 1
+                log.error("report.dropped", extra={"dropped": self.dropped_count})
+            self._findings.append(report)
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Send what has been taken, until cancelled."""
+        backoff = Backoff(first_s=0.1, most_s=1.0, floor_s=0.05)
+        while True:
+            await self._filled.wait()
+            try:
+                await self._send()
+            except EngineUnreachableError as error:
+                log.warning("report.engine_unreachable", extra={"reason": str(error)})
+                await self._clock.sleep(backoff.next_s())
+            else:
+                backoff.reset()
+
+    async def _send(self) -> None:
+        while self._findings:
+            finding = self._findings[0]
+            if isinstance(finding, Detection):
+                await self._client.report("detection", detection=finding)
+            else:
+                await self._client.report("follow_end", follow_end=finding)
+            # Taken out only when it has been written: a broken connection loses none.
+            if self._findings and self._findings[0] is finding:
+                self._findings.popleft()
+            self.reached.set()
+        status, self._status = self._status, None
+        if status is not None:
+            await self._client.report("feed", feed=status)
+            self.reached.set()
+        if not self._findings and self._status is None:
+            self._filled.clear()
