@@ -5,12 +5,13 @@ blocks; the listener runs it in a thread of its own. Settings and their reasons:
 """
 
 import enum
+import errno
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, assert_never
 from urllib.parse import urlsplit, urlunsplit
 
 import av
@@ -165,7 +166,8 @@ class Resampler:
             source = (frame.layout.name, frame.sample_rate, frame.format.name)
             if source != self._source:
                 parts += self._drain()
-                layout = "mono" if self._channel == "mix" or frame.layout.nb_channels == 1 else "stereo"
+                # Never FFmpeg's own way to mono: it adds 3 dB and may pass full scale.
+                layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
                 self._inner, self._source = AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE_HZ), source
             frame.pts = None  # the resampler would fill or cut at leaps; `Timeline` accounts for them
             assert self._inner is not None
@@ -179,9 +181,15 @@ class Resampler:
         return [] if inner is None else [self._pick(out) for out in inner.resample(None)]
 
     def _pick(self, frame: av.AudioFrame) -> npt.NDArray[np.float32]:
-        planes = frame.to_ndarray().astype(np.float32)
-        picked: npt.NDArray[np.float32] = planes[1 if self._channel == "right" and len(planes) > 1 else 0]
-        return picked
+        planes = frame.to_ndarray()
+        match self._channel:
+            case "mix":
+                return np.asarray(planes.mean(axis=0), dtype=np.float32)
+            case "left":
+                return np.array(planes[0], dtype=np.float32)
+            case "right":
+                return np.array(planes[-1], dtype=np.float32)
+        assert_never(self._channel)
 
 
 class Capture:
@@ -238,6 +246,8 @@ class Capture:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError) as error:
+                if self._is_end(error):
+                    break
                 raise translate(self.url, error) from error
             if packet is None:
                 break
@@ -253,6 +263,19 @@ class Capture:
             for frame in frames:
                 yield from self._block(frame, resampler, timeline, seen_mono_ns)
         yield from self._block(None, resampler, timeline, self._clock.mono_ns())
+        if timeline.next_sample == 0 and not self._stopping.is_set():
+            # A server that calls rubbish audio/aac is believed by FFmpeg, and nothing comes of it.
+            raise CaptureError(
+                self.url, "no sound in it could be decoded", "look at what is sent", permanent=self.transport is Transport.FILE
+            )
+
+    def _is_end(self, error: BaseException) -> bool:
+        """Whether this is how FFmpeg tells the end of an HTTP answer that named no length."""
+        return (
+            self.transport is Transport.STREAM
+            and self.url.lower().startswith("http")
+            and getattr(error, "errno", None) == errno.EIO
+        )
 
     def _block(
         self, frame: av.AudioFrame | None, resampler: Resampler, timeline: Timeline, seen_mono_ns: int

@@ -34,7 +34,7 @@ Sink = Callable[[Report], Awaitable[None]]
 """Takes every report. Two tasks may be inside at once: a detection never waits for a status to be taken."""
 
 LOOK_S = 0.05
-"""How often the watch is asked; a change of state is reported at most this late."""
+"""How often the watch is asked; a stall is reported at most this late, every other change at once."""
 METER_NS = 100_000_000
 IDLE_NS = 1_000_000_000
 """Statuses go out ten times a second while sound comes and once a second while none does."""
@@ -111,6 +111,7 @@ class Listener:
         """Connect again and again; the error if trying further is of no use, None at a file's end."""
         loop = asyncio.get_running_loop()
         self._watch.connecting("reading the spots")
+        await self._report_change()
         try:
             matcher = await loop.run_in_executor(executor, self._make_matcher)
         except Exception as error:
@@ -118,6 +119,7 @@ class Listener:
             return error
         while True:
             self._watch.connecting(f"connecting to {masked(self._url)}")
+            await self._report_change()
             self._heard_samples = 0
             try:
                 await self._connection(matcher, executor)
@@ -138,6 +140,7 @@ class Listener:
         wait_s = self._backoff.next_s()
         log.warning("feed.lost", extra={"feed_id": self._feed_id, "reason": text, "retry_s": round(wait_s, 2)})
         tell(f"{text}; trying again in {wait_s:.1f} s")
+        await self._report_change()
         await self._clock.sleep(wait_s)
 
     async def _connection(self, matcher: Matcher, executor: ThreadPoolExecutor) -> None:
@@ -164,6 +167,7 @@ class Listener:
             await self._sink(found if isinstance(found, FollowEnd) else self._detection(found, match))
         self._watch.segmented = intake.segmented
         self._watch.hear(block)
+        await self._report_change()
 
     def _match(self, matcher: Matcher, block: AudioBlock) -> _Match:
         found = matcher.feed(block)
@@ -183,6 +187,11 @@ class Listener:
             decided_mono_ns=match.decided_mono_ns,
             decided_utc=match.decided_utc,
         )
+
+    async def _report_change(self) -> None:
+        view = self._watch.view(self._clock.mono_ns())
+        if view.state is not self._reported_state:
+            await self._report(view)
 
     async def _report_for_ever(self) -> None:
         while True:
