@@ -122,11 +122,10 @@ def test_blank_totals_and_repeated_header_rows_are_skipped_with_a_note() -> None
     ]
 
 
-def test_a_total_with_a_date_is_no_totals_row() -> None:
+@pytest.mark.parametrize("row", ["total,2027-03-01,,", "total,,20:15,"])
+def test_a_total_with_a_date_or_time_is_no_totals_row(row: str) -> None:
     """A row that could be an airing is never dropped silently."""
-    assert told(read(HEADER, "total,2027-03-01,20:15,kaffee-30"))[0].startswith(
-        "row 2, channel = 'total': no channel of this id is known"
-    )
+    assert told(read(HEADER, row))[0].startswith("row 2, channel = 'total': no channel of this id is known")
 
 
 @pytest.mark.parametrize(
@@ -218,9 +217,11 @@ def test_overlapping_windows_of_a_spot_are_refused() -> None:
 
 def test_a_wide_window_overlaps_beyond_its_neighbour() -> None:
     """The widest window so far is judged, not only the one before."""
-    lines = [ROW + ",10,3600", "kanal-nord,2027-03-01,20:15:30,fjordbank-20,,", "kanal-nord,2027-03-01,21:00,kaffee-30,1,1"]
+    lines = [ROW + ",10,3600", "kanal-nord,2027-03-01,20:30,kaffee-30,1,1", "kanal-nord,2027-03-01,21:00,kaffee-30,1,1"]
 
-    assert [problem.row for problem in read(HEADER + ",window_before_s,window_after_s", *lines).errors] == [4]
+    problems = read(HEADER + ",window_before_s,window_after_s", *lines).errors
+
+    assert [(problem.row, "row 2" in problem.reason) for problem in problems] == [(3, True), (4, True)]
 
 
 def test_other_spots_and_channels_may_overlap() -> None:
