@@ -192,8 +192,7 @@ async def control_server(path: Path, desk: ControlDesk) -> AsyncIterator[Control
     """
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
         raise SyncError(f"{path}: a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes; choose a shorter state_dir")
-    if await _somebody_answers(path):
-        raise SyncError(f"{path}: another engine is running here; stop it, or use another state_dir")
+    await ensure_no_engine(path)
     listening, inode = _bind(path)
     try:
         async with asyncio.TaskGroup() as group:
@@ -214,6 +213,16 @@ def _unlink_own(path: Path, inode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == inode:
             path.unlink()
+
+
+async def ensure_no_engine(path: Path) -> None:
+    """Return when no engine answers on the socket.
+
+    Raises:
+        SyncError: one does.
+    """
+    if await _somebody_answers(path):
+        raise SyncError(f"{path}: another engine is running here; stop it, or use another state_dir")
 
 
 def _bind(path: Path) -> tuple[socket.socket, int]:

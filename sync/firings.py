@@ -5,7 +5,7 @@ its verdict, all in one transaction. Two unique indexes stand behind it, should 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,14 +71,14 @@ class Firings:
         self,
         intent: Intent,
         *,
-        account_fault: Callable[[Mode], str],
+        account_faults: Mapping[Mode, str],
         armed_firing_id: int | None = None,
         arm_only: bool = False,
     ) -> ClaimResult:
         """Claim an occurrence for a cue, or record why not.
 
         Args:
-            account_fault: why the account cannot post in a mode; empty when it can.
+            account_faults: why the account cannot post, by mode; modes in which it can are left out.
             armed_firing_id: the firing that was armed for this intent and comes due now.
             arm_only: reserve the occurrence without claiming it: it waits for its audience delay.
 
@@ -87,7 +87,7 @@ class Firings:
             LedgerError: the database does not obey; nothing was claimed.
         """
         with self._database.writing() as connection:
-            facts = self._facts(connection, intent, account_fault, own_id=armed_firing_id or 0)
+            facts = self._facts(connection, intent, account_faults, own_id=armed_firing_id or 0)
             if facts.fenced:
                 raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
             judgement = judge(intent, facts)
@@ -153,8 +153,8 @@ class Firings:
             }
             return _record(connection.execute(_INSERT, values).one())
 
-    def may_send(self) -> str:
-        """Why nothing may leave now (killed, or fenced by another engine); empty when it may.
+    def may_send(self, mode: Mode) -> str:
+        """Why a firing claimed in `mode` may not leave now (killed, another mode, fenced); empty when it may.
 
         The last look before the first byte, so that a kill or a takeover by another process counts
         even for a firing that has been claimed already. One indexed read.
@@ -166,7 +166,9 @@ class Firings:
             return f"the ledger cannot be read: {error}"
         if row.epoch != self._epoch:
             return "FENCED: another engine has taken over"
-        return f"killed: {row.kill_reason}" if row.killed else ""
+        if row.killed:
+            return f"killed: {row.kill_reason}"
+        return "" if row.mode == mode.value else f"the mode has changed to {row.mode}"
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -203,6 +205,14 @@ class Firings:
         if tweet_id is not None:
             values["tweet_id"] = tweet_id
         return self._go(firing_id, state, values)
+
+    def withdraw_armed(self, *, reason: str) -> tuple[FiringRecord, ...]:
+        """Withdraw every firing that waits for its audience delay; returns them."""
+        with self._database.writing() as connection:
+            rows = connection.execute(sa.select(FIRING).where(FIRING.c.state == FiringState.ARMED.value)).all()
+            state = FiringState.WITHDRAWN
+            values = {"state": state.value, "reserving": state in RESERVING, "reason": reason, "updated_utc": self._clock.utc()}
+            return tuple(_record(self._move(connection, row.firing_id, FiringState.ARMED, values)) for row in rows)
 
     def recover(self) -> tuple[FiringRecord, ...]:
         """Take over what older engines left: armed ones expire, claimed ones become unknown (a rehearsal's are not sent).
@@ -260,11 +270,13 @@ class Firings:
         with self._database.reading() as connection:
             return _used_texts(connection, account_id, mode, texts)
 
-    def fired_airings(self, *, since_utc: datetime) -> frozenset[str]:
-        """Occurrence ids of airings that have been claimed."""
-        query = sa.select(FIRING.c.occurrence_id).where(FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"))
+    def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
+        """Occurrences of airings that have been claimed, with the mode."""
+        query = sa.select(FIRING.c.mode, FIRING.c.occurrence_id).where(
+            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), FIRING.c.reserving
+        )
         with self._database.reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+            return frozenset((Mode(row.mode), row.occurrence_id) for row in connection.execute(query))
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -273,7 +285,7 @@ class Firings:
         with self._database.reading() as connection:
             return tuple(_record(row) for row in connection.execute(query))
 
-    def _facts(self, connection: sa.Connection, intent: Intent, account_fault: Callable[[Mode], str], *, own_id: int) -> Facts:
+    def _facts(self, connection: sa.Connection, intent: Intent, account_faults: Mapping[Mode, str], *, own_id: int) -> Facts:
         cue = intent.cue
         key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
         row = connection.execute(_FACTS, key).one()
@@ -288,7 +300,7 @@ class Firings:
             mode=mode,
             cue_sha256=row.cue_sha256,
             approved_sha256=row.approved_sha256,
-            account_fault=account_fault(mode),
+            account_fault=account_faults.get(mode, ""),
             used_by=row.used_by,
             caps=self._cap_uses(connection, intent, mode, now_ns, now_utc),
             used_texts=_used_texts(connection, cue.account_id, mode, intent.texts),
@@ -396,7 +408,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
-_MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.killed, SWITCH.c.kill_reason)
+_MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
 _FACTS = (
     sa.select(

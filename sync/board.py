@@ -1,0 +1,312 @@
+"""What the engine knows at this moment of feeds, devices, cues and airings, and how it shows it.
+
+Holds values only; the engine feeds it and asks it for views. Time comes as an argument.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fingerprints.events import Detection, FeedStatus
+from hardware.events import DeviceState, DeviceStatus, Refusal
+from schedules.airing import Airing
+from sync.cues import Cue, SpotCondition, is_template
+from sync.ledger import StoredCue
+from sync.posting import AccountHealth
+from sync.receipts import FiringRecord, firing_view
+from sync.signals import airing_occurrence
+from sync.snapshot import AccountView, AiringView, AlarmView, CueView, DetectionView, DeviceView, FeedView, FiringView
+from sync.states import RESERVING, Action, Mode
+
+DETECTIONS_SHOWN = 50
+FIRINGS_SHOWN = 200
+ALARMS_SHOWN = 50
+AIRINGS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What is read from the ledger together.
+
+    Attributes:
+        cue_faults: why a cue's texts cannot be posted, by cue id; cues without fault are left out.
+        heard: ids of airings that have been heard.
+        fired: occurrences of airings that have been claimed, as (mode, occurrence id).
+        used_texts: texts that have left, as (account, mode, text).
+    """
+
+    cues: tuple[StoredCue, ...]
+    cue_faults: dict[str, str]
+    airings: tuple[Airing, ...]
+    heard: frozenset[str]
+    fired: frozenset[tuple[Mode, str]]
+    used_texts: frozenset[tuple[str, Mode, str]]
+
+
+class Board:
+    """The engine's view of the world."""
+
+    def __init__(self, feeds: dict[str, str]) -> None:
+        self._channels = feeds
+        self._feeds: dict[str, FeedView] = {feed_id: _silent_feed(feed_id, channel) for feed_id, channel in feeds.items()}
+        self._status_at_mono_ns: dict[str, int] = {}
+        self._devices: dict[tuple[str, str], DeviceView] = {}
+        self._refused: dict[tuple[str, str], int] = {}
+        self._firings: dict[int, FiringView] = {}
+        self.detections: deque[DetectionView] = deque(maxlen=DETECTIONS_SHOWN)
+        self.alarms: deque[AlarmView] = deque(maxlen=ALARMS_SHOWN)
+        self.cues: tuple[StoredCue, ...] = ()
+        self.cue_faults: dict[str, str] = {}
+        self.airings: tuple[Airing, ...] = ()
+        self._heard: set[str] = set()
+        self._fired: set[tuple[Mode, str]] = set()
+        self._by_spot: dict[tuple[str, str], list[Airing]] = {}
+        self._used_texts: set[tuple[str, Mode, str]] = set()
+
+    # --- taking in ------------------------------------------------------------------------------
+
+    def load(self, loaded: Loaded) -> None:
+        """Take what the ledger says in place of what was known before."""
+        self.cues, self.cue_faults, self.airings = loaded.cues, loaded.cue_faults, loaded.airings
+        self._heard, self._fired = set(loaded.heard), set(loaded.fired)
+        self._used_texts = set(loaded.used_texts)
+        self._by_spot = {}
+        for airing in loaded.airings:
+            self._by_spot.setdefault((airing.channel, airing.spot_id), []).append(airing)
+
+    def take_feed(self, status: FeedStatus, *, now_mono_ns: int) -> FeedView:
+        """Note a feed's status."""
+        before = self._feeds.get(status.feed_id)
+        view = FeedView(
+            feed_id=status.feed_id,
+            channel=self._channels[status.feed_id],
+            state=status.state.value,
+            level_db=status.level_db,
+            position_s=status.position_s,
+            seen_mono_ns=status.seen_mono_ns,
+            sent_utc=status.sent_utc,
+            detail=status.detail,
+            last_spot=before.last_spot if before else "",
+            last_utc=before.last_utc if before else None,
+        )
+        self._feeds[status.feed_id] = view
+        self._status_at_mono_ns[status.feed_id] = now_mono_ns
+        return view
+
+    def take_detection(self, detection: Detection, *, spot_id: str) -> DetectionView:
+        """Note a detection; `spot_id` is the spot it counts as."""
+        view = DetectionView(
+            spot_id=spot_id,
+            spot_ids=detection.spot_ids,
+            feed_id=detection.feed_id,
+            channel=self._channels[detection.feed_id],
+            onset_s=detection.onset_s,
+            decided_s=detection.decided_s,
+            score=detection.score,
+            threshold=detection.threshold,
+            speed=detection.speed,
+            onset_mono_ns=detection.onset_mono_ns,
+            decided_mono_ns=detection.decided_mono_ns,
+            decided_utc=detection.decided_utc,
+        )
+        self.detections.appendleft(view)
+        feed = self._feeds[detection.feed_id]
+        fields = {name: getattr(feed, name) for name in FeedView.__slots__}
+        self._feeds[detection.feed_id] = FeedView(**{**fields, "last_spot": spot_id, "last_utc": detection.decided_utc})
+        return view
+
+    def take_device(self, status: DeviceStatus) -> DeviceView:
+        """Note a device's status."""
+        key = (status.venue, status.device)
+        self._devices[key] = DeviceView(
+            venue=status.venue,
+            device=status.device,
+            state=status.state.value,
+            fixture=status.fixture,
+            home=status.home,
+            away=status.away,
+            clock=status.clock,
+            period=status.period,
+            good_frames=status.good_frames,
+            bad_frames=status.bad_frames,
+            refused=self._refused.get(key, 0),
+            seen_mono_ns=status.seen_mono_ns,
+            detail=status.detail,
+        )
+        return self._devices[key]
+
+    def take_refusal(self, refusal: Refusal) -> DeviceView | None:
+        """Count a message that was not believed against the device its topic names."""
+        parts = refusal.topic.split("/")
+        key = (parts[2], parts[3]) if len(parts) == 5 else ("", "")
+        known = self._devices.get(key)
+        if known is None:
+            return None
+        self._refused[key] = self._refused.get(key, 0) + 1
+        fields = {name: getattr(known, name) for name in DeviceView.__slots__}
+        self._devices[key] = DeviceView(**{**fields, "refused": self._refused[key]})
+        return self._devices[key]
+
+    def take_firing(self, record: FiringRecord) -> FiringView:
+        """Note a firing as it is now."""
+        view = firing_view(record)
+        self._firings[record.firing_id] = view
+        while len(self._firings) > FIRINGS_SHOWN:
+            del self._firings[min(self._firings)]
+        if record.action is Action.POST and record.claimed_mono_ns is not None:
+            self._fired.add((record.mode, record.occurrence_id))
+        if record.action is Action.POST and record.text and record.state in RESERVING:
+            self._used_texts.add((record.account_id, record.mode, record.text))
+        return view
+
+    def take_heard(self, airing_id: str) -> bool:
+        """Note that an airing was heard; whether that is news."""
+        news = airing_id not in self._heard
+        self._heard.add(airing_id)
+        return news
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def channel_of(self, feed_id: str) -> str | None:
+        """The channel a feed belongs to, None for a feed that is not configured."""
+        return self._channels.get(feed_id)
+
+    def status_age_ns(self, feed_id: str, *, now_mono_ns: int) -> int | None:
+        """How long ago the feed's listener last spoke, None if it never has."""
+        at_mono_ns = self._status_at_mono_ns.get(feed_id)
+        return None if at_mono_ns is None else now_mono_ns - at_mono_ns
+
+    def silent_listeners(self, *, now_mono_ns: int, older_than_ns: int) -> frozenset[str]:
+        """Feeds whose listener has spoken before and has stopped."""
+        return frozenset(feed_id for feed_id, at_ns in self._status_at_mono_ns.items() if now_mono_ns - at_ns > older_than_ns)
+
+    def airings_of(self, channel: str, spot_ids: Iterable[str]) -> list[Airing]:
+        """The airings of these spots on a channel."""
+        return [airing for spot_id in spot_ids for airing in self._by_spot.get((channel, spot_id), ())]
+
+    def fireable(self) -> Iterable[Cue]:
+        """Cues as the ledger had them when it was read; the gate judges whether they may."""
+        return (stored.cue for stored in self.cues)
+
+    def cue(self, cue_id: str) -> Cue | None:
+        """The cue of that id."""
+        return next((stored.cue for stored in self.cues if stored.cue.cue_id == cue_id), None)
+
+    def armed_accounts(self, mode: Mode, now_utc: datetime) -> frozenset[str]:
+        """Accounts of the cues that could fire now."""
+        return frozenset(view.account_id for view in self.cue_views(mode, now_utc) if view.state == "armed")
+
+    def feed_views(self) -> tuple[FeedView, ...]:
+        """Every feed."""
+        return tuple(self._feeds.values())
+
+    def device_views(self) -> tuple[DeviceView, ...]:
+        """Every device."""
+        return tuple(self._devices.values())
+
+    def firing_views(self) -> tuple[FiringView, ...]:
+        """The newest firings, newest first."""
+        return tuple(self._firings[firing_id] for firing_id in sorted(self._firings, reverse=True))
+
+    def cue_views(self, mode: Mode, now_utc: datetime) -> tuple[CueView, ...]:
+        """Every cue with what keeps it from firing, if anything."""
+        return tuple(self._cue_view(stored, mode, now_utc) for stored in self.cues)
+
+    def airing_views(self, mode: Mode, now_utc: datetime) -> tuple[AiringView, ...]:
+        """Airings that are open, next, or just over, in order of their plan."""
+        views = [self._airing_view(airing, mode, now_utc) for airing in self.airings]
+        upcoming = [view for view in views if view.closes_utc >= now_utc]
+        over = [view for view in views if view.closes_utc < now_utc]
+        return tuple((over[-AIRINGS_SHOWN // 2 :] + upcoming)[:AIRINGS_SHOWN])
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _cue_view(self, stored: StoredCue, mode: Mode, now_utc: datetime) -> CueView:
+        cue = stored.cue
+        left = sum(is_template(variant) or (cue.account_id, mode, variant) not in self._used_texts for variant in cue.variants)
+        state, detail = self._cue_state(stored, mode, left=left, now_utc=now_utc)
+        return CueView(
+            cue_id=cue.cue_id,
+            name=cue.name,
+            kind=cue.on.kind,
+            account_id=cue.account_id,
+            state=state,
+            detail=detail,
+            variants_left=left,
+        )
+
+    def _cue_state(self, stored: StoredCue, mode: Mode, *, left: int, now_utc: datetime) -> tuple[str, str]:
+        if stored.hold_reason:
+            return "held", stored.hold_reason
+        if not stored.approved:
+            return "unapproved", "waiting for an approval of exactly this text"
+        if fault := self.cue_faults.get(stored.cue.cue_id):
+            return "held", fault
+        if left == 0:
+            return "spent", "every variant has been used"
+        on = stored.cue.on
+        if isinstance(on, SpotCondition):
+            return self._spot_state(on, mode, now_utc)
+        online = [view for view in self._devices.values() if view.fixture == on.fixture and view.state == DeviceState.ONLINE]
+        return ("armed", f"{online[0].device} keeps the score") if online else ("idle", f"no device of {on.fixture} is online")
+
+    def _spot_state(self, on: SpotCondition, mode: Mode, now_utc: datetime) -> tuple[str, str]:
+        planned = [one for one in self.airings_of(on.channel, on.spots) if one.closes_utc >= now_utc]
+        waiting = [one for one in planned if (mode, airing_occurrence(one)) not in self._fired]
+        if open_now := [one for one in waiting if one.opens_utc <= now_utc]:
+            return "armed", f"window open until {max(one.closes_utc for one in open_now):%H:%M:%S} UTC"
+        if waiting:
+            return "idle", f"next window opens {min(one.opens_utc for one in waiting):%H:%M:%S} UTC"
+        return "idle", "no airing is planned"
+
+    def _airing_view(self, airing: Airing, mode: Mode, now_utc: datetime) -> AiringView:
+        return AiringView(
+            airing_id=airing.airing_id,
+            channel=airing.channel,
+            spot_id=airing.spot_id,
+            number=airing.number,
+            planned_utc=airing.planned_utc,
+            opens_utc=airing.opens_utc,
+            closes_utc=airing.closes_utc,
+            state=self._airing_state(airing, mode, now_utc),
+        )
+
+    def _airing_state(self, airing: Airing, mode: Mode, now_utc: datetime) -> str:
+        over = now_utc > airing.closes_utc
+        if (mode, airing_occurrence(airing)) in self._fired:
+            return "fired"
+        if airing.airing_id in self._heard:
+            return "closed" if over else "heard"
+        if over:
+            return "missed"
+        return "open" if airing.opens_utc <= now_utc else "planned"
+
+
+def account_view(health: AccountHealth) -> AccountView:
+    """An account's tile from its publisher's health."""
+    return AccountView(
+        account_id=health.account_id,
+        handle=health.handle,
+        connections=health.connections,
+        warm=health.warm,
+        remaining=health.limits.remaining,
+        reset_utc=health.limits.reset_utc,
+        last_answer_utc=health.last_answer_utc,
+        detail=health.detail,
+    )
+
+
+def _silent_feed(feed_id: str, channel: str) -> FeedView:
+    return FeedView(
+        feed_id=feed_id,
+        channel=channel,
+        state="connecting",
+        level_db=-120.0,
+        position_s=0.0,
+        seen_mono_ns=0,
+        sent_utc=None,
+        detail="no listener has reported yet",
+        last_spot="",
+        last_utc=None,
+    )

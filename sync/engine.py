@@ -1,0 +1,692 @@
+"""The engine: reports come in, signals are decided on, firings leave, and everybody is told.
+
+`run_engine` is the table of contents; the parts are `translate` and `decide` (what does it mean),
+`shooter` (fire it), `reconciler` (what became of it), `board` (what is shown) and `control` (to whom).
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Coroutine, Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, assert_never
+
+from fingerprints.events import Detection, FeedStatus, FollowEnd
+from hardware.events import DeviceStatus, Refusal, ScoreEvent, Side
+from hardware.link import LinkHandlers
+from hardware.replay import ReplayState, dump_replay, load_replay
+from schedules.airing import Airing
+from schedules.windows import WindowChange
+from sync import fixtures
+from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, Loaded, account_view
+from sync.control import ControlServer, control_server, ensure_no_engine
+from sync.cues import Catalogue, GoalCondition, text_fault
+from sync.decide import Intent, Moment, decide_goal, decide_spot
+from sync.errors import ControlError, FencedError, LedgerError, SyncError
+from sync.firings import Firings
+from sync.fixtures import FixtureState
+from sync.ledger import RECENT_AIRINGS, Ledger, Switch
+from sync.posting import AccountHealth, Publisher
+from sync.receipts import FiringRecord
+from sync.reconciler import PROVISIONAL, Reconciler
+from sync.rehearsal import RehearsalPublisher
+from sync.setup import EngineSetup
+from sync.shooter import Shooter
+from sync.signals import GoalScored, GoalTakenBack, SpotHeard, goal_occurrence
+from sync.snapshot import AlarmView, EngineView, JsonObject, Snapshot, as_json
+from sync.states import Action, FiringState, Mode
+from sync.translate import score_signals, spot_signal
+from sync.wire import (
+    DetectionReport,
+    FeedReport,
+    FollowEndReport,
+    Kill,
+    Ping,
+    Release,
+    Reload,
+    Request,
+    SetMode,
+    Settle,
+    SnapshotRequest,
+    Subscribe,
+)
+from sync.writer import ThreadWriter, Writer
+
+HEARTBEAT_S = 1.0
+CHECKPOINT_EVERY = 60
+"""Heartbeats between two copies of the write-ahead log, off the hot path."""
+LISTENER_SILENT_NS = 2_000_000_000
+CLOCK_STEP_MAX = timedelta(seconds=2)
+"""A wall clock that leaves the monotonic one by more is reported."""
+DELETE_WITHIN_NS = 600_000_000_000
+"""A tweet of a goal that was taken back is deleted within ten minutes of the correction, or by a person."""
+FIRINGS_AT_ONCE_MAX = 2000
+"""Firings that wait or are under way; a further one is refused with an alarm."""
+REPLAY_LINK = "mqtt"
+
+_log = logging.getLogger(__name__)
+
+
+async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> None:
+    """Run the engine until cancelled; firings under way finish first.
+
+    Args:
+        writer: where transactions run; a thread of its own unless a simulation says otherwise.
+
+    Raises:
+        SyncError: another engine answers on the socket, or the ledger cannot be opened.
+        FencedError: another engine has taken over the ledger.
+    """
+    await ensure_no_engine(setup.socket_path)
+    writer = writer or ThreadWriter()
+    try:
+        ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode)
+        try:
+            engine = await Engine.start(setup, ledger, writer)
+            async with control_server(setup.socket_path, engine) as control:
+                await engine.run(control)
+        finally:
+            await writer.run(ledger.close)
+    finally:
+        writer.close()
+
+
+class Engine:
+    """One engine over one ledger. Made by `start`; `run` runs it.
+
+    Everything here happens on the event loop; only `writer` leaves it.
+    """
+
+    def __init__(self, setup: EngineSetup, ledger: Ledger, firings: Firings, writer: Writer, switch: Switch) -> None:
+        self._setup, self._clock, self._writer = setup, setup.clock, writer
+        self._ledger, self._firings, self._switch = ledger, firings, switch
+        self._epoch = switch.epoch
+        self._started_utc = self._clock.utc()
+        self._publishers = self._make_publishers()
+        self._board = Board(dict(setup.feeds))
+        self._names = {one.fixture: (one.home, one.away) for one in setup.fixtures}
+        self._fixtures = {name: FixtureState(fixture=name) for name in self._names}
+        self._taken_back: set[str] = set()
+        self._stop_reason = ""
+        self._shown: dict[tuple[str, str], object] = {}
+        self._warm: set[str] = set()
+        self._silent: frozenset[str] = frozenset()
+        self._wall_offset = self._wall_offset_now()
+        self._group: asyncio.TaskGroup | None = None
+        self._shots: set[asyncio.Task[None]] = set()
+        self._control: ControlServer | None = None
+        self._changed = asyncio.Event()
+        self._refresh_due = False
+        self._text_faults: dict[str, str] = {}
+        self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
+        self._shooter = Shooter(
+            firings=firings,
+            publishers=self._publishers,
+            writer=writer,
+            clock=self._clock,
+            stop_reason=lambda: self._stop_reason,
+            taken_back=self._taken_back.__contains__,
+            show=self._show,
+            announce=self._announce,
+            alarm=self._alarm,
+        )
+        self._reconciler: Reconciler | None = None
+        if (live := self._publishers.get(Mode.LIVE)) is not None:
+            self._reconciler = Reconciler(
+                firings=firings, publisher=live, writer=writer, clock=self._clock, announce=self._announce
+            )
+
+    @classmethod
+    async def start(cls, setup: EngineSetup, ledger: Ledger, writer: Writer) -> "Engine":
+        """An engine that has taken over the ledger and knows what it says.
+
+        Raises:
+            LedgerError: the ledger cannot be read or written.
+        """
+        epoch = await writer.run(ledger.become_engine)
+        boot_id = setup.boot_id or _boot_id()
+        firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)
+        engine = cls(setup, ledger, firings, writer, await writer.run(ledger.switch))
+        if engine._switch.killed:
+            engine._stop_reason = f"killed: {engine._switch.kill_reason}"
+        await engine._remember_fixtures()
+        await engine._reload()
+        for record in await writer.run(firings.recover):
+            _log.warning("recovered", extra={"firing_id": record.firing_id, "state": record.state.value})
+        for record in reversed(await writer.run(firings.recent, limit=FIRINGS_SHOWN)):
+            engine._board.take_firing(record)
+        for alarm in reversed(await writer.run(ledger.alarms, limit=ALARMS_SHOWN)):
+            engine._board.alarms.appendleft(alarm)
+        return engine
+
+    async def run(self, control: ControlServer) -> None:
+        """Run until cancelled or fenced."""
+        self._control = control
+        try:
+            with _one_of_many():
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    self._spawn(self._beat(), name="heartbeat")
+                    self._spawn(self._keep_warm(), name="warmth")
+                    if self._arming is not None:
+                        self._spawn(self._arming.run(), name="windows")
+                    if self._setup.link is not None:
+                        link = self._setup.link(self._link_handlers(), await self._replay())
+                        self._spawn(link.run(), name="link")
+                    await self._take_up_unsettled()
+                    if self._setup.on_ready is not None:
+                        self._setup.on_ready()
+        finally:
+            self._stop_reason = self._stop_reason or "the engine is stopping"
+            for publisher in self._publishers.values():
+                await publisher.close()
+
+    # --- what leaves and sinks say --------------------------------------------------------------
+
+    def hear(self, detection: Detection) -> None:
+        """Take a detection: decide at once, fire in tasks of their own.
+
+        Raises:
+            ControlError: the feed is not configured.
+        """
+        channel = self._channel(detection.feed_id)
+        now = self._now()
+        signal = spot_signal(
+            detection,
+            channel=channel,
+            airings=self._board.airings_of(channel, detection.spot_ids),
+            now_mono_ns=now.mono_ns,
+            now_utc=now.utc,
+        )
+        age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
+        self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
+        view = self._board.take_detection(detection, spot_id=signal.spot_id)
+        # After the firings' first step: showing costs more than deciding.
+        asyncio.get_running_loop().call_soon(self._publish, "detection", view)
+        if signal.airing is not None:
+            self._note_heard(signal, signal.airing)
+
+    async def take_score(self, event: ScoreEvent) -> None:
+        """Take a verified score event."""
+        state = self._fixtures.get(event.fixture)
+        if state is None:
+            await self._alarm("warning", f"device {event.device} tells of fixture {event.fixture}, which is not configured")
+            return
+        self._fixtures[event.fixture], signals = score_signals(state, event)
+        taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
+        # Before anything is awaited: a goal of these that is just being sent is stopped if it still can be.
+        self._taken_back.update(signal.occurrence_id for signal in taken_back)
+        for signal in signals:
+            if isinstance(signal, GoalScored):
+                self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
+        self._publish("score", event)
+        await self._save_fixture(event.fixture)
+        for signal in taken_back:
+            await self._take_back(signal)
+
+    def take_feed(self, status: FeedStatus) -> None:
+        """Take a feed's status.
+
+        Raises:
+            ControlError: the feed is not configured.
+        """
+        self._channel(status.feed_id)
+        self._publish("feed", self._board.take_feed(status, now_mono_ns=self._clock.mono_ns()))
+
+    async def take_device(self, status: DeviceStatus) -> None:
+        """Take a device's status."""
+        self._publish("device", self._board.take_device(status))
+        self._refresh()
+
+    async def take_refusal(self, refusal: Refusal) -> None:
+        """Count and show a message that was not believed."""
+        _log.warning("message_refused", extra={"topic": refusal.topic, "reason": refusal.reason})
+        if (view := self._board.take_refusal(refusal)) is not None:
+            self._publish("device", view)
+
+    # --- what clients ask -----------------------------------------------------------------------
+
+    async def answer(self, request: Request) -> JsonObject:
+        """The result of a request on the control socket."""
+        result: JsonObject = {}
+        match request:
+            case DetectionReport():
+                self.hear(request.detection)
+            case FeedReport():
+                self.take_feed(request.feed)
+            case FollowEndReport():
+                self._followed(request.follow_end)
+            case Ping():
+                result = {"mono_ns": self._clock.mono_ns(), "utc": self._clock.utc()}
+            case SnapshotRequest() | Subscribe():
+                result = self.snapshot()
+            case Kill():
+                result = await self._kill(request)
+            case Release():
+                result = await self._release(request)
+            case SetMode():
+                result = await self._set_mode(request)
+            case Settle():
+                result = await self._settle(request)
+            case Reload():
+                await self._reload()
+                self._refresh()
+            case _:
+                assert_never(request)
+        return result
+
+    def snapshot(self) -> JsonObject:
+        """Everything, as docs/engine-socket.md shows it."""
+        now_utc = self._clock.utc()
+        return as_json(
+            Snapshot(
+                engine=self._engine_view(),
+                feeds=self._board.feed_views(),
+                detections=tuple(self._board.detections),
+                devices=self._board.device_views(),
+                cues=self._board.cue_views(self._switch.mode, now_utc),
+                airings=self._board.airing_views(self._switch.mode, now_utc),
+                firings=self._board.firing_views(),
+                accounts=tuple(account_view(health) for health in self._healths()),
+                alarms=tuple(self._board.alarms),
+            )
+        )
+
+    async def _kill(self, request: Kill) -> JsonObject:
+        # First the flag that the last look before the first byte reads, then the durable switch. Once both
+        # stand nothing can start, in this process or in another one.
+        self._stop_reason = f"killed: {request.reason}"
+        try:
+            self._switch = await self._writer.run(
+                self._ledger.kill, actor=request.actor, reason=request.reason, epoch=self._epoch
+            )
+            withdrawn = await self._writer.run(self._firings.withdraw_armed, reason=self._stop_reason)
+        except LedgerError as error:
+            sentence = f"killed in this process, but it could not be saved and a restart would forget it: {error}"
+            await self._alarm("critical", sentence)
+            raise ControlError("ledger", sentence) from error
+        _log.warning("killed", extra={"actor": request.actor, "reason": request.reason})
+        for record in withdrawn:
+            await self._announce(record)
+        self._publish("heartbeat", self._engine_view())
+        await self._alarm("critical", f"killed by {request.actor}: {request.reason}")
+        return {"killed": True}
+
+    async def _release(self, request: Release) -> JsonObject:
+        self._switch = await self._writer.run(self._ledger.release, actor=request.actor, reason=request.reason, epoch=self._epoch)
+        self._stop_reason = ""
+        _log.warning("released", extra={"actor": request.actor, "reason": request.reason})
+        self._publish("heartbeat", self._engine_view())
+        await self._alarm("info", f"the kill was released by {request.actor}: {request.reason}")
+        return {"killed": False}
+
+    async def _set_mode(self, request: SetMode) -> JsonObject:
+        mode = Mode(request.mode)
+        if mode is not Mode.OFF and mode not in self._publishers:
+            raise ControlError("refused", f"mode {mode}: no publisher is configured for it")
+        self._switch = await self._writer.run(self._ledger.set_mode, mode, actor=request.actor, epoch=self._epoch)
+        _log.warning("mode_changed", extra={"mode": mode.value, "actor": request.actor})
+        self._publish("heartbeat", self._engine_view())
+        await self._alarm("info", f"the mode is {mode}, set by {request.actor}")
+        self._refresh()
+        return {"mode": mode.value}
+
+    async def _settle(self, request: Settle) -> JsonObject:
+        if request.state == "POSTED" and request.tweet_id is None:
+            raise ControlError("bad_request", "settle: tweet_id: give the id of the tweet that was posted")
+        record = await self._writer.run(
+            self._firings.resolve,
+            request.firing_id,
+            FiringState(request.state),
+            tweet_id=request.tweet_id,
+            reason=request.reason,
+            settled_by=request.actor,
+        )
+        await self._announce(record)
+        return as_json(self._board.take_firing(record))
+
+    def _followed(self, end: FollowEnd) -> None:
+        self._channel(end.feed_id)
+        facts = {"feed_id": end.feed_id, "spot_id": end.spot_id, "onset_s": end.onset_s, "coverage": end.coverage}
+        _log.info("follow_end", extra=facts)
+
+    # --- firing ---------------------------------------------------------------------------------
+
+    def _fire(self, intents: Iterable[Intent]) -> None:
+        for intent in intents:
+            if len(self._shots) >= FIRINGS_AT_ONCE_MAX:
+                sentence = f"{intent.cue.name} was not fired: {FIRINGS_AT_ONCE_MAX} firings are under way already"
+                self._spawn(self._alarm("critical", sentence), name="alarm")
+                continue
+            if fault := self._board.cue_faults.get(intent.cue.cue_id):
+                intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
+            shot = self._spawn(self._shooter.fire(intent, self._account_faults), name=f"fire {intent.occurrence_id}")
+            if shot is not None:
+                self._shots.add(shot)
+                shot.add_done_callback(self._shots.discard)
+
+    def _account_faults(self, account_id: str) -> dict[Mode, str]:
+        """Why the account cannot post, by mode."""
+        if all(one.account_id != account_id for one in self._setup.accounts):
+            return dict.fromkeys((Mode.REHEARSAL, Mode.LIVE), f"account {account_id} is not configured")
+        live = self._publishers.get(Mode.LIVE)
+        if live is None:
+            return {Mode.LIVE: "no publisher is configured"}
+        limits = live.health(account_id).limits
+        if limits.remaining == 0 and limits.reset_utc is not None and limits.reset_utc > self._clock.utc():
+            return {Mode.LIVE: f"account {account_id} may post again at {limits.reset_utc:%H:%M:%S} UTC"}
+        return {}
+
+    async def _announce(self, record: FiringRecord) -> None:
+        """Show a record that changed, and do what follows from its new state."""
+        self._show(record)
+        if record.state is FiringState.UNKNOWN:
+            sentence = f"it is not known whether {record.cue_name} was posted ({record.reason}); reading the timeline"
+            await self._alarm("critical", sentence)
+            self._follow(record)
+        elif record.state is FiringState.REFUSED:
+            await self._alarm("critical", f"{record.cue_name} was refused: {record.reason}")
+        elif self._is_to_be_taken_down(record):
+            now_ns = self._clock.mono_ns()
+            self._spawn(self._take_down(record, on_air_mono_ns=now_ns, heard_mono_ns=now_ns), name="take-down")
+
+    def _show(self, record: FiringRecord) -> None:
+        self._publish("firing", self._board.take_firing(record))
+        self._refresh()
+
+    def _follow(self, record: FiringRecord) -> None:
+        if self._reconciler is not None:
+            self._reconciler.follow(record, self._spawn)
+
+    def _note_heard(self, signal: SpotHeard, airing: Airing) -> None:
+        if self._board.take_heard(airing.airing_id):
+            self._spawn(self._save(self._ledger.mark_heard, airing.airing_id, signal.on_air_utc), name="mark-heard")
+            self._refresh()
+
+    # --- goals that are taken back --------------------------------------------------------------
+
+    async def _take_back(self, signal: GoalTakenBack) -> None:
+        records = await self._save(self._firings.of_occurrence, signal.occurrence_id) or ()
+        for record in records:
+            if record.state is FiringState.ARMED:
+                withdrawn = await self._save(
+                    self._firings.resolve, record.firing_id, FiringState.WITHDRAWN, reason="the goal has been taken back"
+                )
+                if withdrawn is not None:
+                    await self._announce(withdrawn)
+            elif self._is_to_be_taken_down(record):
+                down = self._take_down(record, on_air_mono_ns=signal.on_air_mono_ns, heard_mono_ns=signal.heard_mono_ns)
+                self._spawn(down, name="take-down")
+
+    def _is_to_be_taken_down(self, record: FiringRecord) -> bool:
+        if record.action is not Action.POST or record.state is not FiringState.POSTED:
+            return False
+        cue = self._board.cue(record.cue_id)
+        wanted = cue is not None and isinstance(cue.on, GoalCondition) and cue.taken_back == "delete"
+        return wanted and record.occurrence_id in self._taken_back
+
+    async def _take_down(self, record: FiringRecord, *, on_air_mono_ns: int, heard_mono_ns: int) -> None:
+        await self._shooter.take_down(
+            record,
+            deadline_mono_ns=on_air_mono_ns + DELETE_WITHIN_NS,
+            on_air_mono_ns=on_air_mono_ns,
+            heard_mono_ns=heard_mono_ns,
+        )
+
+    async def _remember_fixtures(self) -> None:
+        for name, text in (await self._writer.run(self._ledger.fixture_states)).items():
+            if name in self._fixtures:
+                self._fixtures[name] = fixtures.load(text)
+        for record in await self._writer.run(self._firings.goals_claimed):
+            name, side, ordinal, take = record.occurrence_id.removeprefix("goal:").rsplit("/", 3)
+            if name in self._fixtures and record.on_air_utc is not None:
+                state = self._fixtures[name]
+                self._fixtures[name] = fixtures.remember(state, Side(side), int(ordinal), int(take), record.on_air_utc)
+        for state in self._fixtures.values():
+            self._taken_back.update(_taken_back_occurrences(state))
+
+    async def _save_fixture(self, name: str) -> None:
+        await self._save(self._ledger.save_fixture, name, fixtures.dump(self._fixtures[name]))
+
+    # --- taking up after a restart --------------------------------------------------------------
+
+    async def _take_up_unsettled(self) -> None:
+        after_utc = self._clock.utc() - PROVISIONAL
+        for record in await self._writer.run(self._firings.unsettled, claimed_after_utc=after_utc):
+            self._follow(record)
+        recent_utc = self._clock.utc() - timedelta(seconds=DELETE_WITHIN_NS / 1e9)
+        for view in self._board.firing_views():
+            if view.updated_utc > recent_utc and view.occurrence_id in self._taken_back:
+                record_now = await self._writer.run(self._firings.get, view.firing_id)
+                if record_now is not None and self._is_to_be_taken_down(record_now):
+                    now_ns = self._clock.mono_ns()
+                    self._spawn(self._take_down(record_now, on_air_mono_ns=now_ns, heard_mono_ns=now_ns), name="take-down")
+
+    async def _replay(self) -> ReplayState:
+        stored = await self._writer.run(self._ledger.replay_state, REPLAY_LINK)
+        return ReplayState() if stored is None else load_replay(stored)
+
+    def _link_handlers(self) -> LinkHandlers:
+        async def alarm(sentence: str) -> None:
+            await self._alarm("warning", sentence)
+
+        async def replay(state: ReplayState) -> None:
+            # Not awaited: a goal must not wait for it. What a crash forgets here, the ledger's occurrence refuses.
+            self._spawn(self._save(self._ledger.save_replay, REPLAY_LINK, dump_replay(state)), name="save-replay")
+
+        return LinkHandlers(score=self.take_score, status=self.take_device, refusal=self.take_refusal, alarm=alarm, replay=replay)
+
+    # --- what is loaded -------------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        """Read cues, approvals and airings again.
+
+        Raises:
+            LedgerError: they cannot be read; what was known stays.
+        """
+        self._switch = await self._writer.run(self._ledger.switch)
+        stored = await self._writer.run(self._ledger.cues)
+        catalogue = Catalogue(sides=self._names)
+        for one in stored:
+            if one.sha256 not in self._text_faults:
+                self._text_faults[one.sha256] = await self._writer.aside(text_fault, one.cue, catalogue)
+        self._text_faults = {one.sha256: self._text_faults[one.sha256] for one in stored}
+        since_utc = self._clock.utc() - RECENT_AIRINGS
+        used = set[tuple[str, Mode, str]]()
+        for one in stored:
+            for mode in (Mode.REHEARSAL, Mode.LIVE):
+                texts = await self._writer.run(self._firings.used_texts, one.cue.account_id, mode, one.cue.variants)
+                used |= {(one.cue.account_id, mode, text) for text in texts}
+        loaded = Loaded(
+            cues=stored,
+            cue_faults={one.cue.cue_id: fault for one in stored if (fault := self._text_faults[one.sha256])},
+            airings=await self._writer.run(self._ledger.airings, closes_after_utc=since_utc),
+            heard=await self._writer.run(self._ledger.heard_airings, closes_after_utc=since_utc),
+            fired=await self._writer.run(self._firings.fired_airings, since_utc=since_utc),
+            used_texts=frozenset(used),
+        )
+        self._board.load(loaded)
+        if self._arming is not None:
+            self._arming.load(loaded.airings)
+
+    # --- showing --------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        beats = 0
+        while True:
+            self._publish("heartbeat", self._engine_view())
+            self._refresh()
+            await self._watch_listeners()
+            await self._watch_clock()
+            beats += 1
+            if beats % CHECKPOINT_EVERY == 0:
+                await self._save(self._ledger.database.checkpoint)
+            await self._clock.sleep(HEARTBEAT_S)
+
+    async def _watch_listeners(self) -> None:
+        now_ns = self._clock.mono_ns()
+        silent = self._board.silent_listeners(now_mono_ns=now_ns, older_than_ns=LISTENER_SILENT_NS)
+        news, self._silent = silent - self._silent, silent
+        for feed_id in sorted(news):
+            await self._alarm("critical", f"the listener of feed {feed_id} has fallen silent; its detections are refused")
+
+    async def _watch_clock(self) -> None:
+        offset = self._wall_offset_now()
+        step, self._wall_offset = offset - self._wall_offset, offset
+        if abs(step) > CLOCK_STEP_MAX:
+            sentence = f"the wall clock stepped by {step.total_seconds():+.1f} s; windows follow it, deadlines do not"
+            await self._alarm("critical", sentence)
+
+    async def _window_changed(self, airing: Airing, change: WindowChange) -> None:
+        _log.info("window_changed", extra={"airing_id": airing.airing_id, "change": change.value})
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Tell subscribers soon of what looks different now, and look at warmth again; several calls are one."""
+        if not self._refresh_due:
+            self._refresh_due = True
+            asyncio.get_running_loop().call_soon(self._show_changes)
+
+    def _show_changes(self) -> None:
+        self._refresh_due = False
+        now_utc, mode = self._clock.utc(), self._switch.mode
+        self._changed.set()
+        for cue in self._board.cue_views(mode, now_utc):
+            self._publish_changed("cue", cue.cue_id, cue)
+        for airing in self._board.airing_views(mode, now_utc):
+            self._publish_changed("airing", airing.airing_id, airing)
+        for health in self._healths():
+            self._publish_changed("account", health.account_id, account_view(health))
+
+    def _publish_changed(self, event: str, key: str, view: object) -> None:
+        if self._shown.get((event, key)) != view:
+            self._shown[event, key] = view
+            self._publish(event, view)
+
+    def _publish(self, event: str, view: object) -> None:
+        if self._control is not None and self._control.subscribers:
+            self._control.publish(event, as_json(view))
+
+    async def _alarm(self, level: str, text: str) -> None:
+        _log.warning("alarm", extra={"level": level, "text": text})
+        try:
+            alarm = await self._writer.run(self._ledger.add_alarm, level, text)
+        except LedgerError:
+            # The alarm may well be about the ledger: people see it all the same.
+            alarm = AlarmView(alarm_id=0, utc=self._clock.utc(), level=level, text=text)
+        self._board.alarms.appendleft(alarm)
+        self._publish("alarm", alarm)
+
+    def _engine_view(self) -> EngineView:
+        killed_here = self._stop_reason.startswith("killed")
+        return EngineView(
+            pid=os.getpid(),
+            started_utc=self._started_utc,
+            utc=self._clock.utc(),
+            mono_ns=self._clock.mono_ns(),
+            epoch=self._epoch,
+            mode=self._switch.mode,
+            killed=self._switch.killed or killed_here,
+            kill_reason=self._switch.kill_reason or self._stop_reason.removeprefix("killed: "),
+            kill_actor=self._switch.kill_actor,
+        )
+
+    # --- connections ----------------------------------------------------------------------------
+
+    async def _keep_warm(self) -> None:
+        """Keep the connections of armed accounts open, and only theirs."""
+        live = self._publishers.get(Mode.LIVE)
+        while live is not None:
+            self._changed.clear()
+            mode = self._switch.mode
+            armed = self._board.armed_accounts(mode, self._clock.utc()) if mode is Mode.LIVE else frozenset[str]()
+            configured = {one.account_id for one in self._setup.accounts}
+            for account_id in sorted((armed & configured) - self._warm):
+                self._warm.add(account_id)
+                await self._tend(live.warm(account_id), account_id)
+            for account_id in sorted(self._warm - armed):
+                self._warm.discard(account_id)
+                await self._tend(live.cool(account_id), account_id)
+            await self._changed.wait()
+
+    async def _tend(self, tending: Coroutine[Any, Any, None], account_id: str) -> None:
+        try:
+            await tending
+        except Exception:
+            # Cold connections cost milliseconds; a dead engine costs the evening.
+            _log.exception("warming_failed", extra={"account_id": account_id})
+
+    def _healths(self) -> list[AccountHealth]:
+        publisher = self._publishers.get(Mode.LIVE) or self._publishers[Mode.REHEARSAL]
+        return [publisher.health(one.account_id) for one in self._setup.accounts]
+
+    # --- small things ---------------------------------------------------------------------------
+
+    def _make_publishers(self) -> dict[Mode, Publisher]:
+        handles = {one.account_id: one.handle for one in self._setup.accounts}
+        publishers: dict[Mode, Publisher] = {Mode.REHEARSAL: RehearsalPublisher(self._clock, handles)}
+        if self._setup.publisher is not None:
+            publishers[Mode.LIVE] = self._setup.publisher
+        return publishers
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None] | None:
+        """A task of the engine's; None (and nothing begun) while it stops."""
+        if self._group is not None:
+            with contextlib.suppress(RuntimeError):
+                return self._group.create_task(work, name=name)
+        work.close()
+        return None
+
+    async def _save(self, work: Any, *args: Any, **kwargs: Any) -> Any:
+        """A transaction whose failure is an alarm, not the end."""
+        try:
+            return await self._writer.run(work, *args, **kwargs)
+        except FencedError:
+            raise
+        except SyncError as error:
+            await self._alarm("critical", str(error))
+            return None
+
+    def _channel(self, feed_id: str) -> str:
+        channel = self._board.channel_of(feed_id)
+        if channel is None:
+            raise ControlError("refused", f"feed {feed_id}: it is not configured")
+        return channel
+
+    def _now(self) -> Moment:
+        return Moment(mono_ns=self._clock.mono_ns(), utc=self._clock.utc())
+
+    def _wall_offset_now(self) -> datetime:
+        return self._clock.utc() - timedelta(microseconds=self._clock.mono_ns() / 1000)
+
+
+def _taken_back_occurrences(state: FixtureState) -> Iterable[str]:
+    for side in Side:
+        for ordinal, takes in state.side(side).goals.items():
+            for number, take in enumerate(takes, start=1):
+                if take.taken_back_utc is not None:
+                    yield goal_occurrence(fixture=state.fixture, side=side, ordinal=ordinal, take=number)
+
+
+def _boot_id() -> str:
+    """The kernel's name for this boot; where there is none every process counts as another boot."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"process-{os.getpid()}"
+
+
+@contextlib.contextmanager
+def _one_of_many() -> Iterator[None]:
+    """Let a single deliberate error out of a task group as itself: the command line prints its sentence."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        first = group.exceptions[0]
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if isinstance(first, SyncError):
+            raise first from group
+        raise

@@ -1,0 +1,104 @@
+"""What an engine is built from: plain values and ports, handed over by whoever wires the program."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from hardware.link import LinkHandlers
+from hardware.replay import ReplayState
+from schedules.airing import Airing
+from schedules.windows import WindowChange
+from sync.firings import CapLimits
+from sync.posting import Publisher
+from sync.states import Mode
+from timebase import Clock, SystemClock
+
+SOCKET_NAME = "engine.sock"
+LEDGER_NAME = "ledger.db"
+
+
+class Link(Protocol):
+    """Delivers score events to its handlers until cancelled, as `hardware.link.MqttLink` does."""
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        ...
+
+
+LinkFactory = Callable[[LinkHandlers, ReplayState], Link]
+"""Makes the link for given handlers and the replay state last stored."""
+
+
+class Arming(Protocol):
+    """Tells of windows that open and close, as `schedules.arming.AiringClock` does."""
+
+    def load(self, airings: tuple[Airing, ...]) -> None:
+        """Take these airings in place of those before."""
+        ...
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        ...
+
+
+ArmingFactory = Callable[[Clock, Callable[[Airing, WindowChange], Awaitable[None]]], Arming]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSetup:
+    """An account that may post."""
+
+    account_id: str
+    handle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixtureSetup:
+    """A match and the names of its sides."""
+
+    fixture: str
+    home: str
+    away: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSetup:
+    """All an engine needs.
+
+    Attributes:
+        state_dir: where its socket is, and its ledger unless `ledger` says otherwise.
+        accounts, fixtures: as configured.
+        feeds: channel by feed id.
+        publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
+        mode: mode of a ledger that does not exist yet.
+        ledger: another file, or a PostgreSQL URL.
+        link: None without scoreboards.
+        arming: None leaves windows to the engine's own look once a second (simulations).
+        boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
+        on_ready: called once the socket answers.
+    """
+
+    state_dir: Path
+    accounts: tuple[AccountSetup, ...]
+    feeds: Mapping[str, str]
+    fixtures: tuple[FixtureSetup, ...]
+    publisher: Publisher | None
+    mode: Mode = Mode.REHEARSAL
+    ledger: Path | str | None = None
+    link: LinkFactory | None = None
+    arming: ArmingFactory | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    limits: CapLimits = field(default_factory=CapLimits)
+    boot_id: str | None = None
+    on_ready: Callable[[], None] | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the engine listens."""
+        return self.state_dir / SOCKET_NAME
+
+    @property
+    def ledger_target(self) -> Path | str:
+        """Where the ledger is."""
+        return self.ledger or self.state_dir / LEDGER_NAME

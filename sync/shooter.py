@@ -1,0 +1,256 @@
+"""The firing path: an intent in, a firing at rest out. Claim, post, settle, and every instant recorded.
+
+What happens between the claim and the recorded outcome is shielded: cancelling the engine lets it
+finish. A firing that could not finish (the process died) is found CLAIMED by the next engine.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from sync.decide import Intent
+from sync.errors import FencedError, IllegalTransitionError, LedgerError
+from sync.firings import Firings
+from sync.gate import Guard
+from sync.posting import Certainty, Outcome, Publisher, Shot
+from sync.receipts import FiringRecord, log_firing
+from sync.states import Action, FiringState, Mode
+from sync.writer import Writer
+from timebase import Backoff, Clock
+
+ATTEMPTS_MAX = 3
+"""Tries of one claim while each is proved not sent and the deadline has not passed."""
+RETRY_WAIT_S = 0.02
+ANSWER_WAIT_S = 60.0
+"""Longest wait for a publisher; its own timeout ends sooner. Past it the outcome is unknown."""
+SETTLE_ATTEMPTS_MAX = 600
+"""Tries to write an outcome into a ledger in trouble, some minutes in all; then the next engine reads the timeline."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Shooter:
+    """Fires intents and takes tweets down.
+
+    Args:
+        publishers: by mode; a mode without one is declined by the gate.
+        stop_reason: why nothing may be sent any more in this process, empty while it may (kill, shutdown);
+            asked right before the first byte, together with the ledger.
+        taken_back: whether an occurrence does not stand any more.
+        show: shown a firing that has been claimed, once its request is on its way; does nothing else.
+        announce: told of every other record that changes.
+        alarm: told of what a person should know.
+    """
+
+    def __init__(
+        self,
+        *,
+        firings: Firings,
+        publishers: Mapping[Mode, Publisher],
+        writer: Writer,
+        clock: Clock,
+        stop_reason: Callable[[], str],
+        taken_back: Callable[[str], bool],
+        show: Callable[[FiringRecord], None],
+        announce: Callable[[FiringRecord], Awaitable[None]],
+        alarm: Callable[[str, str], Awaitable[None]],
+    ) -> None:
+        self._firings, self._publishers, self._writer, self._clock = firings, publishers, writer, clock
+        self._stop_reason, self._taken_back = stop_reason, taken_back
+        self._show, self._announce, self._alarm = show, announce, alarm
+
+    async def fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
+        """Bring an intent to rest: wait for its audience delay, claim, post, settle.
+
+        Raises:
+            FencedError: another engine has taken over; nothing was claimed.
+        """
+        armed_id: int | None = None
+        if intent.fire_mono_ns > self._clock.mono_ns():
+            armed_id = await _finished(self._arm(intent, account_faults(intent.cue.account_id)))
+            if armed_id is None:
+                return
+            await self._clock.sleep_until(intent.fire_mono_ns)
+        await _finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
+
+    async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
+        """Delete a posted tweet whose goal was taken back: one DELETE at most, whatever happens.
+
+        Raises:
+            FencedError: as `fire`.
+        """
+        claim = self._writer.run(
+            self._firings.claim_delete,
+            posted,
+            deadline_mono_ns=deadline_mono_ns,
+            on_air_mono_ns=on_air_mono_ns,
+            heard_mono_ns=heard_mono_ns,
+        )
+        await _finished(self._claimed_delete(claim))
+
+    # --- claiming -------------------------------------------------------------------------------
+
+    async def _arm(self, intent: Intent, account_faults: Mapping[Mode, str]) -> int | None:
+        record = await self._claim(intent, account_faults, armed_id=None, arm_only=True)
+        return record.firing_id if record is not None and record.state is FiringState.ARMED else None
+
+    async def _claim_and_shoot(self, intent: Intent, account_faults: Mapping[Mode, str], armed_id: int | None) -> None:
+        try:
+            record = await self._claim(intent, account_faults, armed_id=armed_id, arm_only=False)
+        except IllegalTransitionError:
+            return  # Withdrawn while it waited; that was recorded then.
+        if record is not None and record.state is FiringState.CLAIMED:
+            await self._shoot(record)
+
+    async def _claim(
+        self, intent: Intent, account_faults: Mapping[Mode, str], *, armed_id: int | None, arm_only: bool
+    ) -> FiringRecord | None:
+        try:
+            result = await self._writer.run(
+                self._firings.claim, intent, account_faults=account_faults, armed_firing_id=armed_id, arm_only=arm_only
+            )
+        except FencedError:
+            raise
+        except LedgerError as error:
+            _log.error(
+                "claim_failed", extra={"occurrence_id": intent.occurrence_id, "cue_id": intent.cue.cue_id, "reason": str(error)}
+            )
+            await self._alarm("critical", f"{intent.cue.name} was not fired: {error}")
+            return None
+        record, against = result.record, result.judgement.against
+        if record is None:
+            _log.info("duplicate", extra={"occurrence_id": intent.occurrence_id, "cue_id": intent.cue.cue_id})
+            return None
+        if record.state is not FiringState.CLAIMED:
+            await self._announce(record)
+            if against is not None:
+                log_firing(record)
+            if against is not None and against.guard is Guard.CAPS:
+                await self._alarm(
+                    "critical", f"{intent.cue.name} is disarmed: {against.reason}; `cuebird cues rearm` lets it go again"
+                )
+        return record
+
+    async def _claimed_delete(self, claim: Awaitable[FiringRecord | None]) -> None:
+        try:
+            record = await claim
+        except FencedError:
+            raise
+        except LedgerError as error:
+            await self._alarm("critical", f"a tweet of a goal that was taken back is still there: {error}")
+            return
+        if record is None:
+            return
+        if record.state is FiringState.CLAIMED:
+            record = await self._shoot(record)
+        else:
+            await self._announce(record)
+            log_firing(record)
+        if record.state is not FiringState.POSTED:
+            sentence = f"tweet {record.tweet_id} of a goal that was taken back: {record.state} ({record.reason}); look at it"
+            await self._alarm("critical", sentence)
+
+    # --- sending --------------------------------------------------------------------------------
+
+    async def _shoot(self, record: FiringRecord) -> FiringRecord:
+        outcome = await self._attempt(record)
+        for _ in range(ATTEMPTS_MAX - 1):
+            again = outcome.certainty is Certainty.NOT_SENT and not self._withhold(record)
+            if not again or self._clock.mono_ns() >= record.deadline_mono_ns:
+                break
+            await self._clock.sleep(RETRY_WAIT_S)
+            outcome = await self._attempt(record)
+        settled = await self._settle(record, outcome)
+        await self._announce(settled)
+        log_firing(settled)
+        return settled
+
+    async def _attempt(self, record: FiringRecord) -> Outcome:
+        def withhold() -> str | None:
+            return self._withhold(record) or None
+
+        publisher = self._publishers[record.mode]
+        if record.action is Action.DELETE:
+            sending = publisher.delete(record.account_id, record.tweet_id or "", withhold)
+        else:
+            body = json.dumps({"text": record.text}, ensure_ascii=False, separators=(",", ":")).encode()
+            shot = Shot(
+                firing_id=record.firing_id, account_id=record.account_id, body=body, deadline_mono_ns=record.deadline_mono_ns
+            )
+            sending = publisher.post(shot, withhold)
+        try:
+            return await self._within(sending, record)
+        except Exception as error:
+            # The port says it raises nothing; whatever it is, the request may have left.
+            _log.exception("publisher_failed", extra={"firing_id": record.firing_id})
+            return self._unknown(f"the publisher failed: {type(error).__name__}")
+
+    def _withhold(self, record: FiringRecord) -> str:
+        """Why a claimed firing must not leave after all; empty when it may."""
+        if reason := self._stop_reason():
+            return reason
+        if record.action is Action.POST and self._taken_back(record.occurrence_id):
+            return "the goal has been taken back"
+        return self._firings.may_send(record.mode)
+
+    async def _within(self, sending: Coroutine[Any, Any, Outcome], record: FiringRecord) -> Outcome:
+        send = asyncio.create_task(sending, name="send")
+        timer = asyncio.create_task(self._clock.sleep(ANSWER_WAIT_S), name="send-timer")
+        # After the request's first step: showing costs time that the first byte should not wait for.
+        asyncio.get_running_loop().call_soon(self._show, record)
+        try:
+            await asyncio.wait({send, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            if not send.done():
+                send.cancel()
+        await asyncio.wait({send})
+        return self._unknown("no answer in time") if send.cancelled() else send.result()
+
+    def _unknown(self, reason: str) -> Outcome:
+        return Outcome(
+            certainty=Certainty.UNKNOWN,
+            tweet_id=None,
+            reason=reason,
+            http_status=None,
+            first_byte_mono_ns=None,
+            answered_mono_ns=self._clock.mono_ns(),
+            warm=False,
+        )
+
+    async def _settle(self, record: FiringRecord, outcome: Outcome) -> FiringRecord:
+        backoff = Backoff(first_s=0.05, most_s=2.0, floor_s=0.02)
+        for attempt in range(SETTLE_ATTEMPTS_MAX):
+            try:
+                return await self._writer.run(self._firings.settle, record.firing_id, outcome, answered_utc=self._clock.utc())
+            except IllegalTransitionError as error:
+                # A newer engine has taken the firing for unknown and goes on from there.
+                _log.warning("settled_elsewhere", extra={"firing_id": record.firing_id, "reason": str(error)})
+                break
+            except LedgerError as error:
+                _log.error("settle_failed", extra={"firing_id": record.firing_id, "reason": str(error)})
+                if attempt == 0:
+                    await self._alarm(
+                        "critical", f"firing {record.firing_id} is {outcome.certainty}, but not recorded yet: {error}"
+                    )
+                await self._clock.sleep(backoff.next_s())
+        return await self._writer.run(self._firings.get, record.firing_id) or record
+
+
+async def _finished(work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`, which runs to its end even when the caller is cancelled; the cancellation follows then."""
+    task = asyncio.create_task(work, name="firing")
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                continue
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("firing_failed_while_stopping", exc_info=error)
+        raise
