@@ -4,11 +4,63 @@ import asyncio
 from collections.abc import Callable
 
 from console.config import Config, ConfigError
+from console.devices import broker_address, device_key
 from console.reporting import EngineReporter
+from hardware.link import LinkHandlers, MqttLink
+from hardware.replay import ReplayState
 from sync.client import ControlClient
-from timebase import SystemClock
+from sync.setup import SOCKET_NAME, AccountSetup, EngineSetup, FixtureSetup
+from sync.states import Mode
+from timebase import Clock, SystemClock
 
-ENGINE_SOCKET = "engine.sock"
+
+async def run_configured_engine(config: Config, *, on_ready: Callable[[], None]) -> None:
+    """Run the engine until cancelled.
+
+    Raises:
+        ConfigError: a secret's file cannot be read.
+        SyncError: the ledger, the socket or an account's credentials cannot be used.
+    """
+    from schedules import AiringClock
+    from sync.accounts import load_credentials
+    from sync.engine import run_engine
+    from sync.publisher import XPublisher
+
+    clock = SystemClock()
+    publisher = XPublisher(
+        [load_credentials(account.credentials_file) for account in config.accounts],
+        clock=clock,
+        api_base=config.publisher.api_base,
+        ca_file=config.publisher.ca_file,
+        timeout_s=config.publisher.timeout_s,
+        connections=config.publisher.connections,
+    )
+    await run_engine(
+        EngineSetup(
+            state_dir=config.paths.state_dir,
+            accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
+            feeds={feed.id: feed.channel for feed in config.feeds},
+            fixtures=tuple(FixtureSetup(fixture=one.id, home=one.home, away=one.away) for one in config.fixtures),
+            publisher=publisher,
+            mode=Mode(config.engine.mode),
+            link=_link_factory(config, clock) if config.devices else None,
+            arming=AiringClock,
+            clock=clock,
+            on_ready=on_ready,
+        )
+    )
+
+
+def _link_factory(config: Config, clock: Clock) -> Callable[[LinkHandlers, ReplayState], MqttLink]:
+    address = broker_address(config)
+    devices = tuple(device_key(config, device.id) for device in config.devices)
+
+    def make(handlers: LinkHandlers, replay: ReplayState) -> MqttLink:
+        return MqttLink(
+            address=address, devices=devices, handlers=handlers, clock=clock, replay=replay, freshness_s=config.mqtt.freshness_s
+        )
+
+    return make
 
 
 async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Callable[[], None]) -> None:
@@ -25,7 +77,7 @@ async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Cal
         known = ", ".join(one.id for one in config.feeds) or "none"
         raise ConfigError(f"feed {feed_id}: not in the configuration; it has {known}")
     clock = SystemClock()
-    async with ControlClient(config.paths.state_dir / ENGINE_SOCKET) as client, asyncio.TaskGroup() as tasks:
+    async with ControlClient(config.paths.state_dir / SOCKET_NAME) as client, asyncio.TaskGroup() as tasks:
         reporter = EngineReporter(client, clock=clock)
         sending = tasks.create_task(reporter.run(), name="report to the engine")
         ready = tasks.create_task(_when_reached(reporter, on_ready), name="first report")

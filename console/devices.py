@@ -1,0 +1,34 @@
+"""What the configuration says of devices and their broker, as `hardware` takes it, secrets read."""
+
+from console.config import Config, read_secret
+from hardware.keys import DeviceKey
+from hardware.mqtt import BrokerAddress
+
+
+def device_key(config: Config, device_id: str) -> DeviceKey:
+    """A device of the configuration with its key read.
+
+    Raises:
+        ConfigError: the key's file cannot be read.
+    """
+    device = next(one for one in config.devices if one.id == device_id)
+    return DeviceKey(venue=device.venue, device=device.id, fixture=device.fixture, key=read_secret(device.key_file).encode())
+
+
+def broker_address(config: Config) -> BrokerAddress:
+    """The broker of [mqtt], with its password read.
+
+    Raises:
+        ConfigError: the password's file cannot be read.
+    """
+    mqtt = config.mqtt
+    return BrokerAddress(
+        host=mqtt.host,
+        port=mqtt.port,
+        protocol=mqtt.protocol,
+        username=mqtt.username,
+        password=None if mqtt.password_file is None else read_secret(mqtt.password_file),
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.cert_file,
+        key_file=mqtt.key_file,
+    )
