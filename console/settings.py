@@ -169,7 +169,6 @@ class Listening(Table):
 
     false_per_feed_year: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 1.0
     silence_db: Annotated[float, Field(ge=-120, lt=0, allow_inf_nan=False)] = -60.0
-    stall_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 1.5
 
 
 class Channel(Table):
