@@ -180,7 +180,7 @@ async def test_the_body_is_sent_byte_for_byte_and_only_once(tmp_path: Path) -> N
 async def test_a_certificate_from_elsewhere_is_not_trusted(tmp_path: Path) -> None:
     """A stranger on the address gets nothing; and that is certain."""
     clock = SystemClock()
-    async with publisher_on_wire(tmp_path, clock) as (publisher, wire):
+    async with publisher_on_wire(tmp_path, clock) as (_, wire):
         (tmp_path / "other").mkdir()
         other = Authority(tmp_path / "other", now_utc=datetime.now(UTC))
         port = wire.port

@@ -31,6 +31,9 @@ def test_signature_is_the_one_of_oauthlib(
     url = "https://api.twitter.com/2/users/1/tweets"
     signer = Signer(
         Credentials.model_construct(
+            account_id="a",
+            user_id="1",
+            handle="a",
             consumer_key=SecretStr(consumer_key),
             consumer_secret=SecretStr(consumer_secret),
             access_token=SecretStr(token),
