@@ -127,7 +127,7 @@ def to_utc(day: date, time_s: int, zone: tzinfo, *, day_start_s: int) -> datetim
     raise BroadcastTimeError(
         reason=f"{wall:%H:%M:%S} on {wall:%Y-%m-%d} {happens} in {zone} as the clock changes: "
         f"{first_utc:%H:%M:%S} UTC by {offsets[0]}, {second_utc:%H:%M:%S} UTC by {offsets[1]}",
-        fix=f"write {offsets[0]} or {offsets[1]} as its zone",
+        fix=f"write {offsets[0]} or {offsets[1]} as its timezone",
     )
 
 

@@ -13,7 +13,7 @@ from schedules.plan import Plan, Problem, Severity
 from schedules.table import Row, read_table, shown
 
 REQUIRED = ("channel", "date", "time", "spot")
-OPTIONAL = ("window_before_s", "window_after_s", "length_s", "zone")
+OPTIONAL = ("window_before_s", "window_after_s", "length_s", "timezone")
 WINDOW_BEFORE_S = 120.0
 WINDOW_AFTER_S = 120.0
 WINDOW_S_MAX = 6 * 3600
@@ -148,14 +148,14 @@ class _RowReader:
             return None
 
     def _zone(self, row: Row, channel: str) -> tzinfo | None:
-        text = row.cells.get("zone", "")
+        text = row.cells.get("timezone", "")
         if not text:
             return self._zones.get(channel)
         try:
             return parse_zone(text, suggest=self._wrong_zones < NEAREST_LOOKUPS_MAX)
         except BroadcastTimeError as error:
             self._wrong_zones += 1
-            self._add(row, "zone", error.reason, error.fix)
+            self._add(row, "timezone", error.reason, error.fix)
             return None
 
     def _instant(self, row: Row, day: date | None, time_s: int | None, zone: tzinfo | None) -> datetime | None:

@@ -29,6 +29,8 @@ _MAGIC = (
     (b"\xfe\xff", "UTF-16 text"),
     (b"<?xml", "an XML document"),
 )
+_SYNONYMS = {"tz": "timezone"}
+"""Names too unlike their column to be found by their letters."""
 _TOTALS = ("total", "totals", "totalt", "subtotal", "sum", "summa", "summe", "gesamt", "grand total", "sous-total")
 
 
@@ -181,7 +183,7 @@ def _header_problems(header: _Header, *, optional: tuple[str, ...], known: tuple
         if name in seen and name in known:
             yield _problem(Severity.ERROR, header.line, f"two columns named {name}", "remove or rename one")
         elif name and name not in known and name not in seen:
-            alike = get_close_matches(name, optional, n=1, cutoff=0.8)
+            alike = get_close_matches(_SYNONYMS.get(name, name), optional, n=1)
             if alike:
                 yield _problem(Severity.ERROR, header.line, f"unknown column '{shown(name)}'", f"did you mean {alike[0]}?")
             else:

@@ -65,7 +65,7 @@ def test_each_channel_has_its_own_zone() -> None:
 def test_windows_and_zones_of_a_row_win() -> None:
     """Optional columns override the defaults; empty cells keep them."""
     plan = read(
-        HEADER + ",window_before_s,window_after_s,length_s,zone",
+        HEADER + ",window_before_s,window_after_s,length_s,timezone",
         ROW + ",10,7.5,30,UTC",
         "canal-sud,2027-03-01,20:15,kaffee-30,,,,",
     )
@@ -180,7 +180,7 @@ def test_every_error_of_a_row_is_told_at_once() -> None:
         ("window_after_s", "-5", "not a number of seconds"),
         ("window_before_s", "21601", "more than 21600 s"),
         ("length_s", "0", "no length"),
-        ("zone", "CEST", "not a time zone"),
+        ("timezone", "CEST", "not a time zone"),
     ],
 )
 def test_wrong_optional_cells_are_named(column: str, cell: str, reason: str) -> None:
@@ -251,12 +251,30 @@ def test_a_past_airing_is_a_warning() -> None:
     ]
 
 
-def test_unused_columns_are_noted_and_misspelt_ones_refused() -> None:
-    """A window that is silently not applied would be worse than an error."""
+def test_a_column_of_no_meaning_is_noted() -> None:
+    """It is said that nothing is made of it."""
     assert told(read(HEADER + ",cost", ROW + ",5"), Severity.NOTE) == ["row 1: column 'cost' is not used"]
-    assert told(read(HEADER + ",window_after", ROW + ",5")) == [
-        "row 1: unknown column 'window_after'; did you mean window_after_s?"
-    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("window_after", "window_after_s"),
+        ("length", "length_s"),
+        ("zone", "timezone"),
+        ("tz", "timezone"),
+        ("Time Zone", "timezone"),
+    ],
+)
+def test_a_column_that_seems_to_mean_a_setting_is_refused(name: str, meant: str) -> None:
+    """A window or a zone that is silently not applied would be worse than an error."""
+    (problem,) = read(f"{HEADER},{name}", ROW + ",5").errors
+
+    assert problem.fix == f"did you mean {meant}?"
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    """Nobody knows which is meant."""
     assert told(read(HEADER + ",spot", ROW + ",kaffee-20")) == ["row 1: two columns named spot; remove or rename one"]
 
 
@@ -316,6 +334,6 @@ def test_many_unknown_names_do_not_cost_a_search_each() -> None:
 
 def test_many_wrong_zones_do_not_cost_a_search_each() -> None:
     """As with names: a column of junk is refused in no time."""
-    plan = read(HEADER + ",zone", *(f"kanal-nord,2027-03-01,20:15,kaffee-30,Europe/Stokholm{number}" for number in range(60)))
+    plan = read(HEADER + ",timezone", *(f"kanal-nord,2027-03-01,20:15,kaffee-30,Europe/Stokholm{number}" for number in range(60)))
 
     assert [problem.fix.startswith("did you mean") for problem in plan.errors] == [True] * 50 + [False] * 10
