@@ -32,6 +32,8 @@ RATE_HZ = 48_000
 CLIENTS_MAX = 64
 CLIENT_BACKLOG_PACKETS = 250
 """A client that is about 5 s behind is disconnected, as a radio server would."""
+DRAIN_S = 2.0
+"""What the last frames may take to reach the clients once the file has ended."""
 REQUEST_BYTES_MAX = 8_192
 REQUEST_TIMEOUT_S = 5.0
 AHEAD_PACKETS = 48
@@ -122,14 +124,14 @@ class Broadcast:
     """A live stream of a file: an async context manager with the stream's `url`.
 
     The station goes on air when its first listener has come (or at once), so that a listener that is
-    there in time hears the file from its first sample. In once mode the stream ends with the file: the connections
-    are closed cleanly and `finished` is set.
+    there in time hears the file from its first sample. In once mode the stream ends with the file: every client gets the
+    rest, the connections are closed cleanly, and then `finished` is set.
 
     Args:
         file: what to play; anything FFmpeg's libraries read.
         clock: paces the stream.
         port: 0 takes a free one.
-        path: of the stream, without the leading slash.
+        path: of the stream, with or without the leading slash.
         bit_rate: in bit/s.
         on_pass: called with the pass number and the mono_ns at which sample 0 of that pass is on air.
         wait_for_client: False goes on air at once.
@@ -153,13 +155,14 @@ class Broadcast:
         on_pass: Callable[[int, int], None] | None = None,
         wait_for_client: bool = True,
     ) -> None:
-        self._file, self._clock, self._host, self._port, self._path = file, clock, host, port, path
+        self._file, self._clock, self._host, self._port, self._path = file, clock, host, port, path.lstrip("/")
         self._codec, self._bit_rate, self._loop, self._on_pass = codec, bit_rate, loop, on_pass
         self._clients: dict[asyncio.Task[None], asyncio.Queue[bytes | None]] = {}
         self._heard = asyncio.Event()
         if not wait_for_client:
             self._heard.set()
         self._stack = AsyncExitStack()
+        self._over = False
         self.finished = asyncio.Event()
         self.url = ""
 
@@ -210,8 +213,11 @@ class Broadcast:
                 # The thread is using the encoder: nobody else may before it has returned.
                 await asyncio.shield(following)
             ahead = following.result()
+        self._over = True
         for queue in self._clients.values():
             queue.put_nowait(None)
+        if self._clients:
+            await asyncio.wait(list(self._clients), timeout=DRAIN_S)
         self.finished.set()
 
     def _tell_pass(self, pass_number: int, mono_ns: int) -> None:
@@ -262,7 +268,7 @@ class Broadcast:
             return "405 Method Not Allowed"
         if words[1] != f"/{self._path}":
             return "404 Not Found"
-        if self.finished.is_set():
+        if self._over:
             return "410 Gone"
         return "200 OK" if len(self._clients) < CLIENTS_MAX else "503 Service Unavailable"
 
