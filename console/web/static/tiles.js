@@ -1,0 +1,196 @@
+// Scoreboards, cues, airings, accounts and alarms.
+
+import { el, icon, keyedList, setAttribute, setHidden, setText } from "./dom.js";
+import { keyOf } from "./store.js";
+import { countdown, duration, instant, number, text, timeOfDay } from "./values.js";
+
+const DEVICE_TONES = { online: "good", stale: "warn", offline: "bad" };
+const CUE_TONES = { armed: "good", idle: "", unapproved: "warn", spent: "warn", held: "calm" };
+const AIRING_TONES = { open: "good", heard: "calm", fired: "calm", missed: "bad", planned: "", closed: "" };
+const AIRINGS_AHEAD = 10;
+const AIRINGS_PAST = 3;
+const ALARMS_SHOWN = 8;
+const OLD_MS = 3000;
+
+function pillFor(pill, state, tones) {
+  setText(pill, text(state, "unknown"));
+  setAttribute(pill, "data-tone", Object.hasOwn(tones, state) ? tones[state] : "warn");
+}
+
+export function deviceTiles(container, store) {
+  const show = keyedList(container, {
+    keyOf: keyOf("devices"),
+    create: () => deviceTile(store),
+    empty: "Scoreboard consoles, read through their gateways. None has reported.",
+  });
+  return (now) => show(store.rows("devices"), now);
+}
+
+function deviceTile(store) {
+  const name = el("span", "name clip");
+  const pill = el("span", "pill");
+  const clock = el("b");
+  const score = el("span", "score");
+  const period = el("b");
+  const board = el("div", "board", el("span", "board-side", clock, "clock"), score, el("span", "board-side", period, "period"));
+  const counts = el("span", "grow");
+  const age = el("span", "end");
+  const detail = el("p", "small");
+  const node = el("article", "device", el("div", "row", name, pill), board, el("div", "row small", counts, age), detail);
+  const points = (value) => text(number(value));
+
+  function update(device, now) {
+    const ageMs = store.age(device.seen_mono_ns, now);
+    setText(name, `${text(device.fixture)} · ${text(device.device)}`);
+    pillFor(pill, device.state, DEVICE_TONES);
+    setText(clock, text(device.clock, "--:--"));
+    setText(score, `${points(device.home)} : ${points(device.away)}`);
+    setText(period, text(device.period));
+    setText(counts, countsText(device));
+    setText(age, ageMs === null ? "not heard yet" : `heard ${duration(ageMs)} ago`);
+    age.classList.toggle("old", ageMs === null || ageMs > OLD_MS);
+    setText(detail, text(device.detail, ""));
+    setHidden(detail, text(device.detail, "") === "");
+  }
+  return { node, update };
+}
+
+function countsText(device) {
+  const bad = number(device.bad_frames) ?? 0;
+  const refused = number(device.refused) ?? 0;
+  return `${text(number(device.good_frames))} frames, ${bad} bad, ${refused} refused`;
+}
+
+export function cueTiles(container, store) {
+  const show = keyedList(container, {
+    keyOf: keyOf("cues"),
+    create: cueTile,
+    empty: "Rules that tie an airing or a goal to approved tweets. Import some with cuebird cues import.",
+  });
+  const rank = (cue) => ["armed", "held", "unapproved", "spent", "idle"].indexOf(cue.state);
+  return (now) => show(store.rows("cues").sort((a, b) => rank(a) - rank(b)), now);
+}
+
+function cueTile() {
+  const name = el("span", "name clip");
+  const pill = el("span", "pill");
+  const account = el("span", "grow");
+  const left = el("span", "end");
+  const detail = el("p", "small");
+  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", account, left), detail);
+
+  function update(cue) {
+    setText(name, text(cue.name, text(cue.cue_id)));
+    setAttribute(name, "title", `${text(cue.cue_id)} (${text(cue.kind)})`);
+    pillFor(pill, cue.state, CUE_TONES);
+    setText(account, `@${text(cue.account_id)} · ${text(cue.kind)}`);
+    const variants = number(cue.variants_left);
+    setText(left, variants === null ? "" : `${variants} ${variants === 1 ? "variant" : "variants"} left`);
+    left.classList.toggle("old", variants === 0);
+    setText(detail, text(cue.detail, ""));
+    setHidden(detail, text(cue.detail, "") === "");
+  }
+  return { node, update };
+}
+
+export function airingTiles(container, store) {
+  container.classList.add("tight");
+  const show = keyedList(container, {
+    keyOf: keyOf("airings"),
+    create: airingTile,
+    empty: "Planned broadcasts of spots, with the windows in which cues may fire. Import a plan with cuebird schedule import.",
+  });
+  return (now) => {
+    const isAhead = (row) => row.state === "open" || (row.state !== "missed" && row.state !== "closed" && (instant(row.closes_utc) ?? 0) > now.utcMs);
+    const byStart = store.rows("airings").sort((a, b) => (instant(a.opens_utc) ?? 0) - (instant(b.opens_utc) ?? 0));
+    const past = byStart.filter((row) => !isAhead(row)).slice(-AIRINGS_PAST);
+    show([...past, ...byStart.filter(isAhead).slice(0, AIRINGS_AHEAD)], now);
+  };
+}
+
+function airingTile() {
+  const time = el("time", "mono");
+  const spot = el("span", "name clip");
+  const pill = el("span", "pill");
+  const channel = el("span", "grow");
+  const left = el("span", "end");
+  const node = el("article", "", el("div", "row", time, spot, pill), el("div", "row small", channel, left));
+
+  function update(airing, now) {
+    setText(time, timeOfDay(instant(airing.planned_utc)));
+    setText(spot, text(airing.spot_id));
+    pillFor(pill, airing.state, AIRING_TONES);
+    setText(channel, `${text(airing.channel)} · airing ${text(airing.number)}`);
+    setText(left, windowText(instant(airing.opens_utc), instant(airing.closes_utc), now.utcMs));
+  }
+  return { node, update };
+}
+
+function windowText(opens, closes, now) {
+  if (opens === null || closes === null) return "no window";
+  if (now < opens) return `opens in ${countdown(opens - now)}`;
+  return now < closes ? `closes in ${countdown(closes - now)}` : `closed ${duration(now - closes)} ago`;
+}
+
+export function accountTiles(container, store) {
+  const show = keyedList(container, {
+    keyOf: keyOf("accounts"),
+    create: accountTile,
+    empty: "Accounts on X that cues post from. None is configured.",
+  });
+  return (now) => show(store.rows("accounts"), now);
+}
+
+function accountTile() {
+  const name = el("span", "name clip");
+  const pill = el("span", "pill");
+  const left = el("span", "grow");
+  const answer = el("span", "end");
+  const detail = el("p", "small");
+  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", left, answer), detail);
+
+  function update(account, now) {
+    const connections = number(account.connections) ?? 0;
+    setText(name, `@${text(account.handle, text(account.account_id))}`);
+    setText(pill, account.warm === true ? `warm, ${connections} open` : "cold");
+    setAttribute(pill, "data-tone", account.warm === true ? "good" : "");
+    setText(left, limitText(account, now));
+    left.classList.toggle("old", number(account.remaining) === 0);
+    const answered = instant(account.last_answer_utc);
+    setText(answer, answered === null ? "no answer yet" : `answered ${duration(now.utcMs - answered)} ago`);
+    setText(detail, text(account.detail, ""));
+    setHidden(detail, text(account.detail, "") === "");
+  }
+  return { node, update };
+}
+
+function limitText(account, now) {
+  const remaining = number(account.remaining);
+  const reset = instant(account.reset_utc);
+  if (remaining === null) return "limit not known yet";
+  return reset !== null && reset > now.utcMs ? `${remaining} left for ${countdown(reset - now.utcMs)}` : `${remaining} posts left`;
+}
+
+export function alarmTiles(container, store) {
+  const show = keyedList(container, {
+    keyOf: keyOf("alarms"),
+    create: alarmTile,
+    empty: "No alarm.",
+  });
+  return (now) => show(store.rows("alarms").sort((a, b) => b.alarm_id - a.alarm_id).slice(0, ALARMS_SHOWN), now);
+}
+
+function alarmTile() {
+  const sentence = el("p");
+  const when = el("span", "small");
+  when.setAttribute("aria-hidden", "true");
+  const node = el("article", "alarm", icon("warn"), sentence, when);
+
+  function update(alarm, now) {
+    const at = instant(alarm.utc);
+    setText(sentence, text(alarm.text));
+    setText(when, `${text(alarm.level)}, ${at === null ? "at an unknown time" : `${duration(now.utcMs - at)} ago, ${timeOfDay(at)}`}`);
+    setAttribute(node, "data-tone", alarm.level === "warning" || alarm.level === "info" ? "warn" : "bad");
+  }
+  return { node, update };
+}
