@@ -26,7 +26,7 @@ check: .venv/dev.stamp  ## The quick loop: style, types, layers and the fast tes
 lint: .venv/dev.stamp
 	@echo "── style"  && $(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@echo "── types"  && $(BIN)/mypy
-	@echo "── layers" && $(BIN)/lint-imports --no-timing | tail -n 8
+	@echo "── layers" && $(BIN)/lint-imports
 
 .PHONY: debian-packages
 debian-packages:

@@ -9,7 +9,7 @@ from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
 from sync.client import ControlClient
-from sync.setup import SOCKET_NAME, AccountSetup, EngineSetup, FixtureSetup
+from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock
 
@@ -77,7 +77,7 @@ async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Cal
         known = ", ".join(one.id for one in config.feeds) or "none"
         raise ConfigError(f"feed {feed_id}: not in the configuration; it has {known}")
     clock = SystemClock()
-    async with ControlClient(config.paths.state_dir / SOCKET_NAME) as client, asyncio.TaskGroup() as tasks:
+    async with ControlClient(config.paths.socket_file) as client, asyncio.TaskGroup() as tasks:
         reporter = EngineReporter(client, clock=clock)
         sending = tasks.create_task(reporter.run(), name="report to the engine")
         ready = tasks.create_task(_when_reached(reporter, on_ready), name="first report")

@@ -83,7 +83,7 @@ class Stage:
     @property
     def socket_path(self) -> Path:
         """The engine's control socket."""
-        return self.config.paths.state_dir / "engine.sock"
+        return self.config.paths.socket_file
 
     def child(self, name: str, *arguments: str, restart: bool = True) -> Child:
         """One of the demonstration's processes."""
@@ -215,7 +215,7 @@ def _set_places(table: dict[str, Any], folder: Path, console_port: int, *, once:
 def _store_cues(config: Config, clock: Clock) -> tuple[Cue, ...]:
     """Import the example cues and approve each: the approval a person gives before going live."""
     path = EXAMPLES / "cues.toml"
-    ledger = Ledger.open(config.paths.state_dir / "ledger.db", clock=clock, mode=Mode(config.engine.mode))
+    ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=Mode(config.engine.mode))
     try:
         cues = read_cues(path)
         ledger.import_cues(cues, actor=OPERATOR)

@@ -121,6 +121,7 @@ async def _import_plan(stage: Stage, begun_utc: list[datetime]) -> None:
     path = stage.plan(begun_utc, left_out=LEFT_OUT)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "console.cli", "schedule", "import", str(path), "--config", str(stage.config_path)),
+        *("--day-start", "00:00"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -181,7 +182,7 @@ async def _judged(stage: Stage, heard: Heard, began_mono_ns: int, clock: Clock) 
 
 
 def _stored_airings(stage: Stage) -> tuple[Airing, ...]:
-    ledger = Ledger.open(stage.config.paths.state_dir / "ledger.db")
+    ledger = Ledger.open(stage.config.paths.ledger_file)
     try:
         return ledger.airings()
     finally:
