@@ -55,7 +55,6 @@ from sync.wire import (
 )
 from sync.writer import ThreadWriter, Writer
 
-HEARTBEAT_S = 1.0
 CHECKPOINT_EVERY = 60
 """Heartbeats between two copies of the write-ahead log, off the hot path."""
 LISTENER_SILENT_NS = 2_000_000_000
@@ -86,8 +85,9 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
         ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode)
         try:
             engine = await Engine.start(setup, ledger, writer)
-            async with control_server(setup.socket_path, engine) as control:
-                await engine.run(control)
+            with _one_of_many():
+                async with control_server(setup.socket_path, engine) as control:
+                    await engine.run(control)
         finally:
             await writer.run(ledger.close)
     finally:
@@ -166,19 +166,18 @@ class Engine:
         """Run until cancelled or fenced."""
         self._control = control
         try:
-            with _one_of_many():
-                async with asyncio.TaskGroup() as group:
-                    self._group = group
-                    self._spawn(self._beat(), name="heartbeat")
-                    self._spawn(self._keep_warm(), name="warmth")
-                    if self._arming is not None:
-                        self._spawn(self._arming.run(), name="windows")
-                    if self._setup.link is not None:
-                        link = self._setup.link(self._link_handlers(), await self._replay())
-                        self._spawn(link.run(), name="link")
-                    await self._take_up_unsettled()
-                    if self._setup.on_ready is not None:
-                        self._setup.on_ready()
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._spawn(self._beat(), name="heartbeat")
+                self._spawn(self._keep_warm(), name="warmth")
+                if self._arming is not None:
+                    self._spawn(self._arming.run(), name="windows")
+                if self._setup.link is not None:
+                    link = self._setup.link(self._link_handlers(), await self._replay())
+                    self._spawn(link.run(), name="link")
+                await self._take_up_unsettled()
+                if self._setup.on_ready is not None:
+                    self._setup.on_ready()
         finally:
             self._stop_reason = self._stop_reason or "the engine is stopping"
             for publisher in self._publishers.values():
@@ -524,7 +523,7 @@ class Engine:
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:
                 await self._save(self._ledger.database.checkpoint)
-            await self._clock.sleep(HEARTBEAT_S)
+            await self._clock.sleep(self._setup.heartbeat_s)
 
     async def _watch_listeners(self) -> None:
         now_ns = self._clock.mono_ns()

@@ -75,6 +75,7 @@ class EngineSetup:
         ledger: another file, or a PostgreSQL URL.
         link: None without scoreboards.
         arming: None leaves windows to the engine's own look once a second (simulations).
+        heartbeat_s: how often subscribers hear that the engine is alive.
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
         on_ready: called once the socket answers.
     """
@@ -90,6 +91,7 @@ class EngineSetup:
     arming: ArmingFactory | None = None
     clock: Clock = field(default_factory=SystemClock)
     limits: CapLimits = field(default_factory=CapLimits)
+    heartbeat_s: float = 1.0
     boot_id: str | None = None
     on_ready: Callable[[], None] | None = None
 
