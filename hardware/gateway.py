@@ -23,7 +23,7 @@ from hardware.errors import ConsoleLostError
 from hardware.events import Reading
 from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
-from hardware.mqtt import ANSWER_TIMEOUT_S, BrokerAddress, Will, client, expiring, stop_if_cancelled, tls_context
+from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, publish, tls_context
 from hardware.protocols import protocol_named
 from hardware.scoring import ScoreChange, ScoreKeeper, Seen
 from hardware.sources import parse_source
@@ -188,7 +188,6 @@ class Gateway:
                 reported = text
             finally:
                 self.connected.clear()
-            stop_if_cancelled()
             await self._clock.sleep(self._broker_backoff.next_s())
 
     async def _publish(self) -> None:
@@ -199,12 +198,13 @@ class Gateway:
             will=Will(topic=str(self._state_topic), payload=self._signed_state("offline", "the gateway vanished")),
             tls=self._tls,
         )
-        async with connection:
+        async with entered(connection):
             self._broker_backoff.reset()
             self.connected.set()
             log.info("gateway.broker_reached", extra={"broker": str(settings.address)})
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_until_lost(connection), name="gateway-connection")
                     tasks.create_task(self._publish_events(connection), name="gateway-events")
                     tasks.create_task(self._publish_states(connection), name="gateway-states")
             except asyncio.CancelledError:
@@ -230,14 +230,8 @@ class Gateway:
     async def _publish_event(self, connection: aiomqtt.Client, event: EventBody) -> None:
         published_ns = self._utc_ns()
         message = sign(self._event_topic, event.model_copy(update={"t_pub_ns": published_ns}), self._identity.key)
-        await connection.publish(
-            str(self._event_topic),
-            message,
-            qos=1,
-            retain=False,
-            properties=expiring(self._settings.address, after_s=self._settings.freshness_s),
-            timeout=ANSWER_TIMEOUT_S,
-        )
+        properties = expiring(self._settings.address, after_s=self._settings.freshness_s)
+        await publish(connection, str(self._event_topic), message, retain=False, properties=properties)
         log.info(
             "gateway.event_published",
             extra={
@@ -263,7 +257,7 @@ class Gateway:
             await self._clock.sleep(STATE_EVERY_S)
 
     async def _publish_state(self, connection: aiomqtt.Client, message: bytes) -> None:
-        await connection.publish(str(self._state_topic), message, qos=1, retain=True, timeout=ANSWER_TIMEOUT_S)
+        await publish(connection, str(self._state_topic), message, retain=True)
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
         return sign(self._state_topic, self._state(state, detail), self._identity.key)
@@ -291,3 +285,10 @@ class Gateway:
 
     def _utc_ns(self) -> int:
         return (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+async def _until_lost(connection: aiomqtt.Client) -> None:
+    """Raise `MqttError` as soon as the connection is lost, rather than at the next publication."""
+    async for _ in connection.messages:
+        # We subscribe to nothing: whatever comes is not for us.
+        pass

@@ -17,7 +17,7 @@ from hardware.errors import RefusedMessage, SettingError
 from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
 from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
-from hardware.mqtt import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, BrokerAddress, client, stop_if_cancelled, tls_context
+from hardware.mqtt import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, BrokerAddress, client, entered, tls_context
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic, parse_topic
 from timebase import Backoff, Clock
@@ -106,19 +106,20 @@ class MqttLink:
                     await self._handlers.alarm(f"the MQTT broker {self._address} is not reachable ({error}); trying again")
             finally:
                 self.connected.clear()
-            stop_if_cancelled()
             await self._clock.sleep(self._backoff.next_s())
 
     async def _receive(self) -> None:
         connection = client(self._address, tls=self._tls, on_overflow=self._count_lost)
-        async with connection:
+        async with entered(connection):
             venues = sorted({venue for venue, _ in self._devices})
-            # MQTT 5 can pass the retain flag on even for a message published while we listen.
+            # MQTT 5 can pass the retain flag on even for a message published while we listen. paho takes options or a qos.
             options = SubscribeOptions(qos=1, retainAsPublished=True) if self._address.is_mqtt5 else None
             for venue in venues:
                 for leaf in ("event", "state"):
                     topic = f"cuebird/v1/{venue}/+/{leaf}"
-                    granted = await connection.subscribe(topic, qos=1, options=options, timeout=ANSWER_TIMEOUT_S)
+                    granted = await connection.subscribe(
+                        topic, qos=0 if options else 1, options=options, timeout=ANSWER_TIMEOUT_S
+                    )
                     if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
                         raise aiomqtt.MqttError(f"the broker refused the subscription to {topic}")
             self._backoff.reset()

@@ -5,7 +5,8 @@ import logging
 import math
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -135,15 +136,42 @@ def expiring(address: BrokerAddress, *, after_s: float) -> Properties | None:
     return properties
 
 
-def stop_if_cancelled() -> None:
-    """Raise the cancellation of this task that an error of the client has covered.
+@asynccontextmanager
+async def entered(connection: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
+    """The connection, closed at the end; a cancellation inside is never covered by an error of closing.
 
-    aiomqtt can raise `MqttError` while it closes a connection because the task was cancelled; whoever
-    catches that error would go on as if nobody had asked it to stop.
+    aiomqtt can raise `MqttError` while it closes because the task was cancelled; whoever retries on
+    that error would go on as if nobody had asked it to stop.
 
     Raises:
-        asyncio.CancelledError: this task was asked to stop.
+        aiomqtt.MqttError: the broker cannot be reached or was lost.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    cancelled = False
+    try:
+        async with connection:
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                cancelled = True
+                raise
+    except aiomqtt.MqttError as error:
+        if cancelled:
+            raise asyncio.CancelledError from error
+        raise
+
+
+async def publish(
+    connection: aiomqtt.Client, topic: str, message: bytes, *, retain: bool, properties: Properties | None = None
+) -> None:
+    """Publish at QoS 1 and return when the broker has it.
+
+    The time limit is ours: aiomqtt's own uses `asyncio.wait_for`, which before Python 3.12 can lose a cancellation.
+
+    Raises:
+        aiomqtt.MqttError: the broker did not take it in time, or was lost.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await connection.publish(topic, message, qos=1, retain=retain, properties=properties, timeout=math.inf)
+    except TimeoutError as error:
+        raise aiomqtt.MqttError(f"no acknowledgement within {ANSWER_TIMEOUT_S:g} s") from error

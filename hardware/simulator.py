@@ -48,34 +48,39 @@ class TcpLine:
 
     def __init__(self) -> None:
         self.address = ""
-        self._clients: set[asyncio.StreamWriter] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hold one client's connection until either side closes it; what it sends is read and forgotten."""
-        if len(self._clients) >= CLIENTS_MAX:
-            writer.close()
-            return
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._clients.add(writer)
-        with suppress(OSError):
-            while await reader.read(1024):
-                pass
-        self._clients.discard(writer)
-        writer.close()
+        self.clients: set[asyncio.Transport] = set()
 
     def send(self, data: bytes) -> None:
-        for writer in list(self._clients):
-            if writer.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
-                log.warning("simulator.client_too_slow", extra={"client": str(writer.get_extra_info("peername"))})
-                self._clients.discard(writer)
-                writer.transport.abort()
+        for client in list(self.clients):
+            if client.get_write_buffer_size() > UNSENT_BYTES_MAX:
+                log.warning("simulator.client_too_slow", extra={"client": str(client.get_extra_info("peername"))})
+                client.abort()
             else:
-                writer.write(data)
+                client.write(data)
 
     def drop(self) -> None:
-        for writer in self._clients:
-            writer.transport.abort()
-        self._clients.clear()
+        for client in list(self.clients):
+            client.abort()
+
+
+class _Client(asyncio.Protocol):
+    """One connection of a `TcpLine`; what it sends is forgotten."""
+
+    def __init__(self, line: TcpLine) -> None:
+        self._line = line
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._line.clients) >= CLIENTS_MAX:
+            log.warning("simulator.too_many_clients", extra={"clients_max": CLIENTS_MAX})
+            transport.abort()
+            return
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._line.clients.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio names it
+        self._line.clients.discard(self._transport)
 
 
 class PtyLine:
@@ -101,7 +106,7 @@ async def tcp_line(host: str, port: int) -> AsyncIterator[TcpLine]:
         OSError: the address cannot be listened on.
     """
     line = TcpLine()
-    server = await asyncio.start_server(line.serve, host, port)
+    server = await asyncio.get_running_loop().create_server(lambda: _Client(line), host, port)
     taken = server.sockets[0].getsockname()[1]
     line.address = f"tcp://{host}:{taken}"
     try:

@@ -1,0 +1,269 @@
+"""From a console's frames to the engine's events, over each broker: everything once, nothing else ever."""
+
+import asyncio
+import hashlib
+import time
+from typing import Any
+
+import pytest
+
+from hardware.events import DeviceState, ScoreKind, Side
+from hardware.keys import DeviceKey
+from hardware.messages import EventBody, StateBody, key_id, sign
+from hardware.topics import DeviceTopic
+from hardware.ulid import new_ulid
+from timebase import VirtualClock
+
+DEVICE = DeviceKey(venue="eishalle", device="oes-1", fixture="final", key=b"0123456789abcdef" * 4)
+EVENT = DeviceTopic(venue="eishalle", device="oes-1", leaf="event")
+STATE = DeviceTopic(venue="eishalle", device="oes-1", leaf="state")
+
+
+def goal(**changes: Any) -> EventBody:
+    """A goal that a gateway with the right key could have published just now."""
+    now_ns = time.time_ns()
+    facts: dict[str, Any] = {
+        "version": 1,
+        "id": new_ulid(now_ns),
+        "boot": new_ulid(now_ns),
+        "sequence": 1,
+        "venue": "eishalle",
+        "device": "oes-1",
+        "fixture": "final",
+        "type": ScoreKind.GOAL,
+        "side": Side.HOME,
+        "delta": 1,
+        "home": 1,
+        "away": 0,
+        "ordinal": 1,
+        "period": "1",
+        "clock": "10:00",
+        "t_event_ns": now_ns,
+        "t_pub_ns": now_ns,
+        "clock_source": "unknown",
+        "clock_error_us": None,
+        "confidence": "checked",
+        "protocol": "oes",
+        "frame_sha256": hashlib.sha256(b"").hexdigest(),
+        "key": key_id(DEVICE.key),
+    }
+    return EventBody(**{**facts, **changes})
+
+
+async def test_each_goal_arrives_once(broker: Any, playing: Any) -> None:
+    """Goals, a correction and the goal scored again arrive in order, once each, dated before their arrival."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.start_gateway()
+        for score in ((1, 0), (1, 1), (2, 1), (1, 1), (2, 1)):
+            match.show(home=score[0], away=score[1])
+            count = len(match.received.scores)
+            await match.received.until(lambda known=count: len(match.received.scores) > known)
+
+        await match.received.until_scores((1, 0), (1, 1), (2, 1), (1, 1), (2, 1))
+        kinds = [(event.kind, event.side, event.delta, event.ordinal) for event in match.received.scores]
+        assert kinds == [
+            (ScoreKind.GOAL, Side.HOME, 1, 1),
+            (ScoreKind.GOAL, Side.AWAY, 1, 1),
+            (ScoreKind.GOAL, Side.HOME, 1, 2),
+            (ScoreKind.CORRECTION, Side.HOME, -1, 1),
+            (ScoreKind.GOAL, Side.HOME, 1, 2),
+        ]
+        assert all(event.event_mono_ns <= event.received_mono_ns for event in match.received.scores)
+        assert match.received.refusals == []
+        assert len(match.received.replays) == 5
+
+
+async def test_an_event_too_old_is_not_sent(broker: Any, playing: Any) -> None:
+    """A goal that outlived the freshness window while the broker was away is dropped by the gateway, and said so."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.start_gateway(freshness_s=0.001)
+        await broker.stop()
+        match.show(home=1, away=0)
+        await match.received.until(lambda: bool(match.received.alarms))
+        await broker.start()
+        await match.received.until(lambda: match.received.statuses[-1].home == 1)
+        await match.listen_in()
+        match.show(home=1, away=1)
+
+        await match.received.until(lambda: match.received.statuses[-1].away == 1)
+        assert all(event.home + event.away > 1 for event in match.received.scores)
+
+
+async def test_states_tell_how_the_device_is(broker: Any, playing: Any) -> None:
+    """Online while states come, stale when they are old, stop or the console is silent, offline by the device's word."""
+    clock = VirtualClock()
+    known = {"version": 1, "boot": new_ulid(1), "venue": "eishalle", "device": "oes-1", "fixture": "final", "home": 2, "away": 1}
+
+    def state(word: str) -> bytes:
+        now_ns = round(clock.utc().timestamp() * 1e9)
+        return sign(STATE, StateBody.model_validate({**known, "state": word, "t_pub_ns": now_ns}), DEVICE.key)
+
+    async with playing(broker) as match:
+        statuses = match.received.statuses
+        await match.start_link(clock=clock)
+        early = state("online")
+        await match.publish(early, topic=str(STATE), retain=True)
+        await match.received.until(lambda: len(statuses) == 1)
+        await clock.advance(2.9)
+        await match.publish(state("online"), topic=str(STATE), retain=True)
+        await match.received.until(lambda: len(statuses) == 2)
+        await clock.advance(3.6)
+        await match.received.until(lambda: len(statuses) == 3)
+        await match.publish(state("console_silent"), topic=str(STATE), retain=True)
+        await match.received.until(lambda: len(statuses) == 4)
+        await match.publish(early, topic=str(STATE), retain=True)
+        await match.publish(state("offline"), topic=str(STATE), retain=True)
+        await match.received.until(lambda: len(statuses) == 5)
+
+        states = [status.state for status in statuses]
+        assert states == [DeviceState.ONLINE, DeviceState.ONLINE, DeviceState.STALE, DeviceState.STALE, DeviceState.OFFLINE]
+        assert {(status.home, status.away) for status in statuses} == {(2, 1)}
+        assert match.received.scores == []
+
+
+async def test_a_retained_state_from_before_is_stale(broker: Any, playing: Any) -> None:
+    """A state that lay at the broker since a gateway died does not make it look alive, nor a goal of it."""
+    clock = VirtualClock()
+    long_ago = StateBody(
+        version=1, boot=new_ulid(1), venue="eishalle", device="oes-1", fixture="final", t_pub_ns=1, state="online", home=4, away=0
+    )
+    async with playing(broker) as match:
+        await match.publish(sign(STATE, long_ago, DEVICE.key), topic=str(STATE), retain=True)
+        await match.start_link(clock=clock)
+        await match.received.until(lambda: bool(match.received.statuses))
+
+        assert match.received.statuses[0].state is DeviceState.STALE
+        assert match.received.scores == []
+
+
+async def test_a_forged_state_is_refused(broker: Any, playing: Any) -> None:
+    """Nobody but the device can make its tile look healthy."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.publish(b'{"state": "online"}', topic=str(STATE))
+        await match.received.until(lambda: bool(match.received.refusals))
+
+        assert match.received.statuses == []
+
+
+async def test_a_gateway_that_is_stopped_says_goodbye(broker: Any, playing: Any) -> None:
+    """The retained state of a stopped gateway is offline, with the last score kept."""
+    async with playing(broker) as match:
+        await match.start_link()
+        match.show(home=2, away=1)
+        gateway = await match.start_gateway()
+        gateway.cancel()
+        await match.received.until(lambda: match.received.statuses[-1].state is DeviceState.OFFLINE)
+
+        last = match.received.statuses[-1]
+        assert (last.home, last.away, last.detail) == (2, 1, "the gateway was stopped")
+
+
+async def test_a_copy_is_refused(broker: Any, playing: Any) -> None:
+    """The same bytes published again, at once or after a later goal, fire nothing."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.start_gateway()
+        await match.listen_in()
+        match.show(home=1, away=0)
+        await match.received.until(lambda: bool(match.captured) and bool(match.received.scores))
+        await match.publish(match.captured[0])
+        match.show(home=2, away=0)
+        await match.received.until(lambda: len(match.received.scores) > 1)
+        await match.publish(match.captured[0])
+        await match.received.until(lambda: len(match.received.refusals) == 2)
+
+        await match.received.until_scores((1, 0), (2, 0))
+        assert [refusal.reason for refusal in match.received.refusals if "was received before" not in refusal.reason] == []
+
+
+async def test_a_recording_is_refused_after_a_restart(broker: Any, playing: Any) -> None:
+    """A link that starts with the stored replay state refuses what the one before it has believed."""
+    async with playing(broker) as match:
+        first = await match.start_link()
+        await match.start_gateway()
+        await match.listen_in()
+        match.show(home=1, away=0)
+        await match.received.until(lambda: bool(match.captured) and bool(match.received.scores))
+        first.cancel()
+        await asyncio.wait({first})
+
+        await match.start_link(replay=match.received.replays[-1])
+        await match.publish(match.captured[0])
+        await match.received.until(lambda: bool(match.received.refusals))
+        assert "was received before" in match.received.refusals[0].reason
+        assert len(match.received.scores) == 1
+
+
+async def test_a_retained_event_never_fires(broker: Any, playing: Any) -> None:
+    """A fresh, rightly signed goal that lay retained at the broker is refused by a link that never saw it."""
+    async with playing(broker) as match:
+        await match.publish(sign(EVENT, goal(), DEVICE.key), retain=True)
+        await match.start_link()
+        await match.received.until(lambda: bool(match.received.refusals))
+
+        assert match.received.refusals[0].reason == "retained; an event counts only as it happens"
+        assert match.received.scores == []
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (lambda: sign(EVENT, goal(), b"another key, but of fitting size"), "signed with key"),
+        (lambda: sign(EVENT, goal(), DEVICE.key).replace(b'"delta":1', b'"delta":2'), "bad signature"),
+        (lambda: sign(EVENT, goal(fixture="other"), DEVICE.key), "tells of fixture other"),
+        (lambda: sign(EVENT, goal(device="oes-2"), DEVICE.key), "not its topic's device"),
+        (lambda: sign(EVENT, goal(t_pub_ns=time.time_ns() - 6 * 10**9), DEVICE.key), "published 6.0 s ago"),
+        (lambda: sign(EVENT, goal(t_event_ns=time.time_ns() + 6 * 10**9), DEVICE.key), "in the future"),
+        (lambda: sign(STATE, goal(), DEVICE.key), "bad signature"),
+        (lambda: b"\xff\x00 goal!", "not a signed message"),
+        (lambda: b"", "not a signed message"),
+        (lambda: b"x" * 5000, "5000 bytes"),
+    ],
+    ids=["wrong-key", "changed", "other-fixture", "other-device", "stale", "future", "other-topic", "noise", "empty", "oversize"],
+)
+async def test_a_forgery_is_refused(broker: Any, playing: Any, message: Any, reason: str) -> None:
+    """What the device did not say just now, about its own match, fires nothing, and a true goal after it does."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.publish(message())
+        await match.publish(sign(EVENT, goal(home=3, ordinal=3), DEVICE.key))
+
+        await match.received.until_scores((3, 0))
+        assert [reason in refusal.reason for refusal in match.received.refusals] == [True]
+
+
+async def test_a_device_without_a_key_is_refused(broker: Any, playing: Any) -> None:
+    """A stranger's own topic in our venue is heard, counted and not believed."""
+    stranger = DeviceTopic(venue="eishalle", device="stranger", leaf="event")
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.publish(sign(stranger, goal(device="stranger"), DEVICE.key), topic=str(stranger))
+        await match.received.until(lambda: bool(match.received.refusals))
+
+        assert match.received.refusals[0].reason == "no key is known for this device"
+
+
+async def test_a_broker_restart_mid_match_fires_nothing_twice(broker: Any, playing: Any) -> None:
+    """A goal scored while the broker is away arrives at most once when it is back; the next one arrives."""
+    async with playing(broker) as match:
+        await match.start_link()
+        await match.start_gateway(freshness_s=60.0)
+        match.show(home=1, away=0)
+        await match.received.until_scores((1, 0))
+        statuses = len(match.received.statuses)
+
+        await broker.stop()
+        match.show(home=2, away=0)
+        await match.received.until(lambda: bool(match.received.alarms))
+        await broker.start()
+        await match.received.until(lambda: len(match.received.statuses) > statuses)
+        match.show(home=3, away=0)
+        await match.received.until(lambda: match.received.scores[-1].home == 3)
+
+        scores = [event.home for event in match.received.scores]
+        assert scores in ([1, 2, 3], [1, 3])
+        assert match.received.refusals == []
+        assert "is not reachable" in match.received.alarms[0]
