@@ -47,7 +47,7 @@ def row_scores(words, gains, first_row, signs, stills, losses):  # type: ignore[
 
 @numba.njit(  # type: ignore[untyped-decorator] # numba ships no types
     "Tuple((int64, int64, float32))(uint32[::1], uint32[::1], uint32[:, ::1], float32[::1], float32[::1], "
-    "int64[::1], int64[::1], int64[::1], int64[:, ::1], float32[:, ::1], int64[::1], float32, float32, float32, int64[:, ::1], float32[::1])",
+    "int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float32[:, ::1], int64[::1], float32, float32, float32, int64[:, ::1], float32[::1])",
     cache=True,
     nogil=True,
 )
@@ -58,7 +58,7 @@ def advance(  # type: ignore[no-untyped-def] # compiled: the signature is the ty
     gains,
     losses,
     starts,
-    anchors,
+    births,
     ends,
     rows,
     scores,
@@ -98,20 +98,21 @@ def advance(  # type: ignore[no-untyped-def] # compiled: the signature is the ty
                     rows[q, kept], scores[q, kept] = row, score
                     kept += 1
                     best = max(best, score)
-            if anchors[q] < ends[q]:
-                score = min(row_most, _row_score(words, gains, starts[q] + anchors[q], sign, still, losses))
-                if score > lower_bound:
-                    place = kept
-                    if kept == rows.shape[1]:
-                        place = 0
-                        for h in range(1, kept):
-                            if scores[q, h] < scores[q, place]:
-                                place = h
-                    else:
-                        kept += 1
-                        scores[q, place] = lower_bound
-                    if score > scores[q, place]:
-                        rows[q, place], scores[q, place] = anchors[q], score
-                        best = max(best, score)
+            for k in range(births.shape[1]):
+                row = births[q, k]
+                if row >= ends[q]:
+                    continue
+                score = min(row_most, _row_score(words, gains, starts[q] + row, sign, still, losses))
+                if score <= lower_bound:
+                    continue
+                place = kept
+                if kept < rows.shape[1]:
+                    kept += 1
+                else:
+                    place = np.argmin(scores[q])
+                    if score <= scores[q, place]:
+                        continue
+                rows[q, place], scores[q, place] = row, score
+                best = max(best, score)
             alive[q] = kept
     return len(signs), n_found, best

@@ -33,6 +33,10 @@ ROW_MOST_NATS: Final = 3.0
 """The most a single frame may add. Neighbouring frames share most of their samples, and one attack (a drum, a plosive) looks
 like another for 30 ms; so evidence must be spread over time. Without this the tail of impostors is four times as flat."""
 
+BIRTH_FRAMES: Final = (0, 12, 32, 64)
+"""A hypothesis is also born this much later into the head: a spot faded in over another sound has lost its first tenths of a
+second, and the bound above has killed whoever began with them."""
+
 HEAD_FRAMES_MAX: Final = 1250
 """Ten seconds after its birth an undecided hypothesis is given up."""
 
@@ -44,10 +48,10 @@ CROSSINGS_MAX: Final = 2048
 
 SECONDS_A_YEAR: Final = 365.25 * 86_400.0
 TAIL_SLOPE: Final = 0.5
-TAIL_LOG_SCALE: Final = -8.3
+TAIL_LOG_SCALE: Final = -8.0
 """P(an impostor's best score >= x) is at most exp(TAIL_LOG_SCALE - TAIL_SLOPE * x) above 10 nats.
 
-Source: 2.8e8 starts of 500 heads of music and speech against 37 min of other music and speech (docs/adr/0004).
+Source: 1.1e9 births of 500 heads of music and speech against 37 min of other music and speech (docs/adr/0004).
 """
 
 MIN_THRESHOLD_NATS: Final = 20.0
@@ -97,7 +101,7 @@ class Crossing:
 def threshold_nats(*, n_spots: int, false_per_feed_year: float) -> float:
     """The score that keeps a promise about false decisions.
 
-    A year offers `n_spots * PHASES` starts a hop; the threshold is where the tail of impostors' scores leaves
+    A year offers `n_spots * PHASES * len(BIRTH_FRAMES)` starts a hop; the threshold is where the tail of impostors' scores leaves
     `false_per_feed_year` of them.
 
     Raises:
@@ -105,7 +109,7 @@ def threshold_nats(*, n_spots: int, false_per_feed_year: float) -> float:
     """
     if not (math.isfinite(false_per_feed_year) and false_per_feed_year > 0):
         raise FingerprintsError(f"false_per_feed_year: {false_per_feed_year}; it must be a number above 0, such as 1.0")
-    starts = SECONDS_A_YEAR * SAMPLE_RATE_HZ / HOP_SAMPLES * PHASES * max(1, n_spots)
+    starts = SECONDS_A_YEAR * SAMPLE_RATE_HZ / HOP_SAMPLES * PHASES * len(BIRTH_FRAMES) * max(1, n_spots)
     return max(MIN_THRESHOLD_NATS, (math.log(starts / false_per_feed_year) + TAIL_LOG_SCALE) / TAIL_SLOPE)
 
 
@@ -146,8 +150,8 @@ class OnsetMatcher:
         self._words = np.concatenate(words) if words else np.empty((0, 3), np.uint32)
         self._gains = np.concatenate(gains) if gains else np.empty(0, np.float32)
         self._starts = np.cumsum(lengths) - lengths
-        self._anchors = np.array([anchor_row(part) for part in gains], np.int64)
-        self._ends = np.minimum(lengths, self._anchors + HEAD_FRAMES_MAX)
+        self._births = np.array([birth_rows(part) for part in gains], np.int64).reshape(len(gains), len(BIRTH_FRAMES))
+        self._ends = np.minimum(lengths, self._births[:, 0] + HEAD_FRAMES_MAX)
         self.restart()
 
     def restart(self) -> None:
@@ -181,7 +185,7 @@ class OnsetMatcher:
             found_scores = np.empty(CROSSINGS_MAX, np.float32)
             taken, n_found, best = kernels.advance(
                 bits.signs[done:], bits.stills[done:], self._words, self._gains, LOSSES,
-                self._starts, self._anchors, self._ends,
+                self._starts, self._births, self._ends,
                 self._rows, self._scores, self._alive,
                 np.float32(self.threshold), np.float32(self.lower_bound), np.float32(self.row_most), found, found_scores,
             )  # fmt: skip
@@ -202,6 +206,12 @@ def anchor_row(gains: npt.NDArray[np.float32]) -> int:
     """The first row that can tell at least `ANCHOR_NATS`; the row count when there is none."""
     telling = np.nonzero(gains >= ANCHOR_NATS)[0]
     return int(telling[0]) if len(telling) else len(gains)
+
+
+def birth_rows(gains: npt.NDArray[np.float32]) -> list[int]:
+    """The rows at which hypotheses of a print are born: telling ones at or after each of `BIRTH_FRAMES`."""
+    anchor = anchor_row(gains)
+    return [anchor + late + anchor_row(gains[anchor + late :]) for late in BIRTH_FRAMES]
 
 
 def earliest_decision_s(print_: Print, *, threshold: float) -> float | None:
