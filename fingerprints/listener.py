@@ -49,6 +49,10 @@ class Matcher(Protocol):
         """What this block decided, in order."""
         ...
 
+    def finish(self) -> "Sequence[Onset | FollowEnd]":
+        """The ends of what was still being followed: no more sound comes, or the next block follows a gap."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
@@ -120,18 +124,17 @@ class Listener:
         while True:
             self._watch.connecting(f"connecting to {masked(self._url)}")
             await self._report_change()
-            self._heard_samples = 0
-            try:
-                await self._connection(matcher, executor)
-            except CaptureError as error:
-                if self._is_file or error.permanent:
-                    self._watch.fail(str(error))
-                    return error
-                await self._pause(self._watch.fail, str(error))
+            broken = await self._connection(matcher, executor)
+            await self._tell(executor, matcher.finish)
+            if broken is not None and (self._is_file or broken.permanent):
+                self._watch.fail(str(broken))
+                return broken
+            if self._is_file:
+                self._watch.end("the file has been played")
+                return None
+            if broken is not None:
+                await self._pause(self._watch.fail, str(broken))
             else:
-                if self._is_file:
-                    self._watch.end("the file has been played")
-                    return None
                 await self._pause(self._watch.end, "the stream has ended")
 
     async def _pause(self, tell: Callable[[str], None], text: str) -> None:
@@ -143,9 +146,10 @@ class Listener:
         await self._report_change()
         await self._clock.sleep(wait_s)
 
-    async def _connection(self, matcher: Matcher, executor: ThreadPoolExecutor) -> None:
-        """Handle one connection's sound to its end."""
+    async def _connection(self, matcher: Matcher, executor: ThreadPoolExecutor) -> CaptureError | None:
+        """Handle one connection's sound to its end; why it broke, if it did."""
         self._positions.reconnect()
+        self._heard_samples = 0
         intake = open_intake(self._url, clock=self._clock, name=f"capture {self._feed_id}")
         try:
             while True:
@@ -155,22 +159,28 @@ class Listener:
                 if batch.dropped:
                     self._watch.note(f"{batch.dropped} blocks were dropped: matching is too slow on this machine")
                 if batch.over:
-                    return
+                    return None
+        except CaptureError as error:
+            return error
         finally:
             intake.close()
 
     async def _handle(self, block: AudioBlock, matcher: Matcher, executor: ThreadPoolExecutor, intake: Intake) -> None:
         self._arrivals.note(block)
         self._heard_samples += len(block.pcm)
-        match = await asyncio.get_running_loop().run_in_executor(executor, self._match, matcher, block)
-        for found in match.found:
-            await self._sink(found if isinstance(found, FollowEnd) else self._detection(found, match))
+        await self._tell(executor, lambda: matcher.feed(block))
         self._watch.segmented = intake.segmented
         self._watch.hear(block)
         await self._report_change()
 
-    def _match(self, matcher: Matcher, block: AudioBlock) -> _Match:
-        found = matcher.feed(block)
+    async def _tell(self, executor: ThreadPoolExecutor, work: "Callable[[], Sequence[Onset | FollowEnd]]") -> None:
+        """Let the matcher work in its thread and send what it found."""
+        match = await asyncio.get_running_loop().run_in_executor(executor, self._match, work)
+        for found in match.found:
+            await self._sink(found if isinstance(found, FollowEnd) else self._detection(found, match))
+
+    def _match(self, work: "Callable[[], Sequence[Onset | FollowEnd]]") -> _Match:
+        found = work()
         return _Match(found=found, decided_mono_ns=self._clock.mono_ns(), decided_utc=self._clock.utc())
 
     def _detection(self, onset: "Onset", match: _Match) -> Detection:

@@ -75,10 +75,14 @@ def _in_processes(urls: list[str], options: Mapping[str, object]) -> int:
     spawn = multiprocessing.get_context("spawn")
     children: list[BaseProcess] = []
     try:
+        # Ctrl-C reaches every process of the terminal. The children are spared it (an ignored signal is inherited), because
+        # a half-started one would answer with a traceback; this process ends them.
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for url in urls:
             child = spawn.Process(target=_child, args=(url, dict(options)), name=f"listen {url}", daemon=True)
             child.start()
             children.append(child)
+        signal.signal(signal.SIGINT, interrupted)
         running = {child.sentinel: child for child in children}
         while running:
             for ended in wait(list(running)):
@@ -109,7 +113,6 @@ def _child(url: str, options: dict[str, object]) -> None:
     from fingerprints.errors import FingerprintsError
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parent = parent_process()
     if parent is not None:
 
@@ -120,8 +123,6 @@ def _child(url: str, options: dict[str, object]) -> None:
         threading.Thread(target=follow, name="parent watch", daemon=True).start()
     try:
         _listen_to(url, options)
-    except KeyboardInterrupt:
-        _leave()
     except FingerprintsError as error:
         _say(f"cuebird: {error}")
         sys.exit(EXIT_FAILED)

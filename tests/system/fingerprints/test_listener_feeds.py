@@ -31,6 +31,11 @@ class FakeMatcher:
 
     def __init__(self, onset_sample: int | None = None) -> None:
         self.onset_sample, self.blocks = onset_sample, list[AudioBlock]()
+        self.finished = 0
+
+    def finish(self) -> Sequence[Onset | FollowEnd]:
+        self.finished += 1
+        return []
 
     def feed(self, block: AudioBlock) -> Sequence[Onset | FollowEnd]:
         self.blocks.append(block)
@@ -133,6 +138,7 @@ async def test_a_stream_that_ends_is_reported_and_opened_again(tmp_path: Path) -
 
     assert reports.states() == [FeedState.CONNECTING, FeedState.LIVE, FeedState.ENDED] * 2
     assert [block.gap for block in matcher.blocks].count(True) == 1
+    assert matcher.finished == 2
     firsts = [block.first_sample for block in matcher.blocks]
     assert firsts == sorted(set(firsts))
 
