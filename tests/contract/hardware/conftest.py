@@ -226,6 +226,9 @@ class Match:
                 await stranger.subscribe(EVENT_TOPIC, qos=1)
                 subscribed.set()
                 async for message in stranger.messages:
+                    # amqtt hands every new client the retained messages of other clients' subscriptions.
+                    if message.topic.value != EVENT_TOPIC:
+                        continue
                     self.captured.append(message.payload)
                     async with self.received.changed:
                         self.received.changed.notify_all()
