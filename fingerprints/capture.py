@@ -6,13 +6,13 @@ blocks; the listener runs it in a thread of its own. Settings and their reasons:
 
 import enum
 import errno
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, assert_never
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 import av.error
@@ -82,12 +82,12 @@ class CaptureError(MediaError):
         super().__init__(f"{self.url}: {cause}; {fix}")
 
 
+_CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+
+
 def masked(url: str) -> str:
     """The URL with any user name and password replaced by `***`; a file name as it is."""
-    if "://" not in url or "@" not in url:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}")) if "@" in parts.netloc else url
+    return _CREDENTIALS.sub(r"\1***@", url)
 
 
 def transport_of(url: str) -> Transport:
@@ -102,7 +102,8 @@ def transport_of(url: str) -> Transport:
         raise CaptureError(url, f"sources of the kind {scheme!r} are not opened", fix, permanent=True)
     if scheme == "file":
         return Transport.FILE
-    return Transport.SEGMENTS if urlsplit(url).path.endswith((".m3u8", ".m3u")) else Transport.STREAM
+    path = re.split("[?#]", url, maxsplit=1)[0]
+    return Transport.SEGMENTS if path.endswith((".m3u8", ".m3u")) else Transport.STREAM
 
 
 def _scheme(url: str) -> str:
@@ -290,8 +291,6 @@ class Capture:
     def _open(self) -> InputContainer:
         local = self.transport is Transport.FILE
         name = str(Path(self.url.removeprefix("file://"))) if local else self.url
-        if local and Path(name).is_dir():
-            raise CaptureError(self.url, "this is a folder", "name an audio file", permanent=True)
         read_timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else READ_TIMEOUT_S
         try:
             container = av.open(name, "r", options=self._options(), timeout=None if local else (OPEN_TIMEOUT_S, read_timeout_s))
@@ -331,6 +330,7 @@ class Capture:
 
 _CAUSES: tuple[tuple[type[BaseException], str, str, bool], ...] = (
     (FileNotFoundError, "there is no such file", "check the name", True),
+    (IsADirectoryError, "this is a folder", "name an audio file", True),
     (PermissionError, "it may not be read", "give this user the right to read it", True),
     (ConnectionRefusedError, "nothing answers at this address", "start the server, or check host and port", False),
     (ConnectionResetError, "the server broke the connection off", "look at the server", False),

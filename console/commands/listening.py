@@ -64,7 +64,7 @@ def listen(
     try:
         _listen_to(urls[0], options)
     except KeyboardInterrupt:
-        _leave()
+        _leave(EXIT_INTERRUPTED)
 
 
 def _in_processes(urls: list[str], options: Mapping[str, object]) -> int:
@@ -128,10 +128,10 @@ def _child(url: str, options: dict[str, object]) -> None:
         sys.exit(EXIT_FAILED)
 
 
-def _leave() -> NoReturn:
+def _leave(code: int) -> NoReturn:
     """End this process now: its threads wait in libraries that cannot be interrupted, and nothing is left to write."""
     sys.stderr.flush()
-    os._exit(EXIT_INTERRUPTED)
+    os._exit(code)
 
 
 def _listen_to(url: str, options: Mapping[str, object]) -> None:
@@ -211,7 +211,10 @@ def row(report: "Report") -> str:
 
 def _print(line: str) -> None:
     """Write a whole line at once, so that lines of several processes never mix."""
-    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+    try:
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
+    except BrokenPipeError:
+        _leave(EXIT_FAILED)  # the reader (`| head`) has gone: that is its right
 
 
 def _say(line: str) -> None:

@@ -111,6 +111,19 @@ async def test_a_feed_that_cannot_be_read_is_said_and_the_others_are_heard() -> 
     assert any("brus-10" in line and "decided after" in line for line in lines)
 
 
+async def test_a_reader_that_goes_away_is_no_crash() -> None:
+    """`cuebird listen … | head` ends when `head` does."""
+    async with listening(str(SPOTS / "brus-10.opus")) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        transport: Any = process.stdout._transport  # type: ignore[attr-defined]  # asyncio has no public way to close it
+        transport.close()
+        errors = await process.stderr.read()
+        code = await process.wait()
+
+    assert (code, b"Traceback" in errors) == (1, False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
