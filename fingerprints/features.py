@@ -46,14 +46,15 @@ def band_weights() -> Floats:
     Source:
         O'Shaughnessy 1987 (mel scale); band count and range in docs/adr/0004.
     """
-    mels = np.linspace(*(np.log1p(hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ)), BANDS + 1)
+    mels = np.linspace(np.log1p(LOWEST_HZ / 700.0), np.log1p(HIGHEST_HZ / 700.0), BANDS + 1)
     edges = 700.0 * np.expm1(mels) / (SAMPLE_RATE_HZ / WINDOW_SAMPLES)
     bins = np.arange(WINDOW_SAMPLES // 2 + 1)
     low, high = edges[:-1, None], edges[1:, None]
-    return np.clip(np.minimum(high, bins + 0.5) - np.maximum(low, bins - 0.5), 0.0, 1.0).astype(np.float32)
+    shares: Floats = np.clip(np.minimum(high, bins + 0.5) - np.maximum(low, bins - 0.5), 0.0, 1.0).astype(np.float32)
+    return shares
 
 
-@numba.njit("float32[:, ::1](complex64[:, ::1], float32[:, ::1], int64[:, ::1], float32)", cache=True, nogil=True)  # type: ignore[untyped-decorator] # numba ships no types
+@numba.njit("float32[:, ::1](complex64[:, ::1], float32[:, ::1], int64[:, ::1], float32)", cache=True, nogil=True)
 def _slopes_of_spectra(spectra, weights, spans, floor):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
     n_frames, n_bands = spectra.shape[0], weights.shape[0]
     slopes = np.empty((n_frames, n_bands - 1), np.float32)

@@ -73,7 +73,7 @@ class Candidate:
     def _scores(self, bits: StreamBits, onset: int) -> Floats:
         phase, row = row_of(frame=bits.first_frame, onset=onset)
         words, gains = self.print.words[phase], self.print.gains[phase]
-        scores = kernels.row_scores(words, gains, row, bits.signs, bits.stills, LOSSES)
+        scores: Floats = kernels.row_scores(words, gains, row, bits.signs, bits.stills, LOSSES)
         return np.clip(scores, -FRAME_MOST_NATS, FRAME_MOST_NATS)
 
     def _follow_drift(self) -> None:
@@ -156,4 +156,3 @@ class Follower:
 
     def _likeliest(self) -> Candidate:
         return max(self._candidates, key=lambda candidate: candidate.best_total)
-

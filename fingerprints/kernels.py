@@ -4,6 +4,8 @@ Signatures are written out so that each is compiled once, at import, and cached 
 when the folder cannot be written). `tests/unit/fingerprints/test_kernels.py` holds the same functions in slow plain numpy.
 """
 
+# ruff: noqa: PLR0917 # compiled functions take arrays by position
+
 from typing import Any
 
 import numba
@@ -12,15 +14,17 @@ from numba import types
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator] # numba ships no types
-def _popcount(_context: Any, word: Any) -> Any:
+def _popcount_of_word(_context: Any, word: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
-    return types.uint32(types.uint32), generate
+    return types.uint32(word), generate
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator] # numba ships no types
+_popcount: Any = intrinsic(_popcount_of_word)
+
+
+@numba.njit(inline="always")
 def _row_score(words, gains, row, sign, still, losses):  # type: ignore[no-untyped-def] # inlined into the typed kernels below
     flipped = (words[row, 0] ^ sign) | still
     low, high = words[row, 1], words[row, 2]
@@ -32,9 +36,7 @@ def _row_score(words, gains, row, sign, still, losses):  # type: ignore[no-untyp
     )
 
 
-@numba.njit(  # type: ignore[untyped-decorator] # numba ships no types
-    "float32[::1](uint32[:, ::1], float32[::1], int64, uint32[::1], uint32[::1], float32[::1])", cache=True, nogil=True
-)
+@numba.njit("float32[::1](uint32[:, ::1], float32[::1], int64, uint32[::1], uint32[::1], float32[::1])", cache=True, nogil=True)
 def row_scores(words, gains, first_row, signs, stills, losses):  # type: ignore[no-untyped-def] # compiled: the signature is the type
     """The score of each frame against the row that lies under it; 0 outside the print."""
     scores = np.zeros(len(signs), np.float32)
@@ -45,9 +47,10 @@ def row_scores(words, gains, first_row, signs, stills, losses):  # type: ignore[
     return scores
 
 
-@numba.njit(  # type: ignore[untyped-decorator] # numba ships no types
+@numba.njit(
     "Tuple((int64, int64, float32))(uint32[::1], uint32[::1], uint32[:, ::1], float32[::1], float32[::1], "
-    "int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float32[:, ::1], int64[::1], float32, float32, float32, int64[:, ::1], float32[::1])",
+    "int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float32[:, ::1], int64[::1], "
+    "float32, float32, float32, int64[:, ::1], float32[::1])",
     cache=True,
     nogil=True,
 )
@@ -105,13 +108,10 @@ def advance(  # type: ignore[no-untyped-def] # compiled: the signature is the ty
                 score = min(row_most, _row_score(words, gains, starts[q] + row, sign, still, losses))
                 if score <= lower_bound:
                     continue
-                place = kept
-                if kept < rows.shape[1]:
-                    kept += 1
-                else:
-                    place = np.argmin(scores[q])
-                    if score <= scores[q, place]:
-                        continue
+                place = kept if kept < rows.shape[1] else int(np.argmin(scores[q]))
+                if place < kept and score <= scores[q, place]:
+                    continue
+                kept = max(kept, place + 1)
                 rows[q, place], scores[q, place] = row, score
                 best = max(best, score)
             alive[q] = kept

@@ -1,7 +1,7 @@
 """The spots that can be recognised: a folder with one recording each.
 
-The name of a file without its suffix is the spot's id. Prints are kept in `<folder>/.prints/`, named by the recording's content, so
-that only new recordings are read again; where the folder cannot be written everything works, only slower.
+The name of a file without its suffix is the spot's id. Prints are kept in `<folder>/.prints/`, named by the
+recording's content, so that only new recordings are read; where the folder cannot be written everything works, only slower.
 """
 
 import contextlib
@@ -127,7 +127,7 @@ class SpotLibrary:
         return cls(spots=ordered, problems=tuple(problems), echoes=echoes, groups=groups)
 
     def earliest_decision_s(self, spot: Spot) -> float | None:
-        """How long after its onset a flawless reception of this spot would be decided, seconds; None when its head cannot tell."""
+        """Seconds from its onset to the decision if it is received without a flaw; None when its head cannot tell."""
         return earliest_decision_s(spot.print, threshold=threshold_nats(n_spots=len(self.spots), false_per_feed_year=1.0))
 
 
@@ -178,17 +178,23 @@ def add_recording(folder: Path, source: Path, *, spot_id: str | None = None) -> 
     if not _ID.fullmatch(new_id):
         raise SpotError(f"{new_id!r}: not a spot id; use up to 100 letters, digits, dots, - and _, a letter or digit first")
     if source.suffix.lower() not in AUDIO_SUFFIXES:
-        raise SpotError(f"{source.name}: {source.suffix or 'no suffix'} is no audio file; use {', '.join(sorted(AUDIO_SUFFIXES))}")
+        raise SpotError(
+            f"{source.name}: {source.suffix or 'no suffix'} is no audio file; use {', '.join(sorted(AUDIO_SUFFIXES))}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = [path.name for path in audio_files(folder) if path.stem == new_id]
         if taken:
-            raise SpotError(f"{source.name}: the id {new_id!r} is taken by {taken[0]}; choose another with --id or remove that spot")
+            raise SpotError(
+                f"{source.name}: the id {new_id!r} is taken by {taken[0]}; choose another with --id or remove that spot"
+            )
         checked = _open_spot(source, spot_id=new_id, keep_in=folder)
         target = folder / f"{new_id}{source.suffix.lower()}"
         _write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
     except OSError as error:
-        raise FingerprintsError(f"{folder}: {source.name} cannot be stored there ({error.strerror}); check rights and space") from error
+        raise FingerprintsError(
+            f"{folder}: {source.name} cannot be stored there ({error.strerror}); check rights and space"
+        ) from error
     return replace(checked, path=target)
 
 

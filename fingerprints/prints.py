@@ -65,7 +65,8 @@ PARAMETERS: Final = {
 class Print:
     """A spot's reference, ready for the matchers.
 
-    Row `r` of phase `p` is the frame that begins `(r + LAG_FRAMES - 1) * HOP_SAMPLES + p * PHASE_SAMPLES` samples after the onset.
+    Row `r` of phase `p` is the frame that begins `(r + LAG_FRAMES - 1) * HOP_SAMPLES + p * PHASE_SAMPLES` samples after
+    the onset.
 
     Attributes:
         spot_id: the spot.

@@ -188,4 +188,3 @@ class Recogniser:
             end_s=(self._origin_sample + airing.follower.end_sample) / SAMPLE_RATE_HZ,
             coverage=airing.follower.coverage,
         )
-
