@@ -31,10 +31,10 @@ def resampled(pcm: npt.NDArray[np.float32], rate_hz: int, cuts: list[int]) -> np
     seed=st.integers(0, 2**32 - 1),
 )
 def test_chunking_never_changes_samples(rate_hz: int, total: int, shares: list[float], seed: int) -> None:
-    """Any way of cutting gives the same samples as none, and no more than the filter's half millisecond is missing."""
+    """Any way of cutting gives the same samples as none, and at most a filter's length (4 ms) is missing."""
     pcm = np.random.default_rng(seed).uniform(-1, 1, (total, 2)).astype(np.float32)
 
     whole = resampled(pcm, rate_hz, [])
 
     assert np.array_equal(resampled(pcm, rate_hz, [int(share * total) for share in shares]), whole)
-    assert abs(len(whole) - total * 16_000 / rate_hz) <= 8
+    assert abs(len(whole) - total * 16_000 / rate_hz) <= 64
