@@ -18,11 +18,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from console.errors import ConsoleError
 from timebase import Clock
 
+DATABASE_NAME: Final = "console.db"
+"""The file in the state folder."""
 PASSWORD_CHARS_MIN: Final = 12
 PASSWORD_CHARS_MAX: Final = 1024
 """A longer one is refused: hashing time must not be in the caller's hand."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+NOBODY_HASH: Final = (
+    "$argon2id$v=19$m=65536,t=3,p=4$4ZaJFXUs2z/d4hwxi28Gng$ZoAMZKuuTnAE9tjHvzNOKYtUN6+9OyyyHOFf67fjwfE"
+)
+"""Checked when a name is unknown, so that the answer takes as long as for a known one."""
 _BUSY_TIMEOUT_MS: Final = 2000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS person (
@@ -135,7 +141,6 @@ class People:
     def __init__(self, database: ConsoleDatabase, clock: Clock, hasher: PasswordHasher | None = None) -> None:
         self._database, self._clock = database, clock
         self._hasher = hasher or PasswordHasher()
-        self._nobody_hash = self._hasher.hash("nobody has this password")
 
     def add(self, name: str, role: Role, password: str) -> Person:
         """Make an account.
@@ -175,7 +180,7 @@ class People:
     def verify(self, name: str, password: str) -> Person | None:
         """The person, if name and password belong together. Slow on purpose, and as slow for unknown names."""
         rows = self._database.read("SELECT name, role, created_utc, password_hash FROM person WHERE name = ?", (name,))
-        password_hash = str(rows[0][3]) if rows else self._nobody_hash
+        password_hash = str(rows[0][3]) if rows else NOBODY_HASH
         try:
             self._hasher.verify(password_hash, password[: PASSWORD_CHARS_MAX + 1])
         except (VerificationError, InvalidHashError):

@@ -102,14 +102,15 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
-AnySession = Annotated[Session, Depends(session_of)]
+LoggedIn = Depends(session_of)
+AnySession = Annotated[Session, LoggedIn]
 OperatorSession = Annotated[Session, Depends(operator_session)]
 Hub = Annotated[LiveHub, Depends(hub_of)]
 EngineDoor = Annotated[Engine, Depends(engine_of)]
 
 
-@router.get("/api/v1/snapshot", responses=_ERRORS, tags=["engine"])
-async def snapshot(hub: Hub, session: AnySession) -> dict[str, Any]:
+@router.get("/api/v1/snapshot", responses=_ERRORS, tags=["engine"], dependencies=[LoggedIn])
+async def snapshot(hub: Hub) -> dict[str, Any]:
     """All the console knows of the engine, and how fresh it is."""
     return {
         "fresh": hub.stale_reason() is None,
@@ -119,10 +120,9 @@ async def snapshot(hub: Hub, session: AnySession) -> dict[str, Any]:
     }
 
 
-@router.get("/api/v1/firings", responses=_ERRORS, tags=["engine"])
+@router.get("/api/v1/firings", responses=_ERRORS, tags=["engine"], dependencies=[LoggedIn])
 async def firings(
     hub: Hub,
-    session: AnySession,
     state: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
@@ -165,8 +165,8 @@ async def _ordered(engine: Engine, op: str, **fields: object) -> dict[str, Any]:
         raise HTTPException(503, f"The engine did not confirm the {op}: {error}") from error
 
 
-@router.get("/events", responses=_ERRORS, include_in_schema=False)
-async def events(request: Request, hub: Hub, session: AnySession) -> Any:
+@router.get("/events", include_in_schema=False, dependencies=[LoggedIn])
+async def events(request: Request, hub: Hub) -> Any:
     """Server-sent events: a snapshot, then every change."""
     token = cookie(request.headers, session_cookie_name(secure=request.app.state.secure_cookies)) or ""
 

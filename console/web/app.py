@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from console.users import ConsoleDatabase, People
+from console.users import DATABASE_NAME, ConsoleDatabase, People
 from console.web import api, pages
 from console.web.auth import LoginThrottle, Session, Sessions
 from console.web.engine import Engine, EngineSocket
@@ -21,7 +21,6 @@ from console.web.guard import Guard
 from console.web.live import LiveHub, run_live
 from timebase import Clock
 
-DATABASE_NAME: Final = "console.db"
 SOCKET_NAME: Final = "engine.sock"
 _log = logging.getLogger(__name__)
 

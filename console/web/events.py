@@ -27,7 +27,7 @@ class EventStream(Response):
         super().__init__()
         self._hub, self._client, self._still_allowed = hub, client, still_allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (the ASGI signature)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         enders = (self._sending(send), _gone(receive), self._session_over(), self._client.dropped.wait())
         names = ("send", "gone", "session", "dropped")

@@ -11,7 +11,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from console.users import PASSWORD_CHARS_MAX, People, Person, Role
-from console.web.api import AnySession, EngineDoor, Hub, order_kill
+from console.web.api import AnySession, EngineDoor, Hub, LoggedIn, order_kill
 from console.web.auth import SESSION_MOST, LoginThrottle, Sessions
 from console.web.guard import cookie, login_cookie_name, same_token, session_cookie_name
 
@@ -43,8 +43,8 @@ async def live(request: Request, session: AnySession) -> Response:
     return page(request, "live.html", may_operate=session.person.role.covers(Role.OPERATOR))
 
 
-@router.get("/firings/{firing_id}")
-async def firing(request: Request, hub: Hub, session: AnySession, firing_id: int) -> Response:
+@router.get("/firings/{firing_id}", dependencies=[LoggedIn])
+async def firing(request: Request, hub: Hub, firing_id: int) -> Response:
     """Everything known of one firing."""
     record = hub.view.firing(firing_id)
     if record is None:
@@ -97,8 +97,8 @@ async def login(
     return await _begin_session(request, person)
 
 
-@router.post("/logout")
-async def logout(request: Request, session: AnySession) -> Response:
+@router.post("/logout", dependencies=[LoggedIn])
+async def logout(request: Request) -> Response:
     """End this session."""
     secure = request.app.state.secure_cookies
     token = cookie(request.headers, session_cookie_name(secure=secure)) or ""

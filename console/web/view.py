@@ -8,6 +8,7 @@ JsonObject = dict[str, Any]
 
 _TEXT_CHARS_MAX: Final = 2000
 """Longer texts are cut, so that one broken record cannot fill every browser's queue."""
+_KEY_CHARS_MAX: Final = 200
 _ITEMS_MAX: Final = 1000
 _DEPTH_MAX: Final = 6
 
@@ -108,19 +109,19 @@ def key_of(event: str, record: Mapping[str, Any]) -> tuple[str, ...]:
 
 def bounded(value: object, depth: int = 0) -> object:
     """The same JSON value, with texts, lists and nesting cut to a size that cannot hurt, and without NaN and infinities."""
-    if isinstance(value, str):
-        return value if len(value) <= _TEXT_CHARS_MAX else value[: _TEXT_CHARS_MAX - 1] + "…"
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int):
-        return value
-    if depth >= _DEPTH_MAX:
-        return None
-    if isinstance(value, Mapping):
-        return {str(key)[:200]: bounded(item, depth + 1) for key, item in _first(value.items())}
-    if isinstance(value, list | tuple):
-        return [bounded(item, depth + 1) for item in _first(value)]
-    return None
+    match value:
+        case str():
+            return value if len(value) <= _TEXT_CHARS_MAX else value[: _TEXT_CHARS_MAX - 1] + "…"
+        case float():
+            return value if math.isfinite(value) else None
+        case bool() | int():
+            return value
+        case Mapping() if depth < _DEPTH_MAX:
+            return {str(key)[:_KEY_CHARS_MAX]: bounded(item, depth + 1) for key, item in _first(value.items())}
+        case list() | tuple() if depth < _DEPTH_MAX:
+            return [bounded(item, depth + 1) for item in _first(value)]
+        case _:
+            return None
 
 
 def _first(items: Iterable[Any]) -> list[Any]:

@@ -87,10 +87,11 @@ function changingMode(store) {
   const check = () => {
     const mode = chosen();
     setAttribute(dialog, "data-mode", mode ?? "");
-    setHidden(byId("mode-typed-label"), mode !== "LIVE");
-    setText(byId("mode-warning"), WARNINGS[mode] ?? "");
+    const isNow = mode === store.engine.mode;
+    setHidden(byId("mode-typed-label"), mode !== "LIVE" || isNow);
+    setText(byId("mode-warning"), isNow ? "This is the mode now." : WARNINGS[mode] ?? "");
     setText(confirm, mode === "LIVE" ? "Go LIVE" : mode === "OFF" ? "Switch OFF" : "Go to REHEARSAL");
-    confirm.disabled = !mode || mode === store.engine.mode || (mode === "LIVE" && typed.value.trim() !== "LIVE");
+    confirm.disabled = !mode || isNow || (mode === "LIVE" && typed.value.trim() !== "LIVE");
   };
   byId("mode").addEventListener("click", () => {
     typed.value = "";

@@ -2,7 +2,7 @@
 
 import { el, keyedList, setAttribute, setHidden, setText } from "./dom.js";
 import { keyOf } from "./store.js";
-import { duration, instant, millis, number, text } from "./values.js";
+import { duration, instant, number, text } from "./values.js";
 
 const FLOOR_DB = -60;
 const HOT_DB = -3;
@@ -88,7 +88,7 @@ function matchText(feed, detection, now) {
   const took = number(detection.decided_s) === null || number(detection.onset_s) === null ? null : (detection.decided_s - detection.onset_s) * 1000;
   const score = number(detection.score)?.toFixed(1) ?? "–";
   const threshold = number(detection.threshold)?.toFixed(1) ?? "–";
-  return `Last match ${spots}, ${ago}. Evidence ${score} of ${threshold}, from ${millis(took)} ms of sound.`;
+  return `Last match ${spots}, ${ago}. Evidence ${score} of ${threshold}, from ${took === null ? "–" : Math.round(took)} ms of sound.`;
 }
 
 function drawCurve(canvas, curve, detections, now) {

@@ -54,7 +54,7 @@ function showVitals(now) {
   setText(byId("stale-text"), stale?.sentence ?? "");
   setText(byId("stale-age"), stale === null || stale.ageMs === null ? "" : `Figures are ${duration(stale.ageMs)} old.`);
   setHidden(byId("killed"), !killed);
-  setText(byId("killed-text"), killed ? `by ${text(store.engine.kill_actor, "somebody")}: ${text(store.engine.kill_reason, "no reason given")}. No tweet leaves.` : "");
+  setText(byId("killed-text"), killed ? `by ${text(store.engine.kill_actor, "somebody")}: ${text(store.engine.kill_reason, "no reason given")}. ${stale ? "Last known." : "No tweet leaves."}` : "");
   document.title = `${stale ? "STALE" : killed ? "KILLED" : mode || "?"} · Cuebird`;
 }
 

@@ -13,6 +13,8 @@ const RETRY_MS = 1000;
 
 export const keyOf = (table) => (record) => KEYS[table].map((field) => String(record[field])).join("\u0000");
 
+const sentence = (words) => (/[.!?]$/.test(words) ? words : `${words}.`);
+
 export class Store {
   constructor() {
     this.engine = {};
@@ -50,7 +52,7 @@ export class Store {
     if (this.loggedOut) return because("You are logged out. Reload the page to log in.");
     if (this.heardAt === null) return because("Connecting to the console.");
     if (performance.now() - this.heardAt > STREAM_SILENT_MS) return because("The console does not answer.");
-    if (!this.tick.connected) return because(`No connection to the engine: ${this.tick.detail}.`);
+    if (!this.tick.connected) return because(sentence(`No connection to the engine: ${this.tick.detail}`));
     if (ageMs === null) return because("The engine sends no heartbeat that can be read.");
     if (ageMs > this.tick.stale_after_ms) return because("The engine is silent.");
     return null;
