@@ -98,6 +98,7 @@ class _Pending(Generic[T]):
 
     value: T
     first: Seen
+    period_before: str
     count: int = 1
 
 
@@ -180,7 +181,7 @@ class ScoreKeeper:
     def _confirmed_score(self, seen: Seen, score: Score, *, needed: int) -> bool:
         pending = self._pending_score
         if pending is None or pending.value != score:
-            self._pending_score = pending = _Pending(score, seen)
+            self._pending_score = pending = _Pending(score, seen, self._period)
         else:
             pending.count += 1
         return pending.count >= needed
@@ -200,21 +201,24 @@ class ScoreKeeper:
         needed = 1 if reading.checked and plain else CONFIRMATIONS
         if not self._confirmed_score(seen, score, needed=needed) or self._pending_score is None:
             return []
-        first, self._pending_score, self._score = self._pending_score.first, None, score
-        reason = self._reset_reason(before, score, deltas, reading.period)
+        pending, self._pending_score, self._score = self._pending_score, None, score
+        reason = self._reset_reason(before, score, deltas, periods=(pending.period_before, reading.period))
         if reason is not None:
             self._period = reading.period or self._period
             return [_begin_again(score, reason)]
         confidence = Confidence.CHECKED if needed == 1 else Confidence.REPEATED
-        changes = [_change(side, delta, score, first, confidence) for side, delta in zip(Side, deltas, strict=True) if delta]
+        changes = [
+            _change(side, delta, score, pending.first, confidence) for side, delta in zip(Side, deltas, strict=True) if delta
+        ]
         changes.sort(key=lambda change: change.delta > 0)
         return [*changes]
 
-    def _reset_reason(self, before: Score, score: Score, deltas: list[int], period: str) -> str | None:
+    def _reset_reason(self, before: Score, score: Score, deltas: list[int], *, periods: tuple[str, str]) -> str | None:
         if any(delta > 0 and delta not in self._steps for delta in deltas):
             return f"the score jumped from {_text(before)} to {_text(score)}; one score adds at most {max(self._steps)}"
         fall = -sum(delta for delta in deltas if delta < 0)
-        period_fell = period.isdigit() and self._period.isdigit() and int(period) < int(self._period)
+        # The period may have been believed while the score was being confirmed, so both are from the same sights.
+        period_fell = all(period.isdigit() for period in periods) and int(periods[1]) < int(periods[0])
         if fall and (period_fell or (score == (0, 0) and fall > max(self._steps))):
             return f"the board was reset from {_text(before)} to {_text(score)}; nothing is taken back"
         return None
@@ -226,7 +230,7 @@ class ScoreKeeper:
             return []
         pending = self._pending_period
         if pending is None or pending.value != period:
-            self._pending_period = pending = _Pending(period, seen)
+            self._pending_period = pending = _Pending(period, seen, self._period)
         else:
             pending.count += 1
         if pending.count < (1 if seen.reading.checked else CONFIRMATIONS):

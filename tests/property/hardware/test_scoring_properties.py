@@ -26,7 +26,7 @@ readings = st.builds(
     sport=st.sampled_from(sorted(STEPS)), steps=st.lists(st.tuples(readings, st.sampled_from([100, 100, 100, 4000])), max_size=40)
 )
 def test_changes_add_up(sport: str, steps: list[tuple[Reading, int]]) -> None:
-    """Between two baselines the changes lead from score to score; goals are the sport's steps; nothing comes of invalid readings."""
+    """Between two baselines the changes lead from score to score; goals are the sport's steps; the first sight is none."""
     keeper, now_ms = ScoreKeeper(sport=sport), 0
     for reading, after_ms in steps:
         now_ms += after_ms

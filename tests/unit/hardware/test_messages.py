@@ -1,0 +1,210 @@
+"""What the engine believes, and what a stored replay state keeps it from believing again."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hardware.errors import HardwareError, RefusedMessage, SettingError
+from hardware.events import ScoreKind, Side
+from hardware.keys import DeviceKey
+from hardware.messages import EventBody, Verified, key_id, sign, verify
+from hardware.replay import IDS_REMEMBERED, ReplayState, dump_replay, load_replay
+from hardware.topics import DeviceTopic, parse_topic
+from hardware.ulid import new_ulid
+
+NOW_NS = 1_800_000_000 * 10**9
+KEY = b"0123456789abcdef" * 2
+TOPIC = DeviceTopic(venue="eishalle", device="oes-1", leaf="event")
+FIRST_BOOT, SECOND_BOOT = new_ulid(NOW_NS - 10**12), new_ulid(NOW_NS)
+
+
+def event(sequence: int = 1, *, boot: str = FIRST_BOOT, **changes: Any) -> EventBody:
+    facts: dict[str, Any] = {
+        "version": 1,
+        "id": new_ulid(NOW_NS),
+        "boot": boot,
+        "sequence": sequence,
+        "venue": "eishalle",
+        "device": "oes-1",
+        "fixture": "final",
+        "type": ScoreKind.GOAL,
+        "side": Side.HOME,
+        "delta": 1,
+        "home": 1,
+        "away": 0,
+        "ordinal": 1,
+        "period": "3",
+        "clock": "12:26",
+        "t_event_ns": NOW_NS - 10**8,
+        "t_pub_ns": NOW_NS,
+        "clock_source": "synchronised",
+        "clock_error_us": 300,
+        "confidence": "checked",
+        "protocol": "oes",
+        "frame_sha256": "0" * 64,
+        "key": key_id(KEY),
+    }
+    return EventBody(**{**facts, **changes})
+
+
+def check(message: bytes, *, replay: ReplayState | None = None, topic: DeviceTopic = TOPIC, now_utc_ns: int = NOW_NS) -> Verified:
+    return verify(
+        str(topic),
+        message,
+        keys={("eishalle", "oes-1"): KEY},
+        fixtures={("eishalle", "oes-1"): "final"},
+        now_utc_ns=now_utc_ns,
+        replay=replay or ReplayState(),
+    )
+
+
+def test_what_the_device_signs_is_believed() -> None:
+    """The event comes back as it was sent."""
+    sent = event()
+    assert check(sign(TOPIC, sent, KEY)).event == sent
+
+
+def test_unknown_fields_are_ignored() -> None:
+    """A newer gateway may tell more."""
+    body = {**event().model_dump(mode="json"), "wind": 3}
+    message = sign(TOPIC, event(), KEY)
+    payload = json.dumps(body).encode()
+    from hardware.messages import _signature
+
+    message = b"cuebird1 %s %s\n%s" % (key_id(KEY).encode(), _signature(str(TOPIC), payload, KEY), payload)
+    assert check(message).event.home == 1
+
+
+@pytest.mark.parametrize(
+    ("age_s", "reason"),
+    [(5.0, None), (5.1, "published 5.1 s ago; 5 s is the limit"), (-1.0, None), (-1.1, "1.1 s in the future")],
+)
+def test_only_a_fresh_message_is_believed(age_s: float, reason: str | None) -> None:
+    """Five seconds back, one ahead: the edges of the window."""
+    at_ns = NOW_NS - round(age_s * 1e9)
+    message = sign(TOPIC, event(t_event_ns=at_ns, t_pub_ns=at_ns), KEY)
+    if reason is None:
+        assert check(message)
+    else:
+        with pytest.raises(RefusedMessage, match=reason):
+            check(message)
+
+
+def test_an_old_event_published_late_is_refused() -> None:
+    """A fresh publication does not make an old goal fresh."""
+    with pytest.raises(RefusedMessage, match=r"happened 6\.0 s ago"):
+        check(sign(TOPIC, event(t_event_ns=NOW_NS - 6 * 10**9), KEY))
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        (lambda first: first, "was received before"),
+        (lambda first: event(5), "sequence 5 does not rise; 5 was received before"),
+        (lambda first: event(4), "sequence 4 does not rise"),
+        (lambda first: event(9, boot=new_ulid(NOW_NS - 10**13)), "is older than the newest known"),
+    ],
+    ids=["repeated", "same-sequence", "lower-sequence", "older-boot"],
+)
+def test_order_is_kept_within_and_across_boots(then: Callable[[EventBody], EventBody], reason: str) -> None:
+    """After sequence 5 of a boot neither it, nor an earlier one, nor an earlier boot is believed."""
+    first = event(5)
+    replay = check(sign(TOPIC, first, KEY)).replay
+
+    with pytest.raises(RefusedMessage, match=reason):
+        check(sign(TOPIC, then(first), KEY), replay=replay)
+    assert check(sign(TOPIC, event(6), KEY), replay=replay)
+    assert check(sign(TOPIC, event(1, boot=SECOND_BOOT), KEY), replay=replay)
+
+
+def test_a_refused_message_leaves_no_trace() -> None:
+    """A forger cannot use up sequences: the state changes only with a believed message."""
+    before = check(sign(TOPIC, event(1), KEY)).replay
+    with pytest.raises(RefusedMessage, match="bad signature"):
+        check(sign(TOPIC, event(9), KEY).replace(b"final", b"finaI"), replay=before)
+
+    assert check(sign(TOPIC, event(2), KEY), replay=before)
+
+
+def test_the_replay_state_survives_storage() -> None:
+    """Through JSON and back; the ids kept are bounded."""
+    state = ReplayState()
+    for sequence in range(1, IDS_REMEMBERED + 10):
+        state = check(sign(TOPIC, event(sequence), KEY), replay=state).replay
+    restored = load_replay(json.loads(json.dumps(dump_replay(state))))
+
+    assert restored == state
+    assert len(restored.devices["eishalle", "oes-1"].ids) == IDS_REMEMBERED
+
+
+@pytest.mark.parametrize("stored", [None, {}, [{}], [{"venue": "v", "device": "d", "boot": "x", "sequence": 1, "ids": []}]])
+def test_a_broken_replay_state_is_said(stored: object) -> None:
+    """It is not taken for an empty one, which would believe recordings."""
+    with pytest.raises(SettingError, match="not as it was stored"):
+        load_replay(stored)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"delta": -1},
+        {"delta": 0},
+        {"side": None},
+        {"ordinal": 2},
+        {"type": ScoreKind.PERIOD},
+        {"type": ScoreKind.CORRECTION},
+        {"home": -1},
+        {"id": "not-a-ulid"},
+        {"venue": "a/b"},
+        {"clock": "x" * 17},
+    ],
+)
+def test_an_event_that_contradicts_itself_cannot_be_made(changes: dict[str, Any]) -> None:
+    """The same check guards both ends."""
+    with pytest.raises(ValueError, match="validation error"):
+        event(**changes)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "cuebird/v1/a/b/event/x",
+        "cuebird/v2/a/b/event",
+        "cuebird/v1/a/+/event",
+        "cuebird/v1//b/state",
+        "",
+        "cuebird/v1/a/b/state\n",
+    ],
+)
+def test_other_topics_are_not_ours(topic: str) -> None:
+    """Only the two leaves of a device, with names that fit."""
+    assert parse_topic(topic) is None
+
+
+def test_topics_read_back() -> None:
+    """A topic's text and its parts say the same."""
+    assert parse_topic(str(TOPIC)) == TOPIC
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"key": b"short"}, "5 bytes; make one of at least 32"),
+        ({"venue": "a/b"}, "venue 'a/b'"),
+        ({"fixture": "+"}, "fixture '\\+'"),
+    ],
+)
+def test_a_device_that_cannot_work_is_named(facts: dict[str, Any], message: str) -> None:
+    """Before anything is opened."""
+    with pytest.raises(HardwareError, match=message):
+        DeviceKey(**{"venue": "v", "device": "d", "fixture": "f", "key": KEY, **facts})
+
+
+def test_ulids_sort_by_time() -> None:
+    """Boots are compared as text."""
+    assert sorted([new_ulid(3 * 10**9), new_ulid(10**9), new_ulid(NOW_NS)]) == sorted(
+        [new_ulid(3 * 10**9), new_ulid(10**9), new_ulid(NOW_NS)], key=lambda ulid: ulid[:10]
+    )
+    assert new_ulid(10**9)[:10] < new_ulid(2 * 10**9)[:10] < new_ulid(NOW_NS)[:10]
