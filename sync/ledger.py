@@ -86,8 +86,18 @@ class Ledger:
             LedgerError: it cannot be opened, or a newer Cuebird made it.
         """
         ledger = cls(Database(target), clock or SystemClock())
-        ledger._first_switch(mode)
+        ledger.begin(mode)
         return ledger
+
+    def begin(self, mode: Mode) -> None:
+        """Give a new ledger its switch; one that has it keeps it."""
+        with self.database.reading() as connection:
+            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None:
+                return
+        values = {"epoch": 0, "mode": mode.value, "killed": False, "kill_reason": "", "kill_actor": ""}
+        with self.database.writing() as connection:
+            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is None:
+                connection.execute(sa.insert(SWITCH).values(switch_id=1, changed_utc=self.clock.utc(), **values))
 
     def close(self) -> None:
         """Close the database."""
@@ -319,15 +329,6 @@ class Ledger:
             return tuple((row.kind, json.loads(row.facts_json)) for row in connection.execute(query))
 
     # --- inside ---------------------------------------------------------------------------------
-
-    def _first_switch(self, mode: Mode) -> None:
-        with self.database.reading() as connection:
-            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None:
-                return
-        values = {"epoch": 0, "mode": mode.value, "killed": False, "kill_reason": "", "kill_actor": ""}
-        with self.database.writing() as connection:
-            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is None:
-                connection.execute(sa.insert(SWITCH).values(switch_id=1, changed_utc=self.clock.utc(), **values))
 
     def _set_switch(self, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None) -> Switch:
         with self.database.writing() as connection:

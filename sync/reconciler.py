@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sync.errors import IllegalTransitionError, LedgerError
@@ -20,6 +20,10 @@ FIRST_READS_S = (0.5, 2.0, 5.0)
 INTERVAL_S_MAX = 3600.0
 NOT_SEEN_AFTER = timedelta(seconds=60)
 """A tweet that no read has shown by then counts as not seen, provisionally."""
+ALLOWANCE = timedelta(seconds=2)
+"""How far X's clock may be behind ours at the first reads, which should cost little."""
+WIDE_ALLOWANCE = timedelta(hours=3)
+"""How far at the later ones: our clock may have been wrong by hours. The text is ours alone, so wide is safe."""
 PROVISIONAL = timedelta(hours=24)
 """How long a server may still apply a request that seemed lost, and so how long we go on reading."""
 
@@ -61,44 +65,47 @@ class Reconciler:
             self._following.add(record.firing_id)
 
     async def _follow(self, record: FiringRecord) -> None:
+        # By the monotonic clock: a wall clock that steps neither ends the search nor hurries its verdict.
+        began_ns = self._clock.mono_ns()
+        passed = max(timedelta(0), self._clock.utc() - _claimed_utc(record))
         try:
-            for wait_s in _waits():
+            for number, wait_s in enumerate(_waits()):
                 await self._clock.sleep(wait_s)
-                claimed_utc = record.claimed_utc or record.updated_utc
-                if self._clock.utc() > claimed_utc + PROVISIONAL:
+                followed = timedelta(microseconds=(self._clock.mono_ns() - began_ns) / 1000)
+                if passed + followed > PROVISIONAL:
                     return
-                turn = self._turns.setdefault(record.account_id, asyncio.Lock())
-                async with turn:
-                    if await self._look(record):
+                allowance = ALLOWANCE if number < len(FIRST_READS_S) else WIDE_ALLOWANCE
+                async with self._turns.setdefault(record.account_id, asyncio.Lock()):
+                    if await self._look(record, allowance=allowance, followed=followed):
                         return
         finally:
             self._following.discard(record.firing_id)
 
-    async def _look(self, record: FiringRecord) -> bool:
+    async def _look(self, record: FiringRecord, *, allowance: timedelta, followed: timedelta) -> bool:
         """Read once; whether there is nothing more to find out."""
         try:
             current = await self._writer.run(self._firings.get, record.firing_id)
             if current is None or current.settled_by or current.state not in (FiringState.UNKNOWN, FiringState.NOT_SEEN):
                 return True
-            tweets = await self._publisher.timeline(record.account_id, since_id=_since(current))
+            after_utc = _claimed_utc(current) - allowance
+            since = int(current.tweet_id) - 1 if current.action is Action.DELETE and current.tweet_id else since_id(after_utc)
+            tweets = await self._publisher.timeline(record.account_id, since_id=since)
             if tweets is None:
                 return False
-            return await self._conclude(current, tweets)
+            return await self._conclude(current, tweets, after_utc=after_utc, waited=followed >= NOT_SEEN_AFTER)
         except (LedgerError, IllegalTransitionError) as error:
             # Settled by a person meanwhile, or a ledger in trouble: the next read decides.
             _log.warning("reconcile_postponed", extra={"firing_id": record.firing_id, "reason": str(error)})
             return False
 
-    async def _conclude(self, current: FiringRecord, tweets: list[TimelineTweet]) -> bool:
-        claimed_utc = current.claimed_utc or current.updated_utc
-        waited = self._clock.utc() - claimed_utc >= NOT_SEEN_AFTER
+    async def _conclude(self, current: FiringRecord, tweets: list[TimelineTweet], *, after_utc: datetime, waited: bool) -> bool:
         if current.action is Action.DELETE:
             # A timeline lags: a tweet that is missing at once may only not have appeared yet.
             gone = all(tweet.tweet_id != current.tweet_id for tweet in tweets)
             found, reason = (current.tweet_id if gone and waited else None), "no longer on the timeline"
         else:
             known = await self._writer.run(self._firings.known_tweets, current.account_id)
-            found, reason = find(current.text, tweets, known=known, claimed_utc=claimed_utc), "found on the timeline"
+            found, reason = find(current.text, tweets, known=known, after_utc=after_utc), "found on the timeline"
         if found is not None:
             await self._resolve(current, FiringState.POSTED, tweet_id=found, reason=reason)
             return True
@@ -111,10 +118,8 @@ class Reconciler:
         await self._announce(record)
 
 
-def _since(record: FiringRecord) -> int:
-    if record.action is Action.DELETE and record.tweet_id:
-        return int(record.tweet_id) - 1
-    return since_id(record.claimed_utc or record.updated_utc)
+def _claimed_utc(record: FiringRecord) -> datetime:
+    return record.claimed_utc or record.updated_utc
 
 
 def _waits() -> Iterator[float]:

@@ -4,30 +4,27 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sync.posting import TimelineTweet
 
 TWITTER_EPOCH_MS = 1_288_834_974_657
 """Instant zero of tweet ids, in milliseconds since 1970. Source: Twitter's Snowflake, 2010."""
-_ALLOWANCE_MS = 2000
 _SHORT_LINK = r"https?://t\.co/[0-9A-Za-z]+"
 
 
-def since_id(sent_utc: datetime) -> int:
-    """The id below which no tweet of a request sent at that instant can be, with 2 s for differing clocks."""
-    sent_ms = int(sent_utc.timestamp() * 1000)
-    return max(0, sent_ms - TWITTER_EPOCH_MS - _ALLOWANCE_MS) << 22
+def since_id(after_utc: datetime) -> int:
+    """The id that every tweet made after that instant exceeds."""
+    return max(0, int(after_utc.timestamp() * 1000) - TWITTER_EPOCH_MS) << 22
 
 
-def find(text: str, tweets: Iterable[TimelineTweet], *, known: frozenset[str], claimed_utc: datetime) -> str | None:
-    """The id of the oldest tweet that says `text`, was made after the claim and belongs to no other firing."""
+def find(text: str, tweets: Iterable[TimelineTweet], *, known: frozenset[str], after_utc: datetime) -> str | None:
+    """The id of the oldest tweet that says `text`, was made after that instant and belongs to no other firing."""
     pattern = _pattern(text)
-    earliest_utc = claimed_utc - timedelta(milliseconds=_ALLOWANCE_MS)
     ours = [
         tweet
         for tweet in tweets
-        if tweet.tweet_id not in known and tweet.created_utc >= earliest_utc and pattern.fullmatch(_plain(tweet.text))
+        if tweet.tweet_id not in known and tweet.created_utc >= after_utc and pattern.fullmatch(_plain(tweet.text))
     ]
     return min(ours, key=lambda tweet: int(tweet.tweet_id)).tweet_id if ours else None
 

@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import random
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,12 +26,14 @@ from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
 from sync.control import ControlServer
 from sync.cues import parse_cues
+from sync.database import Database
 from sync.engine import Engine
 from sync.errors import FencedError, LedgerError
 from sync.firings import Firings
 from sync.ledger import Ledger
 from sync.posting import AccountHealth, Certainty, Limits, Outcome, Shot, TimelineTweet, Withhold
 from sync.receipts import FiringRecord
+from sync.schema import METADATA
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import SETTLED, Action, FiringState, Mode
 from sync.timeline import TWITTER_EPOCH_MS
@@ -41,7 +43,7 @@ from timebase import VirtualClock
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SEEDS = 250
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "80"))
 CUES = b"""
 [[cue]]
 id = "now"
@@ -77,7 +79,7 @@ author = "sponsor"
 account = "bank"
 deadline_ms = 4000
 taken_back = "delete"
-variants = ["Goal! {home} {home_score}:{away_score} {away}", "It is {home_score}:{away_score} after {clock}", "{home_score}:{away_score}!"]
+variants = ["Goal! {home} {home_score}:{away_score} {away}", "{home_score}:{away_score} after {clock}", "{home_score}:{away_score}!"]
 caps = { per_minute = 60, per_hour = 600, per_day = 2400 }
 [cue.on]
 kind = "goal"
@@ -115,21 +117,21 @@ class X:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     readable: bool = True
 
+    def utc(self) -> datetime:
+        """X keeps its own time: our wall clock may step, X's does not."""
+        return datetime(2027, 3, 1, 11, 59, 59, tzinfo=UTC) + timedelta(microseconds=self.clock.mono_ns() / 1000)
+
     def next_fault(self) -> str:
         return self.faults.pop(0) if self.faults else "none"
 
     def apply_post(self, account_id: str, text: str) -> str:
-        millis = int(self.clock.utc().timestamp() * 1000) - TWITTER_EPOCH_MS
+        millis = int(self.utc().timestamp() * 1000) - TWITTER_EPOCH_MS
         tweet_id = str((millis << 22) + next(self.numbers))
-        self.tweets.setdefault(account_id, []).append(TimelineTweet(tweet_id=tweet_id, text=text, created_utc=self.clock.utc()))
+        self.tweets.setdefault(account_id, []).append(TimelineTweet(tweet_id=tweet_id, text=text, created_utc=self.utc()))
         return tweet_id
 
     def apply_delete(self, account_id: str, tweet_id: str) -> None:
         self.tweets[account_id] = [tweet for tweet in self.tweets.get(account_id, []) if tweet.tweet_id != tweet_id]
-
-
-class Killed(Exception):
-    """Marks the end of a simulated process."""
 
 
 class Process:
@@ -158,9 +160,8 @@ class Process:
 
     async def _run(self) -> None:
         setup = self.world.setup(self)
-        ledger = Ledger.open(self.world.ledger_path, clock=self.world.clock)
         try:
-            engine = await Engine.start(setup, ledger, Pen(self))
+            engine = await Engine.start(setup, self.world.ledger, Pen(self))
             async with asyncio.TaskGroup() as group:
                 self.engine = engine
                 await engine.run(ControlServer(engine, group))
@@ -168,7 +169,6 @@ class Process:
             self.ended_with = fenced
         finally:
             self.engine = None
-            ledger.close()
 
     async def kill(self) -> None:
         """End as kill -9 does: what had an effect keeps it, nothing more happens."""
@@ -301,11 +301,10 @@ class Hands:
 class World:
     """What outlives processes, and the hand that moves time."""
 
-    def __init__(self, folder: Path, seed: int, *, mode: Mode = Mode.LIVE) -> None:
+    def __init__(self, database: Database, seed: int, *, mode: Mode = Mode.LIVE) -> None:
         self.rng = random.Random(seed)
         self.clock = VirtualClock()
         self.x = X(clock=self.clock, rng=self.rng)
-        self.ledger_path = folder / "ledger.db"
         self.ledger_broken = False
         self.processes: list[Process] = []
         self.ids = itertools.count(1)
@@ -324,24 +323,23 @@ class World:
             )
             for number, (at_s, length) in enumerate([(5, 30), (14, 20), (23, 30), (32, 30)], start=1)
         )
-        ledger = Ledger.open(self.ledger_path, clock=self.clock)
-        ledger.set_mode(mode, actor="test")
+        self.ledger = ledger = Ledger(database, self.clock)
+        ledger.begin(mode)
         cues = parse_cues(CUES, source="test")
         ledger.import_cues(cues, actor="sponsor")
         for cue in cues:
             ledger.approve_cue(cue.cue_id, approved_by="approver")
         ledger.replace_airings({"plan": self.airings})
-        self.ledger = ledger
 
     def setup(self, process: Process) -> EngineSetup:
         return EngineSetup(
-            state_dir=self.ledger_path.parent,
+            state_dir=Path(),
             accounts=tuple(AccountSetup(account_id=name, handle=name) for name in ("coffee", "cable", "bank")),
             feeds={"main": "nord", "backup": "nord"},
             fixtures=(FixtureSetup(fixture="final", home="North", away="South"),),
             publisher=Hands(process),
             clock=self.clock,
-            heartbeat_s=20.0,
+            heartbeat_s=100_000.0,
             boot_id="simulated",
         )
 
@@ -369,7 +367,6 @@ class World:
         for task in asyncio.all_tasks():
             if task.get_name() == "x-late":
                 task.cancel()
-        self.ledger.close()
 
     # --- what happens out there -----------------------------------------------------------------
 
@@ -475,26 +472,25 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[Path]:
-    """A migrated, empty ledger to copy, in memory where the machine has such a place: a crash here is not a power cut."""
+def database() -> Iterator[Database]:
+    """One ledger file for all worlds, in memory where the machine has such a place: a crash here is not a power cut."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        path = Path(folder) / "template.db"
-        Ledger.open(path).close()
-        yield path
+        database = Database(Path(folder) / "ledger.db")
+        yield database
+        database.close()
 
 
 @contextlib.asynccontextmanager
-async def world_of(template: Path, seed: int = 0, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
-    folder = template.parent / f"world-{seed}-{random.randrange(1 << 40)}"
-    folder.mkdir()
-    shutil.copy(template, folder / "ledger.db")
-    world = World(folder, seed, mode=mode)
+async def world_of(database: Database, seed: int = 0, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
+    with database.writing() as connection:
+        for table in reversed(METADATA.sorted_tables):
+            connection.execute(table.delete())
+    world = World(database, seed, mode=mode)
     try:
         yield world
     finally:
         await world.close()
-        shutil.rmtree(folder)
 
 
 # --- the seeded story ---------------------------------------------------------------------------
@@ -564,17 +560,20 @@ async def _story(world: World) -> None:
             await current.kill()
             await world.clock.advance(rng.uniform(0, 3))
             current = await world.start()
+    current.effects_left = None
+    if not current.alive or current.task.done():
+        await current.kill()
+        await world.start()
     await world.clock.advance(10)
     for sent in world.x.sent:
         assert not any(begin < sent.at_mono_ns < end for begin, end in kill_windows), "G5: sent after a kill was acknowledged"
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-async def test_seed(template: Path, seed: int) -> None:
+async def test_seed(database: Database, seed: int) -> None:
     """At most one POST for each occurrence, cue and account, and every firing comes to rest (replay with this seed)."""
-    async with world_of(template, seed) as world:
+    async with world_of(database, seed) as world:
         await _story(world)
         world.x.readable = True
-        await world.clock.advance(4000)  # Wall-clock steps of an hour may postpone "not seen" by as much.
-        await world.clock.advance(4000)
+        await world.clock.advance(400)
         world.check()
