@@ -12,10 +12,10 @@ import sys
 from importlib import import_module, metadata
 from typing import Annotated
 
-import click
 import typer
 
 from console.child import SUPERVISED, die_with_parent
+from console.logs import write_logs
 
 FORESEEN = (
     ("console.errors", "ConsoleError"),
@@ -26,8 +26,13 @@ FORESEEN = (
 )
 """Root errors of the packages: their messages are written for people and printed as they are."""
 
+GROUPS = (
+    *("demo", "serve", "config", "listening", "spots", "schedule", "cues"),
+    *("scoreboard", "gateway", "sandbox", "user", "run"),
+)
+"""Modules of `console.commands`, in the order of the help page."""
+
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="cuebird",
@@ -51,29 +56,12 @@ def _root(
     _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to standard error.")] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    write_logs(sys.stderr, level=logging.INFO if verbose else logging.WARNING)
 
 
 def _register() -> None:
-    for module in (
-        "demo",
-        "serve",
-        "config",
-        "listening",
-        "spots",
-        "schedule",
-        "cues",
-        "scoreboard",
-        "gateway",
-        "sandbox",
-        "user",
-        "run",
-    ):
-        import_module(f"console.commands.{module}").register(app)
+    for group in GROUPS:
+        import_module(f"console.commands.{group}").register(app)
 
 
 def sentence(error: BaseException) -> str | None:
@@ -92,28 +80,16 @@ def sentence(error: BaseException) -> str | None:
 
 
 def main() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit. Wrong command lines and Ctrl-C are Typer's to answer."""
     if SUPERVISED in os.environ:
         die_with_parent()
     _register()
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = EXIT_INTERRUPTED
-    except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has gone: that is its right. Python must not flush into it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FAILED
+        app()
     except BaseExceptionGroup as group:
-        code = _fail(_first(group))
+        _fail(_first(group))
     except Exception as error:
-        code = _fail(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        _fail(error)
 
 
 def _first(error: BaseException) -> BaseException:
@@ -122,14 +98,12 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _fail(error: BaseException) -> int:
-    if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
+def _fail(error: BaseException) -> None:
     text = sentence(error)
     if text is None:
         raise error
     typer.echo(f"cuebird: {text}", err=True)
-    return EXIT_FAILED
+    sys.exit(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from console.demo.story import Ending
 
 
+EXIT_INTERRUPTED = 130
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command("demo")(demo)
@@ -54,7 +57,7 @@ def demo(
         if not ending.verdict.ok:
             raise typer.Exit(1)
     if once and not endings:
-        raise typer.Abort
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _facts(ending: "Ending") -> dict[str, object]:

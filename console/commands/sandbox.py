@@ -67,6 +67,7 @@ async def _run(sandbox: "Sandbox", account_ids: list[str], *, as_json: bool) -> 
 
 def _places(sandbox: "Sandbox", account_ids: list[str]) -> dict[str, object]:
     return {
+        "ready": True,
         "api_base": sandbox.api_base,
         "page_url": sandbox.page_url,
         "ca_file": str(sandbox.ca_file),
