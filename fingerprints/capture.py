@@ -32,7 +32,8 @@ READ_TIMEOUT_S = 4.0
 """A stream that sends nothing is given up after this; the watch has called it stalled long before."""
 SEGMENT_READ_TIMEOUT_S = 25.0
 """The same for HLS, which is quiet between segments: two target durations of 10 s and some."""
-LIVE_PROBE_BYTES = 32_768
+LIVE_PROBE_BYTES = 1_000_000
+"""Enough for the tables of a transport stream full of pictures; sound alone never needs as much."""
 LIVE_ANALYSE_US = 200_000
 BAD_PACKETS_MAX = 250
 """Undecodable packets in a row (about 5 s) after which a source is given up."""
@@ -122,6 +123,7 @@ class Timeline:
 
     next_sample: int = 0
     _expected_s: float | None = field(default=None, init=False)
+    _gap: bool = field(default=False, init=False)
 
     def place(self, n_samples: int, time_s: float | None, duration_s: float) -> tuple[int, bool]:
         """Where the next block begins, and whether sound is missing before it.
@@ -132,15 +134,17 @@ class Timeline:
             duration_s: that frame's duration.
         """
         jump_s = 0.0 if time_s is None or self._expected_s is None else time_s - self._expected_s
-        gap = abs(jump_s) > JUMP_MIN_S
-        if gap and 0 < jump_s <= JUMP_MAX_S:
+        self._gap = self._gap or abs(jump_s) > JUMP_MIN_S
+        if JUMP_MIN_S < jump_s <= JUMP_MAX_S:
             self.next_sample += round(jump_s * SAMPLE_RATE_HZ)
-        first = self.next_sample
+        first, gap = self.next_sample, self._gap
         self.next_sample += n_samples
         if time_s is not None:
             self._expected_s = time_s + duration_s
         elif self._expected_s is not None:
             self._expected_s += duration_s
+        if n_samples:
+            self._gap = False  # an empty block is not handed out: the next one tells of the gap
         return first, gap
 
 
@@ -310,8 +314,7 @@ class Capture:
         options |= {"format_whitelist": STREAM_FORMATS}
         options |= {"probesize": str(LIVE_PROBE_BYTES), "analyzeduration": str(LIVE_ANALYSE_US)}
         if self.transport is Transport.SEGMENTS:
-            # From the newest segment on. Playlists often need more than the live limits to show their streams.
-            return options | {"live_start_index": "-1", "probesize": "1000000", "user_agent": "Cuebird"}
+            return options | {"live_start_index": "-1", "user_agent": "Cuebird"}  # from the newest segment on
         if self.url.lower().startswith("http"):
             return options | {"icy": "0", "seekable": "0", "user_agent": "Cuebird"}
         if self.url.lower().startswith("udp"):

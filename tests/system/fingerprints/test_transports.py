@@ -21,7 +21,7 @@ from timebase import SystemClock
 pytestmark = pytest.mark.system
 
 SPOT = Path(__file__).parents[3] / "examples" / "media" / "spots" / "kaffee-30.opus"
-PLAY = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(SPOT), "-map", "a"]
+PLAY = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(SPOT)]
 HEARD_S = 2.0
 PATIENCE_S = 20.0
 
@@ -145,9 +145,19 @@ def test_hls(tmp_path: Path) -> None:
         assert likeness(hear(f"http://127.0.0.1:{server.server_address[1]}/live.m3u8")) > 0.8
 
 
-@pytest.mark.parametrize(("scheme", "muxer"), [("udp", "mpegts"), ("rtp", "rtp_mpegts")])
-def test_mpeg_ts(scheme: str, muxer: str) -> None:
-    """A transport stream in datagrams, bare and in RTP."""
+PICTURES_IN = ["-f", "lavfi", "-re", "-i", "testsrc2=s=640x360:r=25"]
+PICTURES_OUT = ["-map", "1:v", "-c:v", "mpeg2video", "-b:v", "3M"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "muxer", "television"),
+    [("udp", "mpegts", False), ("udp", "mpegts", True), ("rtp", "rtp_mpegts", False)],
+    ids=["udp", "udp television", "rtp"],
+)
+def test_mpeg_ts(scheme: str, muxer: str, television: bool) -> None:
+    """A transport stream in datagrams, bare, between pictures, and in RTP."""
     address = f"{scheme}://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-    with running([*PLAY, "-c:a", "aac", "-b:a", "96k", "-f", muxer, f"{address}?pkt_size=1316"]):
+    encoder = ["-c:a", "aac", "-b:a", "96k", "-f", muxer, f"{address}?pkt_size=1316"]
+    command = [*PLAY, *(PICTURES_IN if television else []), "-map", "0:a", *(PICTURES_OUT if television else []), *encoder]
+    with running(command):
         assert likeness(hear(address)) > 0.8

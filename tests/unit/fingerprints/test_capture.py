@@ -234,3 +234,13 @@ def test_small_jitter_and_missing_time_stamps_are_no_gap() -> None:
     timeline = Timeline()
 
     assert [timeline.place(320, time_s, 0.02)[1] for time_s in (0.0, 0.05, None, 0.07)] == [False] * 4
+
+
+def test_a_gap_before_an_empty_block_is_told_by_the_next() -> None:
+    """The resampler may hold the first samples after a gap back."""
+    timeline = Timeline()
+    timeline.place(320, 10.0, 0.02)
+
+    assert timeline.place(0, 11.02, 0.02)[1]
+    assert timeline.place(320, 11.04, 0.02) == (320 + SAMPLE_RATE_HZ, True)
+    assert timeline.place(320, 11.06, 0.02) == (640 + SAMPLE_RATE_HZ, False)
