@@ -86,7 +86,7 @@ def test_only_a_fresh_message_is_believed(age_s: float, reason: str | None) -> N
     at_ns = NOW_NS - round(age_s * 1e9)
     message = sign(TOPIC, event(t_event_ns=at_ns, t_pub_ns=at_ns), KEY)
     if reason is None:
-        assert check(message)
+        assert check(message).event.t_event_ns == at_ns
     else:
         with pytest.raises(RefusedMessage, match=reason):
             check(message)
@@ -115,8 +115,8 @@ def test_order_is_kept_within_and_across_boots(then: Callable[[EventBody], Event
 
     with pytest.raises(RefusedMessage, match=reason):
         check(sign(TOPIC, then(first), KEY), replay=replay)
-    assert check(sign(TOPIC, event(6), KEY), replay=replay)
-    assert check(sign(TOPIC, event(1, boot=SECOND_BOOT), KEY), replay=replay)
+    assert check(sign(TOPIC, event(6), KEY), replay=replay).event.sequence == 6
+    assert check(sign(TOPIC, event(1, boot=SECOND_BOOT), KEY), replay=replay).event.sequence == 1
 
 
 def test_a_refused_message_leaves_no_trace() -> None:
@@ -125,7 +125,7 @@ def test_a_refused_message_leaves_no_trace() -> None:
     with pytest.raises(RefusedMessage, match="bad signature"):
         check(sign(TOPIC, event(9), KEY).replace(b"final", b"finaI"), replay=before)
 
-    assert check(sign(TOPIC, event(2), KEY), replay=before)
+    assert check(sign(TOPIC, event(2), KEY), replay=before).event.sequence == 2
 
 
 def test_the_replay_state_survives_storage() -> None:
@@ -204,7 +204,4 @@ def test_a_device_that_cannot_work_is_named(facts: dict[str, Any], message: str)
 
 def test_ulids_sort_by_time() -> None:
     """Boots are compared as text."""
-    assert sorted([new_ulid(3 * 10**9), new_ulid(10**9), new_ulid(NOW_NS)]) == sorted(
-        [new_ulid(3 * 10**9), new_ulid(10**9), new_ulid(NOW_NS)], key=lambda ulid: ulid[:10]
-    )
     assert new_ulid(10**9)[:10] < new_ulid(2 * 10**9)[:10] < new_ulid(NOW_NS)[:10]

@@ -1,0 +1,195 @@
+"""A scripted match, and the console that plays it."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hardware.board import Board
+from hardware.errors import ConsoleLostError, ScriptError, SettingError
+from hardware.events import Reading
+from hardware.match import Match, parse_match
+from hardware.protocols import PROTOCOLS
+from hardware.scoring import ScoreChange, ScoreKeeper, Seen
+from hardware.simulator import damaged_frame, play, pty_line, tcp_line
+from hardware.sources import SerialSource, TcpSource, parse_source
+from timebase import VirtualClock
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "match.toml"
+SCRIPT = """
+[board]
+clock = "01:00"
+running = true
+[[step]]
+at_s = 0.5
+do = "home_goal"
+[[step]]
+at_s = 1.0
+do = "clock_stop"
+[[step]]
+at_s = 2.0
+do = "period"
+period = "2"
+"""
+
+
+class Recorded:
+    """A line that keeps what was sent on it."""
+
+    address = "nowhere"
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.drops = 0
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def drop(self) -> None:
+        self.drops += 1
+
+
+async def recorded(match: Match, protocol: str, *, seconds: float, sport: str = "ice_hockey") -> Recorded:
+    line, clock = Recorded(), VirtualClock()
+    playing = asyncio.create_task(play(PROTOCOLS[protocol], match, line, clock=clock, sport=sport))
+    await clock.advance(seconds)
+    playing.cancel()
+    await asyncio.wait({playing})
+    return line
+
+
+def test_a_script_tells_the_board_at_every_moment() -> None:
+    """Goals, the running clock, its stop and the period, each from its second on."""
+    match = parse_match(SCRIPT, name="test")
+
+    assert (match.board(0.4).home, match.board(0.5).home) == (0, 1)
+    assert [match.board(at_s).clock_text for at_s in (0, 0.5, 1.0, 9.0)] == ["01:00", "59.5", "59.0", "59.0"]
+    assert (match.board(1.9).period, match.board(2.0).period) == ("1", "2")
+    assert match.length_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[step", "m.toml: not TOML"),
+        ('[[step]]\nat_s = 1.0\ndo = "home_gaol"', "m.toml: step.0.do = 'home_gaol'"),
+        ("[[step]]\nat_s = -1.0\ndo = 'junk'", "step.0.at_s = -1.0"),
+        ("[board]\nclok = '1'", "board.clok"),
+        ('[[step]]\nat_s = 1.0\ndo = "period"', "goes with do"),
+        ('[[step]]\nat_s = 1.0\ndo = "home_correction"', "m.toml: match script: home_correction at 1 s: score -1-0"),
+    ],
+)
+def test_a_script_that_cannot_be_played_is_named(text: str, message: str) -> None:
+    """File, place and value, before anything is played."""
+    with pytest.raises(ScriptError) as caught:
+        parse_match(text, name="m.toml")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+async def test_the_example_match_is_played_as_the_demonstration_expects(protocol: str) -> None:
+    """1-0, 1-1, 2-1, taken back to 1-1, 2-1 again, each at its second, through junk, damage and a dropped connection."""
+    match = parse_match(EXAMPLE.read_text(), name="match.toml")
+    line = await recorded(match, protocol, seconds=115)
+    decoder, keeper = PROTOCOLS[protocol].decoder(), ScoreKeeper(sport="ice_hockey")
+    readings: list[Reading] = decoder.feed(b"".join(line.sent))
+    valid = [reading for reading in readings if reading.valid]
+    seen = [Seen(reading=reading, mono_ns=at * 10**8, utc_ns=0) for at, reading in enumerate(valid)]
+    changes = [outcome for one in seen for outcome in keeper.observe(one)]
+
+    assert [(one.kind.value, one.home, one.away) for one in changes if isinstance(one, ScoreChange)] == [
+        ("goal", 1, 0),
+        ("goal", 1, 1),
+        ("goal", 2, 1),
+        ("correction", 1, 1),
+        ("goal", 2, 1),
+    ]
+    assert len(changes) == 5
+    assert decoder.bad_frames >= 3
+    assert line.drops == 1
+    assert len(valid) == 1151 - 3
+
+
+async def test_basketball_has_frames_of_its_own() -> None:
+    """Three types in turn, ten cycles a second."""
+    line = await recorded(Match(start=Board(home=101), steps=()), "stramatel", seconds=0.25, sport="basketball")
+
+    assert [frame[1:2] for frame in line.sent] == [b"7", b"3", b"8"] * 3
+
+
+def test_damage_is_seen_in_every_frame() -> None:
+    """Whatever byte is hit, no damaged frame reads as a valid one."""
+    for protocol in PROTOCOLS.values():
+        (frame,) = protocol.encode(Board(home=1, away=2, clock_tenths=6000, period="1"), "ice_hockey")
+        for seed in range(50):
+            readings = protocol.decoder().feed(damaged_frame(frame, random.Random(seed)))
+            assert not any(reading.valid for reading in readings)
+
+
+async def test_every_tcp_client_gets_every_byte_until_it_is_dropped() -> None:
+    """Two gateways may read one console; a dropped connection ends their reading."""
+    async with tcp_line("127.0.0.1", 0) as line:
+        readings = [parse_source(line.address, baud=9600).chunks() for _ in range(2)]
+        firsts = [asyncio.ensure_future(anext(reading)) for reading in readings]
+        async with asyncio.timeout(10):
+            while not all(first.done() for first in firsts):
+                line.send(b"frame")
+                await asyncio.sleep(0.01)
+            line.drop()
+            for first, reading in zip(firsts, readings, strict=True):
+                assert (await first).startswith(b"frame")
+                with pytest.raises(ConsoleLostError, match=r"lost|closed"):
+                    await _to_the_end(reading)
+
+
+async def _to_the_end(reading: AsyncIterator[bytes]) -> None:
+    async for chunk in reading:
+        assert b"frame" in chunk
+
+
+async def test_a_pty_reads_like_a_serial_port() -> None:
+    """Bytes pass unchanged, line ends and control characters included, and what nobody read is not waited for."""
+    protocol = PROTOCOLS["oes"]
+    async with pty_line(protocol) as line:
+        for _ in range(500):
+            line.send(b"old bytes that a cable would have lost")
+        source = SerialSource(path=line.address, baud=protocol.baud)
+        chunks = source.chunks()
+        reading = asyncio.ensure_future(anext(chunks))
+        data = bytes(range(256))
+        while not reading.done():
+            line.send(data)
+            await asyncio.sleep(0.01)
+        assert data in (await reading) * 2
+        await chunks.aclose()
+
+
+async def test_a_console_that_is_not_there_is_named() -> None:
+    """A closed port, a missing path and a file that is no port."""
+    async with tcp_line("127.0.0.1", 0) as line:
+        closed = line.address
+    for source, message in (
+        (parse_source(closed, baud=9600), "not reachable"),
+        (parse_source("/dev/no-such-port", baud=9600), "/dev/no-such-port: cannot be opened"),
+        (parse_source(os.devnull, baud=9600), "/dev/null: not a serial port"),
+    ):
+        with pytest.raises(ConsoleLostError, match=message):
+            await anext(source.chunks())
+
+
+@pytest.mark.parametrize(
+    "source", ["127.0.0.1:4001", "tcp://127.0.0.1", "tcp://:1", "udp://127.0.0.1:1", "tcp://h:99999", "COM1"]
+)
+def test_a_source_that_is_none_is_named(source: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(SettingError, match=r"write tcp://host:port"):
+        parse_source(source, baud=9600)
+
+
+def test_sources_are_told_apart() -> None:
+    """An address and a path."""
+    assert parse_source("tcp://127.0.0.1:4001", baud=9600) == TcpSource(host="127.0.0.1", port=4001)
+    assert parse_source("/dev/ttyUSB0", baud=19200) == SerialSource(path="/dev/ttyUSB0", baud=19200)
