@@ -1,0 +1,88 @@
+"""The matcher: what decides, what never does, and what it costs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fingerprints.errors import FingerprintsError
+from fingerprints.features import FeatureStream
+from fingerprints.onset import ALIVE_MAX, OnsetMatcher, earliest_decision_s, threshold_nats
+from fingerprints.prints import PHASES, make_print
+
+Pcm = npt.NDArray[np.float32]
+Music = Callable[[int, float], Pcm]
+RNG = np.random.default_rng(8)
+T = np.arange(16_000 * 20) / 16_000
+NOTHING = {
+    "silence": np.zeros(len(T)),
+    "tone": 0.3 * np.sin(2 * np.pi * 997.0 * T),
+    "white noise": 0.2 * RNG.standard_normal(len(T)),
+    "clicks": (np.arange(len(T)) % 4000 == 0) * 0.9,
+    "sweep": 0.3 * np.sin(2 * np.pi * (100 * T + 150 * T**2)),
+    "beating tones": 0.2 * (np.sin(2 * np.pi * 400 * T) + np.sin(2 * np.pi * 407 * T)),
+    "noise at full scale": np.sign(RNG.standard_normal(len(T))),
+    "constant": np.full(len(T), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_sound_that_is_no_spot_decides_nothing(name: str, music: Music) -> None:
+    """Silence, tones, noise and clicks never reach the threshold, and the living hypotheses stay bounded."""
+    matcher = OnsetMatcher([make_print(str(seed), music(seed, 4.0)) for seed in range(8)])
+    bits = FeatureStream().feed(NOTHING[name].astype(np.float32))
+
+    assert matcher.advance(bits) == []
+    assert matcher.alive <= 8 * PHASES * ALIVE_MAX
+    assert matcher.evidence < 1.0
+
+
+def test_spots_of_noise_and_fades_are_not_heard_in_other_noise(music: Music) -> None:
+    """Heads that tell little wait for evidence instead of guessing."""
+    fade = music(30, 4.0) * np.linspace(0.02, 1.0, 64_000, dtype=np.float32)
+    hum = (0.2 * np.sin(2 * np.pi * 50 * T[:64_000])).astype(np.float32)
+    noise = (0.2 * np.random.default_rng(9).standard_normal(64_000)).astype(np.float32)
+    matcher = OnsetMatcher([make_print("fade", fade), make_print("hum", hum + music(31, 4.0) * 0.01), make_print("noise", noise)])
+
+    for pcm in (*NOTHING.values(), music(32, 20.0)):
+        matcher.restart()
+        assert matcher.advance(FeatureStream().feed(np.asarray(pcm, np.float32))) == []
+
+
+def test_the_head_is_heard_where_it_begins(music: Music) -> None:
+    """A crossing names the spot, and its onset to half a hop."""
+    head = music(40, 4.0)
+    matcher = OnsetMatcher([make_print("other", music(41, 4.0)), make_print("spot", head)])
+    crossings = matcher.advance(FeatureStream().feed(np.concatenate([music(42, 3.0), head])))
+
+    assert {crossing.spot for crossing in crossings} == {1}
+    assert abs(crossings[0].onset * 64 - 48_000) <= 64
+    assert crossings[0].score >= matcher.threshold
+
+
+def test_a_stricter_promise_needs_more_evidence() -> None:
+    """Ten times fewer false decisions, or ten times more spots, raise the threshold by the same step."""
+    base = threshold_nats(n_spots=10, false_per_feed_year=1.0)
+
+    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(
+        threshold_nats(n_spots=10, false_per_feed_year=0.1)
+    )
+    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(base + np.log(10) / 0.5)
+
+
+@pytest.mark.parametrize("promise", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_impossible_promise_is_refused(promise: float) -> None:
+    """The message names the setting and an example."""
+    with pytest.raises(FingerprintsError, match=r"false_per_feed_year: .*such as 1\.0"):
+        threshold_nats(n_spots=1, false_per_feed_year=promise)
+
+
+def test_no_spots_no_crossings(music: Music) -> None:
+    """An empty library listens to nothing."""
+    assert OnsetMatcher([]).advance(FeatureStream().feed(music(1, 1.0))) == []
+
+
+def test_a_tone_can_never_be_decided() -> None:
+    """Nothing moves in it, so no bit tells anything."""
+    assert earliest_decision_s(make_print("tone", NOTHING["tone"].astype(np.float32)), threshold=30.0) is None
