@@ -14,7 +14,6 @@ import secrets
 import ssl
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -133,7 +132,7 @@ def ready_request(credentials: Credentials, text: str) -> bytes:
     """A whole signed request as bytes."""
     body = json.dumps({"text": text}).encode()
     authorization = Signer(credentials).authorization(
-        method="POST", url="https://api.twitter.com/2/tweets", nonce=secrets.token_hex(16), timestamp_s=int(time.time())
+        method="POST", url="https://api.twitter.com/2/tweets", nonce=secrets.token_hex(16), timestamp_s=int(CLOCK.utc().timestamp())
     )
     head = (
         "POST /2/tweets HTTP/1.1\r\nHost: api.twitter.com\r\nContent-Type: application/json\r\n"
