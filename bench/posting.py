@@ -132,7 +132,10 @@ def ready_request(credentials: Credentials, text: str) -> bytes:
     """A whole signed request as bytes."""
     body = json.dumps({"text": text}).encode()
     authorization = Signer(credentials).authorization(
-        method="POST", url="https://api.twitter.com/2/tweets", nonce=secrets.token_hex(16), timestamp_s=int(CLOCK.utc().timestamp())
+        method="POST",
+        url="https://api.twitter.com/2/tweets",
+        nonce=secrets.token_hex(16),
+        timestamp_s=int(CLOCK.utc().timestamp()),
     )
     head = (
         "POST /2/tweets HTTP/1.1\r\nHost: api.twitter.com\r\nContent-Type: application/json\r\n"

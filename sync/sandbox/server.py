@@ -140,7 +140,8 @@ class Sandbox:
             authority = Authority(self._state_dir, now_utc=self._clock.utc())
             return [self._credentials(*pair) for pair in self._wanted], authority
         except (OSError, CredentialsError) as error:
-            raise SandboxError(f"sandbox folder {self._state_dir}: {error}; choose a folder that can be written") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise SandboxError(f"sandbox folder {self._state_dir}: {why}; choose a folder that can be written") from error
 
     def _credentials(self, account_id: str, handle: str) -> Credentials:
         """Those of the file, or new ones written there; a changed handle keeps its secrets."""
