@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from console.web.live import CLIENT_QUEUE_MAX, CLIENTS_MAX, STALE_AFTER_MS, Client, EngineLostError, LiveHub, Subscription, run_live, sse
+from console.web.live import (
+    CLIENT_QUEUE_MAX,
+    CLIENTS_MAX,
+    STALE_AFTER_MS,
+    Client,
+    EngineLostError,
+    LiveHub,
+    Subscription,
+    run_live,
+    sse,
+)
 from console.web.view import EngineView, bounded
 from timebase import VirtualClock
 
@@ -26,7 +36,7 @@ def snapshot(clock: VirtualClock, **tables: Any) -> Json:
 
 async def received(client: Client) -> list[tuple[str, Json]]:
     """Everything queued for a browser, parsed."""
-    messages = []
+    messages: list[tuple[str, Json]] = []
     while True:
         try:
             async with asyncio.timeout(0):
