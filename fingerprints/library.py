@@ -22,8 +22,8 @@ from fingerprints.capture import Capture
 from fingerprints.echoes import Echo, find_echoes, groups_of
 from fingerprints.errors import FingerprintsError, PrintFileError, SpotError
 from fingerprints.features import Floats
-from fingerprints.onset import anchor_row, earliest_decision_s, threshold_nats
-from fingerprints.prints import LONGEST_S, PHASES, Print, dump_print, load_print, make_print
+from fingerprints.onset import earliest_decision_s, threshold_nats
+from fingerprints.prints import LONGEST_S, Print, dump_print, load_print, make_print
 from timebase import SystemClock
 
 PRINTS_FOLDER: Final = ".prints"
@@ -237,8 +237,10 @@ def _open_spot(path: Path, *, spot_id: str | None = None, keep_in: Path | None =
             (cache.parent / ".gitignore").write_text("*\n")  # made anew from the recordings, so never worth a commit
             data = dump_print(print_, content_sha256=content_sha256)
             _write_whole(cache, lambda temporary: Path(temporary).write_bytes(data))
-    if all(anchor_row(print_.gains[phase]) == print_.rows for phase in range(PHASES)):
-        raise SpotError(f"{path.name}: a tone or hum that never changes; nothing in it can be recognised")
+    if earliest_decision_s(print_, threshold=threshold_nats(n_spots=1, false_per_feed_year=1.0)) is None:
+        raise SpotError(
+            f"{path.name}: a tone, a hum or almost silence for its first ten seconds; nothing in it can be recognised"
+        )
     return Spot(id=spot_id, path=path, print=replace(print_, spot_id=spot_id))
 
 

@@ -1,0 +1,110 @@
+"""`cuebird spots` and the small talk of `cuebird scan`."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from console.commands import spots
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    """A root with only these verbs."""
+    app = typer.Typer()
+    spots.register(app)
+    return app
+
+
+def _wav(path: Path, *, seed: int, length_s: float = 3.0, head_seed: int | None = None) -> Path:
+    """Bursts of noise of changing colour; the first 1.5 s from another seed if one is given."""
+    pcm = _bursts(seed, length_s)
+    if head_seed is not None:
+        pcm[:24_000] = _bursts(head_seed, 1.5)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((pcm * 20_000).astype("<i2").tobytes())
+    return path
+
+
+def _bursts(seed: int, length_s: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(length_s * 16_000)) / 16_000
+    pcm = np.zeros(len(t))
+    for pitch_hz in rng.uniform(200, 5000, 24):
+        pcm += np.sin(2 * np.pi * pitch_hz * t) * (np.sin(2 * np.pi * rng.uniform(1, 9) * t + rng.uniform(0, 6)) > 0) / 24
+    return pcm
+
+
+def test_add_list_check_remove(app: typer.Typer, tmp_path: Path) -> None:
+    """A spot's life, as a media buyer sees it."""
+    folder = tmp_path / "spots"
+    long, short = _wav(tmp_path / "a.wav", seed=1, head_seed=9), _wav(tmp_path / "b.wav", seed=2, head_seed=9)
+    assert RUNNER.invoke(app, ["spots", "add", str(long), str(short), "--spots", str(folder)]).output == (
+        "a: 3.0 s added\nb: 3.0 s added\n"
+    )
+
+    listed = json.loads(RUNNER.invoke(app, ["spots", "list", "--spots", str(folder), "--json"]).output)
+    checked = json.loads(RUNNER.invoke(app, ["spots", "check", "--spots", str(folder), "--json"]).output)
+    told = RUNNER.invoke(app, ["spots", "check", "--spots", str(folder)]).output
+    assert [spot["id"] for spot in listed["spots"]] == ["a", "b"]
+    assert checked["groups"] == [["a", "b"]]
+    assert checked["alike"][0]["until_s"] == pytest.approx(1.5, abs=0.1)
+    assert "a and b begin alike and cannot be told apart until 1.5" in told
+
+    assert RUNNER.invoke(app, ["spots", "remove", "a", "--spots", str(folder)]).output == "a: a.wav deleted\n"
+    assert "b.wav" in RUNNER.invoke(app, ["spots", "list", "--spots", str(folder)]).output
+
+
+def test_a_file_that_is_no_spot_fails_the_check(app: typer.Typer, tmp_path: Path) -> None:
+    """Exit code 1 and one sentence with the file's name."""
+    _wav(tmp_path / "short.wav", seed=1, length_s=0.5)
+    checked = RUNNER.invoke(app, ["spots", "check", "--spots", str(tmp_path)])
+
+    assert checked.exit_code == 1
+    assert "short.wav: 0.5 s audible; a spot needs at least 2 s" in checked.output
+
+
+def test_adding_a_bad_file_does_not_stop_the_others(app: typer.Typer, tmp_path: Path) -> None:
+    """Each file is judged by itself; the exit code tells that one failed."""
+    bad, good = _wav(tmp_path / "bad.wav", seed=1, length_s=0.5), _wav(tmp_path / "good.wav", seed=2)
+    added = RUNNER.invoke(app, ["spots", "add", str(bad), str(good), "--spots", str(tmp_path / "spots")])
+
+    assert added.exit_code == 1
+    assert "good: 3.0 s added" in added.output
+    assert "bad.wav: 0.5 s" in added.output
+
+
+def test_one_id_cannot_name_two_files(app: typer.Typer, tmp_path: Path) -> None:
+    """A wrong command line, exit code 2."""
+    added = RUNNER.invoke(app, ["spots", "add", "a.wav", "b.wav", "--id", "x", "--spots", str(tmp_path)])
+
+    assert added.exit_code == 2
+
+
+def test_scanning_for_no_spots_says_so(app: typer.Typer, tmp_path: Path) -> None:
+    """An empty folder is a mistake, not a clean bill."""
+    scanned = RUNNER.invoke(app, ["scan", "x.wav", "--spots", str(tmp_path)])
+
+    assert scanned.exit_code == 1
+    assert "no spot to look for" in scanned.output
+
+
+def test_scan_prints_columns_for_people(app: typer.Typer, tmp_path: Path) -> None:
+    """Two rows an airing: when it began and how it ended."""
+    spot = _wav(tmp_path / "kaffee.wav", seed=5)
+    scanned = RUNNER.invoke(app, ["scan", str(spot), "--spots", str(tmp_path)])
+
+    assert scanned.exit_code == 0
+    began, ended = scanned.output.splitlines()
+    assert "kaffee" in began
+    assert "decided after" in began
+    assert "100% of it heard" in ended
