@@ -12,7 +12,6 @@ import typer
 if TYPE_CHECKING:
     from console.settings import Config
     from hardware.gateway import GatewaySettings
-    from hardware.mqtt import BrokerAddress
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +23,7 @@ def gateway(
     config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say what is read as one JSON object.")] = False,
 ) -> None:
-    """Read the console of [gateway] and publish its events, signed, over MQTT. Stop it with Ctrl-C."""
+    """Read the console that the configuration names and publish its events, signed, over MQTT. Stop it with Ctrl-C."""
     from console.config import find_config, load_config
 
     path = find_config(config)
@@ -38,46 +37,22 @@ def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
         ConfigError: there is no [gateway], or a secret's file cannot be read.
         SettingError: a name or key that cannot be used.
     """
-    from console.config import ConfigError, read_secret
+    from console.config import ConfigError
+    from console.devices import broker_address, device_key
     from hardware.gateway import GatewaySettings
-    from hardware.keys import DeviceKey
 
     if config.gateway is None:
         raise ConfigError(f"{path}: no [gateway]; add one with device, protocol and source")
-    # `load_config` has checked that both exist.
-    device = next(one for one in config.devices if one.id == config.gateway.device)
-    fixture = next(one for one in config.fixtures if one.id == device.fixture)
+    identity = device_key(config, config.gateway.device)
+    # `load_config` has checked that it exists.
+    fixture = next(one for one in config.fixtures if one.id == identity.fixture)
     return GatewaySettings(
-        identity=DeviceKey(
-            venue=device.venue, device=device.id, fixture=device.fixture, key=read_secret(device.key_file).encode()
-        ),
+        identity=identity,
         sport=fixture.sport,
         protocol=config.gateway.protocol,
         source=config.gateway.source,
         address=broker_address(config),
         freshness_s=config.mqtt.freshness_s,
-    )
-
-
-def broker_address(config: "Config") -> "BrokerAddress":
-    """The broker of [mqtt], with its password read.
-
-    Raises:
-        ConfigError: the password's file cannot be read.
-    """
-    from console.config import read_secret
-    from hardware.mqtt import BrokerAddress
-
-    mqtt = config.mqtt
-    return BrokerAddress(
-        host=mqtt.host,
-        port=mqtt.port,
-        protocol=mqtt.protocol,
-        username=mqtt.username,
-        password=None if mqtt.password_file is None else read_secret(mqtt.password_file),
-        ca_file=mqtt.ca_file,
-        cert_file=mqtt.cert_file,
-        key_file=mqtt.key_file,
     )
 
 

@@ -27,12 +27,7 @@ from timebase import SystemClock
 
 pytestmark = pytest.mark.system
 
-CUEBIRD = (
-    sys.executable,
-    "-c",
-    "from console.commands import gateway, scoreboard; import typer, console.cli as cli\n"
-    "cli._register = lambda: [module.register(cli.app) for module in (gateway, scoreboard)]\ncli.main()",
-)
+CUEBIRD = (sys.executable, "-m", "console.cli")
 GOLDEN = Path(__file__).parents[2] / "golden" / "hardware"
 KEY = "0123456789abcdef" * 4
 PATIENCE_S = 30.0
