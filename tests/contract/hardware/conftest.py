@@ -179,13 +179,13 @@ class Match:
             await asyncio.sleep(0.02)
 
     async def start_link(
-        self, *, received: Received | None = None, replay: ReplayState | None = None, clock: Clock | None = None
+        self, *, handlers: LinkHandlers | None = None, replay: ReplayState | None = None, clock: Clock | None = None
     ) -> asyncio.Task[None]:
         """Run a link until its task is cancelled; back when it is subscribed."""
         link = MqttLink(
             address=self.broker.address,
             devices=(DEVICE,),
-            handlers=(received or self.received).handlers,
+            handlers=handlers or self.received.handlers,
             clock=clock or SystemClock(),
             replay=replay,
             backoff=Backoff(first_s=0.05, most_s=0.2),

@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import time
+from dataclasses import replace
 from typing import Any
 
+import aiomqtt
 import pytest
 
-from hardware.events import DeviceState, ScoreKind, Side
+from hardware.events import DeviceState, Refusal, ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.messages import EventBody, StateBody, key_id, sign
+from hardware.mqtt import QUEUE_MESSAGES_MAX
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from timebase import VirtualClock
@@ -244,6 +247,30 @@ async def test_a_device_without_a_key_is_refused(broker: Any, playing: Any) -> N
         await match.received.until(lambda: bool(match.received.refusals))
 
         assert match.received.refusals[0].reason == "no key is known for this device"
+
+
+async def test_more_than_the_engine_can_take_is_an_alarm(broker: Any, playing: Any) -> None:
+    """While a handler stands still, messages beyond the queue are lost, and the operator is told."""
+    standing_still, flood = asyncio.Event(), QUEUE_MESSAGES_MAX + 50
+    async with playing(broker) as match:
+        handlers = match.received.handlers
+
+        async def stand_still(refusal: Refusal) -> None:
+            await standing_still.wait()
+            await handlers.refusal(refusal)
+
+        await match.start_link(handlers=replace(handlers, refusal=stand_still))
+        async with aiomqtt.Client(broker.address.host, broker.address.port) as stranger:
+            for _ in range(flood):
+                await stranger.publish(str(EVENT), b"noise", qos=0)
+            await match.received.until(lambda: bool(match.received.alarms))
+        standing_still.set()
+        await match.received.until(lambda: len(match.received.refusals) >= QUEUE_MESSAGES_MAX)
+        await match.publish(sign(EVENT, goal(), DEVICE.key))
+
+        await match.received.until_scores((1, 0))
+        assert "MQTT messages were lost: more than 1000 came in" in match.received.alarms[0]
+        assert len(match.received.refusals) < flood
 
 
 async def test_a_broker_restart_mid_match_fires_nothing_twice(broker: Any, playing: Any) -> None:
