@@ -1,7 +1,7 @@
 """Opening the ledger's database: settings that make a commit mean something, and the migrations.
 
-SQLite runs in WAL with `synchronous=FULL`: a committed claim survives a power cut. Every
-transaction begins with `BEGIN IMMEDIATE`, so that what it reads cannot change before it writes.
+SQLite runs in WAL with `synchronous=FULL`: a committed claim survives a power cut. There is one writer at a time
+(`BEGIN IMMEDIATE`; on PostgreSQL an advisory lock): what a transaction reads cannot change before it writes.
 """
 
 import contextlib
@@ -20,8 +20,9 @@ BUSY_TIMEOUT_MS = 1000
 """How long a transaction waits for another process's short one; longer is an alarm, not a wait."""
 WAL_PAGES_MAX = 4000
 """Size at which SQLite copies the log back by itself; the engine does so earlier, off the hot path."""
-_MIGRATION_LOCK = 0x63756562
-"""Key of PostgreSQL's advisory lock while migrating: 'cueb'."""
+_WRITER_LOCK = 0x63756562
+"""Key of PostgreSQL's advisory lock of the one writer: 'cueb'."""
+_ONLY_READS = {"cuebird_only_reads": True}
 
 
 class Database:
@@ -30,7 +31,7 @@ class Database:
     def __init__(self, target: Path | str) -> None:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
         self._engine = _make_engine(target, self.name)
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self._engine.execution_options(**_ONLY_READS)
         try:
             self._migrate()
         except BaseException:
@@ -84,8 +85,6 @@ class Database:
             if _version(connection) == SCHEMA_HEAD:
                 return
         with self.writing() as connection:
-            if self.dialect == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             # Another process may have migrated while this one waited for the lock.
             if _version(connection) != SCHEMA_HEAD:
                 _run_migrations(connection, self.name)
@@ -101,12 +100,14 @@ def _make_engine(target: Path | str, name: str) -> sa.Engine:
         arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
         engine = sa.create_engine(url, connect_args=arguments, pool_size=4, max_overflow=2)
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin_writing)
         return engine
     try:
-        return sa.create_engine(target, pool_size=4, max_overflow=2, pool_pre_ping=False)
+        engine = sa.create_engine(target, pool_size=4, max_overflow=2)
     except (SQLAlchemyError, ImportError) as error:
         raise LedgerError(f"ledger {name}: {error}; give postgresql+psycopg://… and install cuebird[postgres]") from error
+    event.listen(engine, "begin", _begin_writing)
+    return engine
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
@@ -116,9 +117,13 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    if connection.get_isolation_level() != "AUTOCOMMIT":
+def _begin_writing(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("cuebird_only_reads"):
+        return
+    if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
 
 def _version(connection: sa.Connection) -> str | None:

@@ -113,7 +113,7 @@ class Firings:
             FencedError, LedgerError: as `claim`.
         """
         with self._database.writing() as connection:
-            switch = connection.execute(sa.select(SWITCH).with_for_update()).one()
+            switch = connection.execute(sa.select(SWITCH)).one()
             if switch.epoch != self._epoch:
                 raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
             now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
@@ -303,7 +303,7 @@ class Firings:
             account_fault=account_faults.get(mode, ""),
             used_by=row.used_by,
             caps=self._cap_uses(connection, intent, mode, now_ns, now_utc),
-            used_texts=_used_texts(connection, cue.account_id, mode, intent.texts),
+            used_texts=_used_texts(connection, cue.account_id, mode, intent.texts, own_id=own_id),
             hold=row.hold_reason or "",
         )
 
@@ -367,9 +367,7 @@ class Firings:
 
     def _go(self, firing_id: int, target: FiringState, values: dict[str, Any]) -> FiringRecord:
         with self._database.writing() as connection:
-            current = connection.execute(
-                sa.select(FIRING.c.state).where(FIRING.c.firing_id == firing_id).with_for_update()
-            ).scalar()
+            current = connection.execute(sa.select(FIRING.c.state).where(FIRING.c.firing_id == firing_id)).scalar()
             if current is None:
                 raise LedgerError(f"firing {firing_id}: there is none of that number")
             moved = {**values, "state": target.value, "reserving": target in RESERVING, "updated_utc": self._clock.utc()}
@@ -410,38 +408,34 @@ _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
 _MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
-_FACTS = (
-    sa.select(
-        SWITCH.c.epoch,
-        SWITCH.c.mode,
-        SWITCH.c.killed,
-        SWITCH.c.kill_reason,
-        CUE.c.sha256.label("cue_sha256"),
-        CUE.c.hold_reason,
-        sa.select(APPROVAL.c.sha256)
-        .where(APPROVAL.c.cue_id == sa.bindparam("cue_id"))
-        .order_by(APPROVAL.c.approval_id.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("approved_sha256"),
-        sa.select(FIRING.c.firing_id)
-        .where(
-            FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
-            FIRING.c.cue_id == sa.bindparam("cue_id"),
-            FIRING.c.account_id == sa.bindparam("account_id"),
-            FIRING.c.mode == SWITCH.c.mode,
-            FIRING.c.action == Action.POST.value,
-            FIRING.c.reserving,
-            FIRING.c.firing_id != sa.bindparam("own_id"),
-        )
-        .limit(1)
-        .correlate(SWITCH)
-        .scalar_subquery()
-        .label("used_by"),
+_FACTS = sa.select(
+    SWITCH.c.epoch,
+    SWITCH.c.mode,
+    SWITCH.c.killed,
+    SWITCH.c.kill_reason,
+    CUE.c.sha256.label("cue_sha256"),
+    CUE.c.hold_reason,
+    sa.select(APPROVAL.c.sha256)
+    .where(APPROVAL.c.cue_id == sa.bindparam("cue_id"))
+    .order_by(APPROVAL.c.approval_id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("approved_sha256"),
+    sa.select(FIRING.c.firing_id)
+    .where(
+        FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
+        FIRING.c.cue_id == sa.bindparam("cue_id"),
+        FIRING.c.account_id == sa.bindparam("account_id"),
+        FIRING.c.mode == SWITCH.c.mode,
+        FIRING.c.action == Action.POST.value,
+        FIRING.c.reserving,
+        FIRING.c.firing_id != sa.bindparam("own_id"),
     )
-    .select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == sa.bindparam("cue_id")))
-    .with_for_update(of=SWITCH)
-)
+    .limit(1)
+    .correlate(SWITCH)
+    .scalar_subquery()
+    .label("used_by"),
+).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == sa.bindparam("cue_id")))
 
 
 def _caps_statement() -> sa.Select[Any]:
@@ -476,12 +470,15 @@ _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     FIRING.c.mode == sa.bindparam("mode"),
     FIRING.c.reserving,
     FIRING.c.text_sha256.in_(sa.bindparam("hashes", expanding=True)),
+    FIRING.c.firing_id != sa.bindparam("own_id"),
 )
 
 
-def _used_texts(connection: sa.Connection, account_id: str, mode: Mode, texts: Sequence[str]) -> frozenset[str]:
+def _used_texts(
+    connection: sa.Connection, account_id: str, mode: Mode, texts: Sequence[str], *, own_id: int = 0
+) -> frozenset[str]:
     by_hash = {_sha256(text): text for text in texts}
-    bound = {"account_id": account_id, "mode": mode.value, "hashes": list(by_hash)}
+    bound = {"account_id": account_id, "mode": mode.value, "hashes": list(by_hash), "own_id": own_id}
     return frozenset(by_hash[value] for value in connection.execute(_USED_TEXTS, bound).scalars())
 
 

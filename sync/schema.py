@@ -53,7 +53,7 @@ SWITCH = Table(
     Column("kill_actor", Text, nullable=False),
     Column("changed_utc", UtcInstant, nullable=False),
 )
-"""One row: who is engine, the mode, the kill switch. Every claim reads it, and locks it where rows can be locked."""
+"""One row: who is engine, the mode, the kill switch. Every claim reads it."""
 
 CUE = Table(
     "cue",

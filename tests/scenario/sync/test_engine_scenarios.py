@@ -7,6 +7,7 @@ write the story; the named scenarios below tell one story each.
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -25,7 +26,7 @@ from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
 from sync.control import ControlServer
-from sync.cues import parse_cues
+from sync.cues import Caps, parse_cues
 from sync.database import Database
 from sync.engine import Engine
 from sync.errors import FencedError, LedgerError
@@ -79,7 +80,7 @@ author = "sponsor"
 account = "bank"
 deadline_ms = 4000
 taken_back = "delete"
-variants = ["Goal! {home} {home_score}:{away_score} {away}", "{home_score}:{away_score} after {clock}", "{home_score}:{away_score}!"]
+variants = ["Goal! {home} {home_score}:{away_score} {away}", "{home_score}:{away_score} after {clock}", "{away_score}:{home_score}"]
 caps = { per_minute = 60, per_hour = 600, per_day = 2400 }
 [cue.on]
 kind = "goal"
@@ -244,13 +245,15 @@ class Hands:
         await self._clock.sleep(latency_s)
         await self._process.point()
         # The last look and the first byte are one step, as the port demands.
-        if self._clock.mono_ns() > sent.deadline_mono_ns:
-            return self._outcome(Certainty.NOT_SENT, "the deadline has passed", None)
-        if reason := withhold():
+        late = "the deadline has passed" if self._clock.mono_ns() > sent.deadline_mono_ns else None
+        if reason := late or withhold():
             return self._outcome(Certainty.NOT_SENT, reason, None)
-        first_byte_ns = sent.at_mono_ns = self._clock.mono_ns()
-        sent.at_utc = self._clock.utc()
+        sent.at_mono_ns, sent.at_utc = self._clock.mono_ns(), self._clock.utc()
         self._x.sent.append(sent)
+        return await self._answered(fault, latency_s, apply)
+
+    async def _answered(self, fault: str, latency_s: float, apply: Callable[[], str]) -> Outcome:
+        first_byte_ns = self._clock.mono_ns()
         if fault == "late":
             asyncio.get_running_loop().create_task(self._apply_late(apply), name="x-late")
             return self._outcome(Certainty.UNKNOWN, "timeout", first_byte_ns)
@@ -577,3 +580,332 @@ async def test_seed(database: Database, seed: int) -> None:
         world.x.readable = True
         await world.clock.advance(400)
         world.check()
+
+
+# --- stories by name ----------------------------------------------------------------------------
+
+
+async def _at(world: World, second: float) -> None:
+    """Move to a second after the world's beginning."""
+    await world.clock.advance(second - (world.clock.mono_ns() / 1e9 - 1))
+
+
+async def test_main_and_backup_fire_once(database: Database) -> None:
+    """Both feeds hear the same airing; it fires each cue once, the delayed one after its delay."""
+    async with world_of(database) as world:
+        await world.start()
+        await _at(world, 5)
+        world.hear(feed_id="main")
+        world.hear(feed_id="backup", ago_s=0.31)
+        await world.clock.advance(0.7)
+        assert (world.texts("coffee"), world.texts("cable")) == (["one"], [])
+        assert world.states("later") == ["ARMED"]
+        await world.clock.advance(5)
+        assert (world.texts("coffee"), world.texts("cable")) == (["one"], ["eins"])
+        record = next(record for record in world.records() if record.cue_id == "now")
+        assert list(record.steps_ms()) == ["heard", "decided", "claimed", "first_byte", "answered"]
+        assert list(record.steps_ms().values()) == sorted(record.steps_ms().values())
+
+
+@pytest.mark.parametrize(
+    ("at_s", "heard", "guard", "state"),
+    [
+        (10, {}, "window", FiringState.DECLINED),
+        (5, {"ago_s": 3.5}, "deadline", FiringState.EXPIRED),
+        (5, {"score": 39.9}, "evidence", FiringState.DECLINED),
+        (5, {"fresh": False}, "evidence", FiringState.DECLINED),
+    ],
+)
+async def test_declined_with_its_reason(
+    database: Database, at_s: float, heard: dict[str, Any], guard: str, state: FiringState
+) -> None:
+    """Off plan, late, weak or from a listener that has gone silent: nothing is sent and the record says why."""
+    async with world_of(database) as world:
+        await world.start()
+        await _at(world, at_s)
+        world.hear(**heard)
+        await world.clock.advance(5)
+        record = next(record for record in world.records() if record.cue_id == "now")
+        assert (record.guard, record.state) == (guard, state)
+        assert world.texts("coffee") == []
+
+
+async def test_weak_main_does_not_block_good_backup(database: Database) -> None:
+    """A declined detection reserves nothing: the other feed may still fire the airing."""
+    async with world_of(database) as world:
+        await world.start()
+        await _at(world, 5)
+        world.hear(feed_id="main", score=10)
+        world.hear(feed_id="backup")
+        await world.clock.advance(1)
+        assert world.texts("coffee") == ["one"]
+
+
+async def test_goal_twice_then_corrected_then_scored_again(database: Database) -> None:
+    """A second gateway's report fires nothing; the corrected goal is taken down once; scored again it fires again."""
+    async with world_of(database) as world:
+        await world.start()
+        first_utc = await world.goal(1)
+        await world.goal(1, event_utc=first_utc + timedelta(milliseconds=40))
+        await world.clock.advance(3)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        corrected_utc = await world.correct(0)
+        await world.correct(0, event_utc=corrected_utc + timedelta(milliseconds=30))
+        await world.clock.advance(3)
+        assert world.texts("bank") == []
+        await world.goal(1, event_utc=first_utc + timedelta(milliseconds=60))
+        await world.clock.advance(3)
+        assert world.texts("bank") == []
+        await world.goal(1)
+        await world.clock.advance(3)
+        assert world.texts("bank") == ["1:0 after 12:34"]
+        assert [record.occurrence_id for record in world.records() if record.state is FiringState.POSTED] == [
+            "goal:final/home/1/1",
+            "goal:final/home/1/1",
+            "goal:final/home/1/2",
+        ]
+        world.check()
+
+
+async def test_goal_taken_back_while_its_answer_is_lost(database: Database) -> None:
+    """The tweet of a goal that was taken back is found on the timeline, and then deleted."""
+    async with world_of(database) as world:
+        world.x.faults = ["lost_after"]
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(0.65)
+        await world.correct(0)
+        await world.clock.advance(90)
+        assert world.texts("bank") == []
+        assert [sent.kind for sent in world.x.sent] == ["post", "delete"]
+        world.check()
+
+
+async def test_memory_of_a_match_survives_a_crash(database: Database) -> None:
+    """A goal fired just before a kill -9 is known afterwards: its repetition fires nothing, its correction takes it down."""
+    async with world_of(database) as world:
+        process = await world.start()
+        utc = await world.goal(1)
+        await world.clock.advance(1)
+        await process.kill()
+        with database.writing() as connection:
+            connection.execute(METADATA.tables["fixture_state"].delete())
+        await world.start()
+        await world.goal(1, event_utc=utc)
+        await world.clock.advance(1)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        await world.correct(0)
+        await world.clock.advance(1)
+        assert world.texts("bank") == []
+        world.check()
+
+
+async def test_kill_during_connect_stops_the_post(database: Database) -> None:
+    """A kill that is acknowledged while a claimed firing connects keeps its first byte from leaving, and nothing is caught up."""
+    async with world_of(database) as world:
+        process = await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(0)
+        engine = process.engine
+        assert engine is not None
+        assert world.states("now") == ["CLAIMED"]
+        assert await engine.answer(Kill(op="kill", actor="ops", reason="wrong creative")) == {"killed": True}
+        await world.clock.advance(1)
+        await engine.answer(Release(op="release", actor="ops", reason="mended"))
+        await world.clock.advance(10)
+        assert world.x.sent == []
+        assert (world.states("now"), world.states("later")) == (["NOT_SENT"], ["WITHDRAWN"])
+
+
+async def test_kill_outlives_a_restart(database: Database) -> None:
+    """The switch is durable: after a restart nothing fires until a release."""
+    async with world_of(database) as world:
+        process = await world.start()
+        assert process.engine is not None
+        await process.engine.answer(Kill(op="kill", actor="ops", reason="stop"))
+        await process.kill()
+        await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(5)
+        assert {record.guard for record in world.records()} == {"kill"}
+        assert world.x.sent == []
+
+
+async def test_kill_by_another_process_counts_at_the_first_byte(database: Database) -> None:
+    """A kill written to the ledger by the command line stops a firing that this engine has claimed already."""
+    async with world_of(database) as world:
+        await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(0)
+        world.ledger.kill(actor="cli", reason="from outside")
+        await world.clock.advance(1)
+        assert world.x.sent == []
+        assert world.states("now") == ["NOT_SENT"]
+
+
+@pytest.mark.parametrize(("mode", "state"), [(Mode.OFF, "DECLINED"), (Mode.REHEARSAL, "POSTED")])
+async def test_only_live_reaches_x(database: Database, mode: Mode, state: str) -> None:
+    """OFF claims nothing, a rehearsal ends before X, and neither keeps LIVE from firing the same airing."""
+    async with world_of(database, mode=mode) as world:
+        process = await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(1)
+        assert world.states("now") == [state]
+        assert world.x.sent == []
+        assert process.engine is not None
+        await process.engine.answer(SetMode(op="mode", mode="LIVE", actor="ops"))
+        world.hear(ago_s=1.3)
+        await world.clock.advance(1)
+        assert world.texts("coffee") == ["one"]
+
+
+async def test_paused_engine_that_resumes_is_fenced(database: Database) -> None:
+    """SIGSTOP between claim and first byte, a new engine, SIGCONT: the old one sends nothing more and stops."""
+    async with world_of(database) as world:
+        old = await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(0)
+        old.running.clear()
+        await world.clock.advance(0.5)
+        await world.start()
+        old.running.set()
+        world.hear("kaffee-20")
+        await world.clock.advance(100)
+        assert world.x.sent == []
+        assert world.states("now") == ["NOT_SEEN"]
+        world.hear("kaffee-20")
+        await world.clock.advance(1)
+        assert old.ended_with is not None
+        world.check()
+
+
+async def test_full_disk_means_no_post_and_an_alarm(database: Database) -> None:
+    """Without a durable claim nothing leaves; a person is told; when there is room again nothing is caught up."""
+    async with world_of(database) as world:
+        process = await world.start()
+        await _at(world, 5)
+        world.ledger_broken = True
+        world.hear()
+        await world.clock.advance(1)
+        world.ledger_broken = False
+        await world.clock.advance(5)
+        assert process.engine is not None
+        alarms = process.engine.snapshot()["alarms"]
+        assert any("disk is full" in alarm["text"] for alarm in alarms)
+        assert (world.x.sent, world.records()) == ([], ())
+
+
+async def test_outcome_is_written_when_the_disk_has_room_again(database: Database) -> None:
+    """An answer that could not be recorded at once is recorded later, and nothing is sent twice."""
+    async with world_of(database) as world:
+        await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(0)
+        world.ledger_broken = True
+        await world.clock.advance(3)
+        world.ledger_broken = False
+        await world.clock.advance(10)
+        assert world.states("now") == ["POSTED"]
+        assert len(world.x.sent) == 1
+
+
+async def test_not_sent_is_tried_again_until_the_deadline(database: Database) -> None:
+    """A connection refused before the first byte proves that nothing left: the same claim is tried again."""
+    async with world_of(database) as world:
+        world.x.faults = ["no_route", "no_route"]
+        await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(2)
+        assert (world.states("now"), len(world.x.sent)) == (["POSTED"], 1)
+
+
+async def test_late_application_is_found_after_not_seen(database: Database) -> None:
+    """A server that applies a request two minutes late turns NOT_SEEN into POSTED, without a second request."""
+    async with world_of(database) as world:
+        world.x.faults = ["late"]
+        await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(90)
+        assert world.states("now") == ["NOT_SEEN"]
+        await world.clock.advance(3600)
+        assert (world.states("now"), len(world.x.sent)) == (["POSTED"], 1)
+        world.check()
+
+
+async def test_person_settles_an_unknown(database: Database) -> None:
+    """While the timeline cannot be read, a person may say what became of it; the search then ends."""
+    async with world_of(database) as world:
+        world.x.faults, world.x.readable = ["lost_before"], False
+        process = await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(30)
+        assert world.states("now") == ["UNKNOWN"]
+        assert process.engine is not None
+        (record,) = world.records()
+        settle = Settle(op="settle", firing_id=record.firing_id, state="NOT_SEEN", actor="ops", reason="looked")
+        assert (await process.engine.answer(settle))["state"] == "NOT_SEEN"
+        world.x.readable = True
+        await world.clock.advance(7200)
+        assert [record.settled_by for record in world.records()] == ["ops"]
+
+
+async def test_cap_disarms_the_cue(database: Database) -> None:
+    """A cap that trips declines, holds the cue and raises an alarm; nothing queues behind it."""
+    async with world_of(database) as world:
+        ledger = world.ledger
+        capped = tuple(
+            dataclasses.replace(one.cue, caps=Caps(per_minute=1, per_hour=10, per_day=10))
+            for one in ledger.cues()
+            if one.cue.cue_id == "goal"
+        )
+        ledger.import_cues(capped, actor="sponsor")
+        ledger.approve_cue("goal", approved_by="approver")
+        await world.start()
+        for points in (1, 2, 3):
+            await world.goal(points)
+            await world.clock.advance(2)
+        await world.clock.advance(120)
+        await world.goal(4)
+        await world.clock.advance(2)
+        assert world.states("goal") == ["POSTED", "DECLINED", "DECLINED", "DECLINED"]
+        assert [record.guard for record in world.records()] == ["", "caps", "caps", "hold"]
+
+
+async def test_engine_stopped_by_its_user_finishes_what_it_began(database: Database) -> None:
+    """Cancelling the engine between claim and answer lets the answer be recorded."""
+    async with world_of(database) as world:
+        process = await world.start()
+        await _at(world, 14)
+        world.hear("kaffee-20")
+        await world.clock.advance(0)
+        process.task.cancel()
+        await world.clock.advance(2)
+        assert process.task.done()
+        assert world.states("now") == ["POSTED"]
+
+
+async def test_snapshot_shows_every_part(database: Database) -> None:
+    """The snapshot has the parts and words of docs/engine-socket.md."""
+    async with world_of(database) as world:
+        process = await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.goal(1)
+        await world.clock.advance(1)
+        assert process.engine is not None
+        shown = process.engine.snapshot()
+        assert set(shown) == {"engine", "feeds", "detections", "devices", "cues", "airings", "firings", "accounts", "alarms"}
+        assert {cue["cue_id"]: cue["state"] for cue in shown["cues"]} == {"goal": "idle", "later": "idle", "now": "idle"}
+        assert [airing["state"] for airing in shown["airings"]] == ["fired", "planned", "planned", "planned"]
+        assert {feed["feed_id"]: feed["last_spot"] for feed in shown["feeds"]} == {"main": "kaffee-30", "backup": ""}
+        assert {firing["state"] for firing in shown["firings"]} == {"POSTED", "ARMED"}
+        assert json.loads(json.dumps(shown)) == shown

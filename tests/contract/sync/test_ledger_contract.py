@@ -1,0 +1,461 @@
+"""What the ledger promises, kept by SQLite and by PostgreSQL alike."""
+
+import dataclasses
+import getpass
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from schedules.airing import Airing
+from sync.cues import Cue, parse_cues
+from sync.database import Database
+from sync.decide import Intent, Moment, decide_goal
+from sync.errors import ApprovalError, CueError, FencedError, IllegalTransitionError, LedgerError
+from sync.firings import ClaimResult, Firings
+from sync.gate import Guard
+from sync.ledger import Ledger
+from sync.posting import Certainty, Outcome
+from sync.schema import FIRING, METADATA, SCHEMA_HEAD
+from sync.signals import GoalScored, goal_occurrence
+from sync.states import FiringState, Mode
+from timebase import VirtualClock
+
+CUES = b"""
+[[cue]]
+id = "goal"
+name = "Goal"
+author = "sponsor"
+account = "bank"
+deadline_ms = 4000
+variants = ["{home} {home_score}:{away_score} {away}", "Goal!"]
+caps = { per_minute = 3, per_hour = 4, per_day = 5 }
+[cue.on]
+kind = "goal"
+fixture = "final"
+side = "any"
+"""
+
+
+def _bin(name: str) -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    assert found, f"{name} is not installed; `make test` installs Debian's postgresql"
+    return str(found[-1])
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL of its own, on a Unix socket in a folder of its own."""
+    # The server refuses to run as root.
+    become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    user = "postgres" if become else getpass.getuser()
+    with tempfile.TemporaryDirectory(prefix="cbpg", dir="/tmp") as folder:
+        if become:
+            subprocess.run(["chown", "postgres", folder], check=True)
+        data = f"{folder}/data"
+        subprocess.run(
+            [*become, _bin("initdb"), "-D", data, "-A", "trust", "-U", user, "--no-sync"], check=True, capture_output=True
+        )
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        start = [*become, _bin("pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"]
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield f"postgresql+psycopg://{user}@/postgres?host={folder}"
+        finally:
+            subprocess.run([*become, _bin("pg_ctl"), "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a new, empty ledger goes."""
+    if request.param == "sqlite":
+        return tmp_path / "ledger.db"
+    url: str = request.getfixturevalue("postgresql")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def ledger(target: Path | str, clock: VirtualClock) -> Iterator[Ledger]:
+    """A new ledger in LIVE mode with one approved cue."""
+    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE)
+    ledger.import_cues([cue()], actor="sponsor")
+    ledger.approve_cue("goal", approved_by="approver")
+    yield ledger
+    ledger.close()
+
+
+def cue() -> Cue:
+    (only,) = parse_cues(CUES, source="test")
+    return only
+
+
+def engine_of(ledger: Ledger) -> Firings:
+    return Firings(ledger, epoch=ledger.become_engine(), boot_id="boot")
+
+
+def goal(clock: VirtualClock, ordinal: int = 1, *, take: int = 1, of: Cue | None = None) -> Intent:
+    now_ns, now_utc = clock.mono_ns(), clock.utc()
+    signal = GoalScored(
+        occurrence_id=goal_occurrence(fixture="final", side="home", ordinal=ordinal, take=take),
+        fixture="final",
+        side="home",
+        ordinal=ordinal,
+        take=take,
+        home_score=ordinal,
+        away_score=0,
+        period="1",
+        clock="12:34",
+        taken_back=False,
+        on_air_mono_ns=now_ns,
+        on_air_utc=now_utc,
+        heard_mono_ns=now_ns,
+    )
+    (intent,) = decide_goal(signal, [of or cue()], names={"final": ("North", "South")}, now=Moment(mono_ns=now_ns, utc=now_utc))
+    return intent
+
+
+def guard_of(result: ClaimResult) -> Guard | None:
+    against = result.judgement.against
+    return None if against is None else against.guard
+
+
+def posted(clock: VirtualClock, tweet_id: str = "1894") -> Outcome:
+    return Outcome(
+        certainty=Certainty.POSTED,
+        tweet_id=tweet_id,
+        reason="",
+        http_status=201,
+        first_byte_mono_ns=clock.mono_ns(),
+        answered_mono_ns=clock.mono_ns(),
+        warm=True,
+    )
+
+
+# --- claiming -----------------------------------------------------------------------------------
+
+
+def test_occurrence_is_claimed_once(ledger: Ledger, clock: VirtualClock) -> None:
+    """The second claim of an occurrence gets no record, and is told which firing has it."""
+    firings = engine_of(ledger)
+    first, second = firings.claim(goal(clock), account_faults={}), firings.claim(goal(clock), account_faults={})
+    assert first.record is not None
+    assert first.record.state is FiringState.CLAIMED
+    assert (second.record, guard_of(second)) == (None, Guard.OCCURRENCE)
+
+
+def test_unique_index_stands_behind_the_claim(ledger: Ledger, clock: VirtualClock) -> None:
+    """Even code that forgets to look cannot write a second claim of one occurrence."""
+    record = engine_of(ledger).claim(goal(clock), account_faults={}).record
+    assert record is not None
+    with ledger.database.reading() as connection:
+        row = dict(connection.execute(sa.select(FIRING)).one()._mapping)
+    del row["firing_id"]
+    for change in ({"text_sha256": "other"}, {"occurrence_id": "other"}):
+        with pytest.raises(LedgerError), ledger.database.writing() as connection:
+            connection.execute(sa.insert(FIRING).values({**row, **change}))
+
+
+def test_racing_claims_have_one_winner(ledger: Ledger, clock: VirtualClock) -> None:
+    """Eight threads claim one occurrence at the same time: one gets it."""
+    firings = engine_of(ledger)
+    intent, results, gate = goal(clock), list[ClaimResult](), threading.Barrier(8)
+
+    def claim() -> None:
+        gate.wait()
+        results.append(firings.claim(intent, account_faults={}))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(result.record is not None for result in results) == 1
+    assert len(results) == 8
+
+
+def test_older_engine_is_fenced(ledger: Ledger, clock: VirtualClock) -> None:
+    """After a takeover the older engine claims nothing, deletes nothing, and may not send what it had claimed."""
+    old = engine_of(ledger)
+    claimed = old.claim(goal(clock), account_faults={}).record
+    assert claimed is not None
+    assert old.may_send(Mode.LIVE) == ""
+    new = engine_of(ledger)
+    with pytest.raises(FencedError):
+        old.claim(goal(clock, 2), account_faults={})
+    with pytest.raises(FencedError):
+        old.claim_delete(claimed, deadline_mono_ns=1 << 60, on_air_mono_ns=1, heard_mono_ns=1)
+    assert "FENCED" in old.may_send(Mode.LIVE)
+    assert new.claim(goal(clock, 2), account_faults={}).record is not None
+
+
+@pytest.mark.parametrize(
+    ("prepare", "guard"),
+    [
+        (lambda ledger: ledger.kill(actor="ops", reason="x"), Guard.KILL),
+        (lambda ledger: ledger.set_mode(Mode.OFF, actor="ops"), Guard.MODE),
+        (lambda ledger: ledger.import_cues([dataclasses.replace(cue(), name="Other")], actor="x"), Guard.APPROVAL),
+        (lambda ledger: ledger.hold_cue("goal", actor="ops", reason="x"), Guard.HOLD),
+    ],
+)
+def test_claim_reads_the_ledger_itself(
+    ledger: Ledger, clock: VirtualClock, prepare: Callable[[Ledger], object], guard: Guard
+) -> None:
+    """Kill, mode, approval and hold count from their commit on, whatever the engine has in memory."""
+    firings = engine_of(ledger)
+    prepare(ledger)
+    assert guard_of(firings.claim(goal(clock), account_faults={})) is guard
+
+
+async def test_caps_count_by_their_periods_and_hold_the_cue(ledger: Ledger, clock: VirtualClock) -> None:
+    """Three a minute, four an hour: each cap declines, and holds the cue until it is rearmed."""
+    firings = engine_of(ledger)
+    results = [firings.claim(goal(clock, ordinal), account_faults={}) for ordinal in (1, 2, 3, 4)]
+    assert [guard_of(result) for result in results] == [None, None, None, Guard.CAPS]
+    assert ledger.cues()[0].hold_reason.startswith("cap: cue goal has fired 3 of 3 in a minute")
+    ledger.hold_cue("goal", actor="ops", reason="")
+    await clock.advance(61)
+    assert guard_of(firings.claim(goal(clock, 5), account_faults={})) is None
+    assert guard_of(firings.claim(goal(clock, 6), account_faults={})) is Guard.CAPS
+    ledger.hold_cue("goal", actor="ops", reason="")
+    clock.step_utc(timedelta(hours=5))
+    assert guard_of(firings.claim(goal(clock, 7), account_faults={})) is Guard.CAPS
+
+
+def test_text_leaves_once(ledger: Ledger, clock: VirtualClock) -> None:
+    """A goal scored again reads the same: the next variant is used, and when none is left the cue is spent."""
+    firings = engine_of(ledger)
+    texts = [firings.claim(goal(clock, 1, take=take), account_faults={}) for take in (1, 2, 3)]
+    assert [result.record and result.record.text for result in texts] == ["North 1:0 South", "Goal!", ""]
+    assert guard_of(texts[2]) is Guard.TEXT
+
+
+def test_armed_firing_reserves_and_then_claims_its_text(ledger: Ledger, clock: VirtualClock) -> None:
+    """A firing that waits for its audience delay keeps occurrence and text, and claims exactly those."""
+    firings = engine_of(ledger)
+    armed = firings.claim(goal(clock), account_faults={}, arm_only=True).record
+    assert armed is not None
+    assert armed.state is FiringState.ARMED
+    assert firings.claim(goal(clock), account_faults={}).record is None
+    claimed = firings.claim(goal(clock), account_faults={}, armed_firing_id=armed.firing_id).record
+    assert claimed is not None
+    assert (claimed.firing_id, claimed.state, claimed.text) == (armed.firing_id, FiringState.CLAIMED, armed.text)
+    with pytest.raises(IllegalTransitionError):
+        firings.claim(goal(clock), account_faults={}, armed_firing_id=armed.firing_id)
+
+
+def test_rehearsal_does_not_use_up_the_live_firing(ledger: Ledger, clock: VirtualClock) -> None:
+    """The mode is part of what is unique: a rehearsed occurrence may still fire live, once."""
+    firings = engine_of(ledger)
+    ledger.set_mode(Mode.REHEARSAL, actor="ops")
+    assert firings.claim(goal(clock), account_faults={}).record is not None
+    ledger.set_mode(Mode.LIVE, actor="ops")
+    assert firings.claim(goal(clock), account_faults={}).record is not None
+    assert firings.claim(goal(clock), account_faults={}).record is None
+
+
+# --- settling -----------------------------------------------------------------------------------
+
+
+def test_outcome_is_recorded_once(ledger: Ledger, clock: VirtualClock) -> None:
+    """A settled firing does not change any more."""
+    firings = engine_of(ledger)
+    record = firings.claim(goal(clock), account_faults={}).record
+    assert record is not None
+    settled = firings.settle(record.firing_id, posted(clock), answered_utc=clock.utc())
+    assert (settled.state, settled.tweet_id, settled.connection) == (FiringState.POSTED, "1894", "warm")
+    with pytest.raises(IllegalTransitionError):
+        firings.settle(record.firing_id, posted(clock, "2"), answered_utc=clock.utc())
+    assert firings.get(record.firing_id) == settled
+
+
+def test_delete_is_claimed_once(ledger: Ledger, clock: VirtualClock) -> None:
+    """One DELETE a tweet, recorded beside the firing it takes down."""
+    firings = engine_of(ledger)
+    record = firings.claim(goal(clock), account_faults={}).record
+    assert record is not None
+    settled = firings.settle(record.firing_id, posted(clock), answered_utc=clock.utc())
+    when = {"deadline_mono_ns": clock.mono_ns() + 1, "on_air_mono_ns": clock.mono_ns(), "heard_mono_ns": clock.mono_ns()}
+    delete = firings.claim_delete(settled, **when)
+    assert delete is not None
+    assert (delete.state, delete.tweet_id, delete.of_firing_id) == (FiringState.CLAIMED, "1894", record.firing_id)
+    assert firings.claim_delete(settled, **when) is None
+
+
+def test_recovery_leaves_nothing_halfway(ledger: Ledger, clock: VirtualClock) -> None:
+    """A new engine finds claimed firings unknown (rehearsed ones not sent) and armed ones expired."""
+    old = engine_of(ledger)
+    old.claim(goal(clock, 1), account_faults={})
+    old.claim(goal(clock, 2), account_faults={}, arm_only=True)
+    ledger.set_mode(Mode.REHEARSAL, actor="ops")
+    old.claim(goal(clock, 3), account_faults={})
+    assert old.recover() == ()
+    changed = engine_of(ledger).recover()
+    assert [record.state for record in changed] == [FiringState.UNKNOWN, FiringState.EXPIRED, FiringState.NOT_SENT]
+
+
+# --- the rest of the memory ---------------------------------------------------------------------
+
+
+def test_plan_is_replaced_whole(ledger: Ledger, clock: VirtualClock) -> None:
+    """An import says what is new, changed, dropped and unchanged; a dry run changes nothing."""
+
+    def airing(number: int, *, row: int = 1) -> Airing:
+        at = clock.utc() + timedelta(minutes=number)
+        names = {"airing_id": f"nord/k/{number}", "channel": "nord", "spot_id": "k", "raw": "", "number": number, "row": row}
+        return Airing(**names, planned_utc=at, opens_utc=at, closes_utc=at + timedelta(seconds=9))  # type: ignore[arg-type]  # mixed values
+
+    ledger.replace_airings({"a": [airing(1), airing(2), airing(3)], "b": [airing(9)]})
+    again = {"a": [airing(1), airing(2, row=7), airing(4)]}
+    dry = ledger.replace_airings(again, dry_run=True)
+    assert len(ledger.airings()) == 4
+    diff = ledger.replace_airings(again)
+    assert diff == dry
+    assert (diff.new, diff.changed) == (("nord/k/4",), ("nord/k/2",))
+    assert (diff.dropped, diff.unchanged) == (("nord/k/3",), ("nord/k/1",))
+    assert [one.number for one in ledger.airings()] == [1, 2, 4, 9]
+    assert ledger.airings()[1] == airing(2, row=7)
+    assert [one.number for one in ledger.airings(closes_after_utc=clock.utc() + timedelta(minutes=4))] == [4, 9]
+
+
+def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None:
+    """The author cannot approve, an unknown cue cannot be approved, and a change voids an approval."""
+    with pytest.raises(ApprovalError, match="wrote it"):
+        ledger.approve_cue("goal", approved_by=" SPONSOR ")
+    with pytest.raises(CueError, match="there is none"):
+        ledger.approve_cue("nothing", approved_by="approver")
+    with pytest.raises(ApprovalError, match="changed since"):
+        ledger.approve_cue("goal", approved_by="approver", sha256="0" * 64)
+    assert ledger.cues()[0].approved
+    assert ledger.import_cues([dataclasses.replace(cue(), deadline_ms=4001)], actor="x").changed == ("goal",)
+    assert not ledger.cues()[0].approved
+    assert ledger.import_cues([cue()], actor="x").changed == ("goal",)
+    assert ledger.cues()[0].approved
+
+
+def test_memory_is_kept(ledger: Ledger, target: Path | str, clock: VirtualClock) -> None:
+    """Switch, fixtures, replay windows, alarms and heard airings are there after the ledger is opened again."""
+    ledger.kill(actor="ops", reason="x")
+    ledger.save_fixture("final", "{}")
+    ledger.save_fixture("final", '{"a":1}')
+    ledger.save_replay("mqtt", [{"venue": "arena"}])
+    ledger.add_alarm("warning", "mind the gap")
+    again = Ledger.open(target, clock=clock, mode=Mode.OFF)
+    assert (again.switch().killed, again.switch().mode) == (True, Mode.LIVE)
+    assert again.fixture_states() == {"final": '{"a":1}'}
+    assert again.replay_state("mqtt") == [{"venue": "arena"}]
+    assert again.replay_state("other") is None
+    assert [alarm.text for alarm in again.alarms(limit=9)] == ["mind the gap"]
+    assert again.events(limit=1)[0][0] == "kill"
+    again.close()
+
+
+def test_migrations_make_the_schema(ledger: Ledger) -> None:
+    """What the migrations build is what the code expects, and the newest one is the one the code names."""
+    with ledger.database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[3] / "sync" / "migrations"))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_HEAD
+
+
+def test_two_processes_may_make_the_ledger_at_once(target: Path | str) -> None:
+    """Opening a new ledger twice at the same time migrates it once."""
+    faults = list[BaseException]()
+
+    def open_it() -> None:
+        try:
+            Ledger.open(target).close()
+        except LedgerError as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+# --- a file in trouble --------------------------------------------------------------------------
+
+
+def test_locked_file_claims_nothing(tmp_path: Path, clock: VirtualClock) -> None:
+    """While another process holds the file, a claim fails within the busy timeout, and says why."""
+    path = tmp_path / "ledger.db"
+    ledger = Ledger.open(path, clock=clock, mode=Mode.LIVE)
+    firings = engine_of(ledger)
+    other = Database(path)
+    with other.writing(), pytest.raises(LedgerError, match="locked"):
+        firings.claim(goal(clock), account_faults={})
+    assert firings.recent(limit=9) == ()
+    other.close()
+    ledger.close()
+
+
+def test_full_disk_claims_nothing(tmp_path: Path, clock: VirtualClock) -> None:
+    """When the file cannot grow, the claim is refused in words and nothing of it stays."""
+    ledger = Ledger.open(tmp_path / "ledger.db", clock=clock, mode=Mode.LIVE)
+    ledger.import_cues([cue()], actor="sponsor")
+    ledger.approve_cue("goal", approved_by="approver")
+    firings = engine_of(ledger)
+
+    def keep_small(connection: sa.Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    sa.event.listen(ledger.database._engine, "begin", keep_small)
+    with pytest.raises(LedgerError, match="full"):
+        for ordinal in range(1, 200):
+            firings.claim(goal(clock, ordinal), account_faults={})
+    ledger.close()
+
+
+def test_wrong_files_are_named(tmp_path: Path) -> None:
+    """A file that is no database, or a folder in its place, gives one sentence with its name."""
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"not a database at all, but long enough to be read as one" * 100)
+    for path in (garbage, tmp_path):
+        with pytest.raises(LedgerError, match=str(path)):
+            Ledger.open(path)
+
+
+def test_newer_ledger_is_refused(tmp_path: Path) -> None:
+    """A ledger of a later version is not touched."""
+    path = tmp_path / "ledger.db"
+    ledger = Ledger.open(path)
+    with ledger.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    ledger.close()
+    with pytest.raises(LedgerError, match="newer Cuebird"):
+        Ledger.open(path)
+
+
+def test_synchronous_full_and_wal(tmp_path: Path) -> None:
+    """Every connection commits durably: the settings on which the guarantee rests."""
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    with ledger.database.writing() as first, ledger.database.reading() as second:
+        for connection in (first, second):
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    ledger.close()

@@ -1,0 +1,182 @@
+"""Each guard, when it alone is violated, declines with its own reason; when several are, the first in order speaks."""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.cues import Caps, Cue, SpotCondition
+from sync.decide import Evidence, Intent, Window
+from sync.gate import FEED_STATUS_AGE_MAX_NS, CapUse, Facts, Guard, judge
+from sync.signals import OccurrenceId
+from sync.states import FiringState, Mode
+
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+CUE = Cue(
+    cue_id="kaffee",
+    name="Coffee",
+    author="sponsor",
+    account_id="coffee",
+    deadline_ms=3000,
+    audience_delay_ms=0,
+    taken_back="leave",
+    variants=("one", "two"),
+    caps=Caps(per_minute=1, per_hour=2, per_day=3),
+    on=SpotCondition(kind="spot", spots=("kaffee-30",), channel="nord"),
+)
+
+
+@st.composite
+def good(draw: st.DrawFn) -> tuple[Intent, Facts]:
+    """Any intent and facts that every guard lets pass."""
+    on_air_ns = draw(st.integers(1, 10**15))
+    deadline_ns = on_air_ns + draw(st.integers(0, 10**10))
+    threshold = draw(st.floats(0, 100))
+    opens = draw(st.integers(0, 100))
+    evidence = Evidence(
+        feed_id="main",
+        score=threshold + draw(st.floats(0, 100)),
+        threshold=threshold,
+        status_age_ns=draw(st.integers(0, FEED_STATUS_AGE_MAX_NS)),
+    )
+    intent = Intent(
+        cue=CUE,
+        occurrence_id=OccurrenceId("airing:x"),
+        texts=("one", "two"),
+        text_fault="",
+        spot_id="kaffee-30",
+        off_plan=False,
+        window=draw(
+            st.sampled_from(
+                [
+                    None,
+                    Window(
+                        opens_utc=NOON - timedelta(seconds=opens),
+                        closes_utc=NOON + timedelta(seconds=draw(st.integers(0, 100))),
+                        on_air_utc=NOON,
+                    ),
+                ]
+            )
+        ),
+        evidence=draw(st.sampled_from([None, evidence])),
+        taken_back=False,
+        on_air_mono_ns=on_air_ns,
+        on_air_utc=NOON,
+        heard_mono_ns=on_air_ns,
+        decided_mono_ns=on_air_ns,
+        decided_utc=NOON,
+        fire_mono_ns=on_air_ns,
+        deadline_mono_ns=deadline_ns,
+    )
+    allowed = draw(st.integers(1, 50))
+    facts = Facts(
+        now_mono_ns=draw(st.integers(on_air_ns, deadline_ns)),
+        killed=False,
+        kill_reason=draw(st.text(max_size=5)),
+        fenced=False,
+        mode=draw(st.sampled_from([Mode.REHEARSAL, Mode.LIVE])),
+        cue_sha256=CUE.sha256(),
+        approved_sha256=CUE.sha256(),
+        account_fault="",
+        used_by=None,
+        caps=(CapUse(scope="cue", period="in a minute", used=draw(st.integers(0, allowed - 1)), allowed=allowed),),
+        used_texts=draw(st.sampled_from([frozenset(), frozenset({"one"}), frozenset({"two"})])),
+        hold="",
+    )
+    return intent, facts
+
+
+Break = Callable[[Intent, Facts], tuple[Intent, Facts]]
+
+
+def in_facts(**change: object) -> Break:
+    return lambda intent, facts: (intent, dataclasses.replace(facts, **change))  # type: ignore[arg-type]  # any field
+
+
+def in_intent(**change: object) -> Break:
+    return lambda intent, facts: (dataclasses.replace(intent, **change), facts)  # type: ignore[arg-type]  # any field
+
+
+def with_evidence(**change: object) -> Break:
+    whole = {"feed_id": "main", "score": 50.0, "threshold": 40.0, "status_age_ns": 0, **change}
+    return in_intent(evidence=Evidence(**whole))  # type: ignore[arg-type]  # any field
+
+
+def with_window(opens_s: int, closes_s: int) -> Break:
+    second = timedelta(seconds=1)
+    return in_intent(window=Window(opens_utc=NOON + opens_s * second, closes_utc=NOON + closes_s * second, on_air_utc=NOON))
+
+
+def too_late(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    return intent, dataclasses.replace(facts, now_mono_ns=intent.deadline_mono_ns + 1)
+
+
+BREAKS: list[tuple[Guard, Break]] = [
+    (Guard.KILL, in_facts(killed=True)),
+    (Guard.KILL, in_facts(fenced=True)),
+    (Guard.MODE, in_facts(mode=Mode.OFF)),
+    (Guard.WINDOW, in_intent(off_plan=True)),
+    (Guard.WINDOW, with_window(1, 9)),
+    (Guard.WINDOW, with_window(-9, -1)),
+    (Guard.APPROVAL, in_facts(cue_sha256=None)),
+    (Guard.APPROVAL, in_facts(approved_sha256=None)),
+    (Guard.APPROVAL, in_facts(approved_sha256="0" * 64)),
+    (Guard.APPROVAL, in_facts(cue_sha256="0" * 64, approved_sha256="0" * 64)),
+    (Guard.ACCOUNT, in_facts(account_fault="not configured")),
+    (Guard.OCCURRENCE, in_facts(used_by=7)),
+    (Guard.OCCURRENCE, in_intent(taken_back=True)),
+    (Guard.DEADLINE, too_late),
+    (Guard.EVIDENCE, with_evidence(status_age_ns=None)),
+    (Guard.EVIDENCE, with_evidence(status_age_ns=FEED_STATUS_AGE_MAX_NS + 1)),
+    (Guard.EVIDENCE, with_evidence(score=39.99)),
+    (Guard.EVIDENCE, with_evidence(score=float("nan"))),
+    (Guard.CAPS, in_facts(caps=(CapUse(scope="cue", period="in a day", used=3, allowed=3),))),
+    (Guard.TEXT, in_facts(used_texts=frozenset({"one", "two"}))),
+    (Guard.TEXT, in_intent(text_fault="too long")),
+    (Guard.HOLD, in_facts(hold="by a person")),
+]
+
+
+@given(good())
+@settings(max_examples=100)
+def test_what_every_guard_lets_pass_is_claimed(case: tuple[Intent, Facts]) -> None:
+    """With nothing against it a firing is claimed, with a text that has not left before."""
+    intent, facts = case
+    judgement = judge(intent, facts)
+    assert judgement.state is FiringState.CLAIMED
+    assert judgement.text in set(intent.texts) - facts.used_texts
+    assert [verdict.guard for verdict in judgement.verdicts] == list(Guard)
+
+
+@pytest.mark.parametrize(("guard", "change"), BREAKS)
+@given(case=good())
+@settings(max_examples=20)
+def test_each_guard_alone_declines(guard: Guard, change: Break, case: tuple[Intent, Facts]) -> None:
+    """One violation: exactly that guard speaks, in words, and nothing is claimed."""
+    judgement = judge(*change(*case))
+    assert [verdict.guard for verdict in judgement.verdicts if not verdict.passed] == [guard]
+    assert judgement.against is not None
+    assert judgement.against.reason
+    assert judgement.state is (FiringState.EXPIRED if guard is Guard.DEADLINE else FiringState.DECLINED)
+
+
+@given(case=good(), picks=st.lists(st.sampled_from(BREAKS), min_size=2, max_size=4))
+@settings(max_examples=100)
+def test_first_guard_in_order_speaks(case: tuple[Intent, Facts], picks: list[tuple[Guard, Break]]) -> None:
+    """Of several violations the first in the fixed order gives the reason."""
+    intent, facts = case
+    for _, change in picks:
+        intent, facts = change(intent, facts)
+    failed = [verdict.guard for verdict in judge(intent, facts).verdicts if not verdict.passed]
+    assert failed == sorted(failed, key=list(Guard).index)
+    against = judge(intent, facts).against
+    assert against is not None
+    assert against.guard is failed[0]
+
+
+def test_every_guard_is_broken_once() -> None:
+    """A guard without a violation here would be a guard nobody has seen work."""
+    assert {guard for guard, _ in BREAKS} == set(Guard)
