@@ -22,6 +22,8 @@ from console.web.live import LiveHub, run_live
 from timebase import Clock
 
 SOCKET_NAME: Final = "engine.sock"
+HASHING_MAX: Final = 2
+"""Password hashing is made to be expensive; more at once would let strangers keep the machine busy."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +52,7 @@ def create_app(*, state_dir: Path, clock: Clock, secure_cookies: bool, engine: E
     app.state.database, app.state.sessions, app.state.people = database, sessions, People(database, clock)
     app.state.throttle, app.state.hub = LoginThrottle(clock), LiveHub(clock)
     app.state.engine = engine or EngineSocket(state_dir / SOCKET_NAME)
-    app.state.secure_cookies = secure_cookies
+    app.state.secure_cookies, app.state.hashing = secure_cookies, asyncio.Semaphore(HASHING_MAX)
 
     async def find_session(token: str) -> Session | None:
         return await asyncio.to_thread(sessions.find, token)

@@ -26,8 +26,6 @@ _templates = Jinja2Templates(
         lstrip_blocks=True,
     )
 )
-_hashing = asyncio.Semaphore(2)
-"""Password hashing is made to be expensive; more at once would let strangers keep the machine busy."""
 
 
 def page(request: Request, template: str, status: int = 200, **context: Any) -> Response:
@@ -120,7 +118,7 @@ def _login_page(request: Request, status: int = 200, problem: str = "", name: st
 
 async def _verified(request: Request, name: str, password: str) -> Person | None:
     people: People = request.app.state.people
-    async with _hashing:
+    async with request.app.state.hashing:
         return await asyncio.to_thread(people.verify, name, password)
 
 

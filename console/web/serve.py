@@ -5,6 +5,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -59,9 +60,8 @@ def run_console(
         raise ConsoleError(
             f"console.host: {host} is open to the network without TLS; give tls_cert and tls_key, or use 127.0.0.1"
         )
-    for path in (tls_cert, tls_key):
-        if path is not None and not path.is_file():
-            raise ConsoleError(f"console: {path} is not a file; give the certificate and key in PEM format")
+    if tls_cert is not None and tls_key is not None:
+        _check_tls(tls_cert, tls_key)
     with _listening(host, port) as listener:
         app = create_app(state_dir=state_dir, clock=clock or SystemClock(), secure_cookies=secure)
         config = uvicorn.Config(
@@ -82,6 +82,16 @@ def run_console(
             on_ready(f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}/")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(server.serve(sockets=[listener]))
+
+
+def _check_tls(cert: Path, key: Path) -> None:
+    for path in (cert, key):
+        if not path.is_file():
+            raise ConsoleError(f"console: {path} is not a file; give the certificate and key in PEM format")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConsoleError(f"console: {cert} with {key}: {error}; both must be PEM and belong together") from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
 """What the console knows of the engine: the last snapshot, kept up to date by the events that followed it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 JsonObject = dict[str, Any]
@@ -23,6 +23,18 @@ _TABLES: Final[Mapping[str, tuple[str, tuple[str, ...], int]]] = {
     "detection": ("detections", ("feed_id", "onset_mono_ns", "spot_id"), 100),
 }
 """Event name to its table in the snapshot, the fields that name a row, and how many rows are kept (the newest)."""
+
+
+def _by(field: str) -> Callable[[JsonObject], int]:
+    def order(row: JsonObject) -> int:
+        value = row.get(field)
+        return value if isinstance(value, int) else 0
+
+    return order
+
+
+_ORDERS: Final = {"firings": _by("firing_id"), "alarms": _by("alarm_id"), "detections": _by("onset_mono_ns")}
+"""The engine sends snapshots newest first and events in their order; here it is always oldest first."""
 
 
 class EngineView:
@@ -80,8 +92,9 @@ class EngineView:
         return record
 
     def rows(self, table: str) -> list[JsonObject]:
-        """All rows of one table of the snapshot, oldest first."""
-        return list(self._tables[table].values())
+        """All rows of one table of the snapshot; those that come one after another (firings, alarms, detections) oldest first."""
+        rows = list(self._tables[table].values())
+        return sorted(rows, key=_ORDERS[table]) if table in _ORDERS else rows
 
     def firing(self, firing_id: int) -> JsonObject | None:
         """One firing, None when it is not among those kept."""
@@ -89,7 +102,7 @@ class EngineView:
 
     def snapshot(self) -> JsonObject:
         """The whole as in docs/engine-socket.md."""
-        return {"engine": self._engine, **{table: list(rows.values()) for table, rows in self._tables.items()}}
+        return {"engine": self._engine, **{table: self.rows(table) for table in self._tables}}
 
     def _put(self, event: str, record: object) -> JsonObject | None:
         table, key_fields, rows_max = _TABLES[event]
@@ -97,8 +110,9 @@ class EngineView:
             return None
         rows = self._tables[table]
         rows[tuple(str(record[field]) for field in key_fields)] = record
-        while len(rows) > rows_max:
-            del rows[next(iter(rows))]
+        if len(rows) > rows_max:
+            oldest = self.rows(table)[0]
+            del rows[key_of(event, oldest)]
         return record
 
 

@@ -105,6 +105,15 @@ def test_values_are_made_fit_for_browsers() -> None:
     assert len(json.dumps(cleaned["e"])) < 200
 
 
+def test_the_order_of_a_snapshot_does_not_matter() -> None:
+    """The engine sends the newest first; the oldest goes when there are too many, and late news of an old one do not move it."""
+    view = EngineView()
+    view.replace({"engine": {}, "firings": [{"firing_id": number} for number in range(500, 0, -1)]})
+    view.apply("firing", {"firing_id": 501})
+    view.apply("firing", {"firing_id": 2, "state": "POSTED"})
+    assert [row["firing_id"] for row in view.rows("firings")] == list(range(2, 502))
+
+
 async def test_a_browser_begins_with_the_whole_picture() -> None:
     """The first message is a snapshot with the time."""
     clock = VirtualClock()

@@ -40,6 +40,14 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
         run_console("127.0.0.1", 0, state_dir=tmp_path, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
 
 
+def test_a_certificate_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    """It names both files."""
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("not a certificate")
+    with pytest.raises(ConsoleError, match=r"cert\.pem with .*key\.pem: .* belong together"):
+        run_console("127.0.0.1", 0, state_dir=tmp_path, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+
+
 @pytest.mark.parametrize(
     "path",
     sorted({route.path for router in (api.router, pages.router) for route in router.routes if isinstance(route, APIRoute)}),
