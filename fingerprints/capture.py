@@ -174,7 +174,6 @@ class Resampler:
                 # Never FFmpeg's own way to mono: it adds 3 dB and may pass full scale.
                 layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
                 self._inner, self._source = AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE_HZ), source
-            frame.pts = None  # the resampler would fill or cut at leaps; `Timeline` accounts for them
             assert self._inner is not None
             parts += [self._pick(out) for out in self._inner.resample(frame)]
         else:

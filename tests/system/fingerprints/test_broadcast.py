@@ -65,12 +65,12 @@ async def test_a_file_is_heard_once_whole_and_in_real_time(tmp_path: Path, codec
     path, clock, passes = write_wav(tmp_path / "programme.wav", 1.5), SystemClock(), list[tuple[int, int]]()
     on_pass = lambda number, mono_ns: passes.append((number, mono_ns))  # noqa: E731
     async with Broadcast(path, clock=clock, codec=codec, loop=False, on_pass=on_pass) as station:
-        both = await asyncio.gather(*(asyncio.to_thread(hear, station.url, clock) for _ in range(2)))
-        assert station.finished.is_set()
+        listeners = [asyncio.create_task(asyncio.to_thread(hear, station.url, clock)) for _ in range(2)]
+        await station.finished.wait()
         assert await request(station.url, "GET /live.aac HTTP/1.0\r\n\r\n") == b"HTTP/1.0 410 Gone\r\n"
 
     original = pcm_of(hear(str(path), clock))
-    for heard in both:
+    for heard in await asyncio.gather(*listeners):
         assert len(pcm_of(heard)) >= len(original) - 200
         assert delay_samples(pcm_of(heard), original, at=8_000) < 0.1 * SAMPLE_RATE_HZ
         assert [number for number, _ in passes] == [0]

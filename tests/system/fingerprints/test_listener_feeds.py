@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 import wave
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -51,6 +52,18 @@ class FakeMatcher:
         )
         end = FollowEnd(spot_id="kaffee-30", feed_id="f", onset_s=0.1, end_s=1.1, coverage=1.0)
         return [onset, end]
+
+
+class SlowMatcher(FakeMatcher):
+    """Holds the first block until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+
+    def feed(self, block: AudioBlock) -> Sequence[Onset | FollowEnd]:
+        self.may_go_on.wait(PATIENCE_S)
+        return super().feed(block)
 
 
 class Reports:
@@ -234,11 +247,14 @@ async def listen_to_file(url: str, matcher: FakeMatcher, reports: Reports) -> No
 
 
 async def test_a_file_is_heard_whole_and_ends(tmp_path: Path) -> None:
-    """However much faster than real time a file is read, no block of it is dropped."""
+    """However much faster than the matcher a file is read, no block of it is dropped."""
     (tmp_path / "stream.aac").write_bytes(adts(tmp_path, (30.0, 0.1)))
-    matcher, reports = FakeMatcher(), Reports()
+    matcher, reports = SlowMatcher(), Reports()
 
-    await listen_to_file(str(tmp_path / "stream.aac"), matcher, reports)
+    listening = asyncio.create_task(listen_to_file(str(tmp_path / "stream.aac"), matcher, reports))
+    await asyncio.sleep(0.5)  # the capture could read it all
+    matcher.may_go_on.set()
+    await listening
 
     assert reports.states()[-1] is FeedState.ENDED
     assert sum(len(block.pcm) for block in matcher.blocks) == pytest.approx(30 * SAMPLE_RATE_HZ, abs=1_000)
@@ -252,20 +268,6 @@ async def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="there is no such file"):
         await listen_to_file(str(tmp_path / "nowhere.wav"), FakeMatcher(), reports)
     assert reports.states()[-1] is FeedState.FAILED
-
-
-class SlowMatcher(FakeMatcher):
-    """Holds the first block until it may go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        import threading
-
-        self.may_go_on = threading.Event()
-
-    def feed(self, block: AudioBlock) -> Sequence[Onset | FollowEnd]:
-        self.may_go_on.wait(PATIENCE_S)
-        return super().feed(block)
 
 
 async def test_a_slow_matcher_loses_the_oldest_sound_and_says_so(tmp_path: Path) -> None:

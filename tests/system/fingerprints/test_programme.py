@@ -1,4 +1,4 @@
-"""The example programme and its beginning again, through a broadcast codec, heard by the real recogniser: every airing, nothing else."""
+"""The example programme and its beginning again, through a broadcast codec: every airing is heard, and nothing else."""
 
 import itertools
 import json
