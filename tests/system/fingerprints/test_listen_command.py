@@ -52,6 +52,16 @@ async def next_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     return parsed
 
 
+def ignores_interrupts(pid: int) -> list[bool]:
+    """For each process of a feed below `pid`, whether Ctrl-C leaves it alone."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if "resource_tracker" not in Path(f"/proc/{child}/cmdline").read_text():
+            ignored = next(line for line in Path(f"/proc/{child}/status").read_text().splitlines() if line.startswith("SigIgn"))
+            found.append(bool(int(ignored.split()[1], 16) & 1 << (signal.SIGINT - 1)))
+    return found
+
+
 async def test_files_are_heard_in_a_process_each_and_end_with_0() -> None:
     """Two feeds, four whole lines: a detection and its end for each."""
     files = [str(SPOTS / "brus-10.opus"), str(SPOTS / "sparring-15.opus")]
@@ -91,10 +101,11 @@ async def test_a_live_spot_is_printed_while_it_airs_and_ctrl_c_ends_it() -> None
 
 
 async def test_ctrl_c_ends_the_processes_of_all_feeds() -> None:
-    """A terminal interrupts them all; none answers with a traceback, and as the pipes close none has stayed."""
+    """A terminal interrupts them all: the feeds' processes ignore it and their parent ends them; the pipes close, so none stayed."""
     async with Broadcast(SPOTS / "brus-10.opus", clock=SystemClock()) as station, listening(station.url, station.url) as process:
         assert process.stdout is not None
         assert b"brus-10" in await process.stdout.readline()
+        assert ignores_interrupts(process.pid) == [True, True]
         os.killpg(process.pid, signal.SIGINT)
         _, errors = await process.communicate()
 
