@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from console.errors import ConsoleError
 from console.settings import (
     Account,
+    Caps,
     Channel,
     Config,
     Console,
@@ -35,6 +36,7 @@ from console.settings import (
 
 __all__ = [
     "Account",
+    "Caps",
     "Channel",
     "Config",
     "ConfigError",

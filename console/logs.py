@@ -16,7 +16,8 @@ class FactsFormatter(logging.Formatter):
         """The record as one line; a traceback, where there is one, on lines of its own."""
         instant = datetime.fromtimestamp(record.created, UTC)
         facts = " ".join(f"{name}={_value(fact)}" for name, fact in vars(record).items() if name not in _PLAIN)
-        line = f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z {record.levelname} {record.name} {record.getMessage()}"
+        moment = f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+        line = f"{moment} {record.levelname} {record.name} {record.getMessage()}"
         line = f"{line} {facts}" if facts else line
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 

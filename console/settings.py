@@ -91,6 +91,12 @@ def _gateway_source(text: str) -> str:
     return text
 
 
+def _rising(caps: tuple[int, int, int]) -> tuple[int, int, int]:
+    if list(caps) != sorted(caps):
+        raise ValueError("fewer in a longer span than in a shorter one; write [in a minute, in an hour, in a day], rising")
+    return caps
+
+
 def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
@@ -101,6 +107,8 @@ Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Cap = Annotated[int, Field(ge=1, le=100_000)]
+CapsOf = Annotated[tuple[Cap, Cap, Cap], AfterValidator(_rising)]
 
 
 class Table(BaseModel):
@@ -130,6 +138,14 @@ class Engine(Table):
     """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it."""
 
     mode: Literal["OFF", "REHEARSAL", "LIVE"] = "OFF"
+
+
+class Caps(Table):
+    """How many firings may be claimed in a minute, an hour and a day; a cap that trips disarms the cue."""
+
+    spot: CapsOf = (4, 60, 300)
+    account: CapsOf = (10, 60, 300)
+    everything: CapsOf = (30, 300, 2000)
 
 
 class Publisher(Table):
@@ -228,6 +244,7 @@ class Config(Table):
 
     paths: Paths
     engine: Engine = Engine()
+    caps: Caps = Caps()
     publisher: Publisher = Publisher()
     mqtt: Mqtt = Mqtt()
     console: Console = Console()

@@ -9,6 +9,8 @@ from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
 from sync.client import ControlClient
+from sync.cues import Caps
+from sync.firings import CapLimits
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -43,12 +45,20 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None])
             fixtures=tuple(FixtureSetup(fixture=one.id, home=one.home, away=one.away) for one in config.fixtures),
             publisher=publisher,
             mode=Mode(config.engine.mode),
+            limits=CapLimits(
+                spot=_caps(config.caps.spot), account=_caps(config.caps.account), everything=_caps(config.caps.everything)
+            ),
             link=_link_factory(config, clock) if config.devices else None,
             arming=AiringClock,
             clock=clock,
             on_ready=on_ready,
         )
     )
+
+
+def _caps(numbers: tuple[int, int, int]) -> Caps:
+    per_minute, per_hour, per_day = numbers
+    return Caps(per_minute=per_minute, per_hour=per_hour, per_day=per_day)
 
 
 def _link_factory(config: Config, clock: Clock) -> Callable[[LinkHandlers, ReplayState], MqttLink]:

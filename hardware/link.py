@@ -90,6 +90,8 @@ class MqttLink:
             SettingError: the TLS files cannot be used. Everything else is retried.
         """
         self._tls = await asyncio.to_thread(tls_context, self._address)
+        for device in self._devices.values():
+            await self._publish_status((device.venue, device.device), _unheard(device))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected(), name="mqtt-link")
             tasks.create_task(self._watch(), name="mqtt-link-watch")
@@ -225,6 +227,24 @@ def _score_event(event: EventBody, *, now_utc_ns: int, received_mono_ns: int) ->
         event_utc=_EPOCH + timedelta(microseconds=event.t_event_ns // 1000),
         event_mono_ns=received_mono_ns - age_ns,
         received_mono_ns=received_mono_ns,
+    )
+
+
+def _unheard(device: DeviceKey) -> DeviceStatus:
+    """What is shown of a configured device until it says something: a screen without it would look healthy."""
+    return DeviceStatus(
+        venue=device.venue,
+        device=device.device,
+        state=DeviceState.OFFLINE,
+        fixture=device.fixture,
+        home=None,
+        away=None,
+        clock="",
+        period="",
+        good_frames=0,
+        bad_frames=0,
+        seen_mono_ns=0,
+        detail="not heard since the engine started",
     )
 
 

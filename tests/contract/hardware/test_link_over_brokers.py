@@ -106,6 +106,10 @@ async def test_states_tell_how_the_device_is(broker: Any, playing: Any) -> None:
     async with playing(broker) as match:
         statuses = match.received.statuses
         await match.start_link(clock=clock)
+        assert [(one.state, one.home, one.detail) for one in statuses] == [
+            (DeviceState.OFFLINE, None, "not heard since the engine started")
+        ]
+        statuses.clear()
         early = state("online")
         await match.publish(early, topic=str(STATE), retain=True)
         await match.received.until(lambda: len(statuses) == 1)
