@@ -167,6 +167,7 @@ class FeatureStream:
         Args:
             pcm: float32 [shape=(n_samples,)], the samples after those fed before; a NaN or infinity counts as 0.
         """
+        pcm = np.asarray(pcm, np.float32)
         if not np.isfinite(pcm).all():
             pcm = np.nan_to_num(pcm, nan=0.0, posinf=0.0, neginf=0.0)
         self._pending = np.concatenate([self._pending, pcm])
