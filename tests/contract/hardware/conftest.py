@@ -109,6 +109,7 @@ class Received:
     """Everything the link has delivered."""
 
     scores: list[ScoreEvent] = field(default_factory=list)
+    unheard: list[DeviceStatus] = field(default_factory=list)
     statuses: list[DeviceStatus] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
@@ -119,11 +120,15 @@ class Received:
     def handlers(self) -> LinkHandlers:
         return LinkHandlers(
             score=self._into(self.scores),
-            status=self._into(self.statuses),
+            status=self._status,
             refusal=self._into(self.refusals),
             alarm=self._into(self.alarms),
             replay=self._into(self.replays),
         )
+
+    async def _status(self, status: DeviceStatus) -> None:
+        """What is said of a device before it says anything itself is kept apart."""
+        await self._into(self.statuses if status.seen_mono_ns else self.unheard)(status)
 
     def _into(self, target: list[T]) -> Callable[[T], Awaitable[None]]:
         async def deliver(item: T) -> None:
