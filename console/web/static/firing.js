@@ -2,12 +2,12 @@
 
 import { byId, icon, setAttribute } from "./dom.js";
 import { outcomeOf } from "./firings.js";
-import { receiptBar } from "./receipt.js";
+import { beginningOf, receiptBar } from "./receipt.js";
 
 const { dataset } = byId("firing");
 const [tone, symbol, word] = outcomeOf({ state: dataset.state, mode: dataset.mode });
 setAttribute(byId("firing"), "data-tone", tone);
 byId("outcome").replaceChildren(icon(symbol), word);
 const receipt = receiptBar();
-receipt.show(JSON.parse(dataset.steps));
+receipt.show(JSON.parse(dataset.steps), beginningOf(dataset.occurrence));
 byId("receipt").replaceWith(receipt.node);

@@ -1,7 +1,7 @@
 // The stream of firings: what was sent or not, why, and how long each step took.
 
 import { el, icon, keyedList, setAttribute, setHidden, setIcon, setText } from "./dom.js";
-import { receiptBar } from "./receipt.js";
+import { beginningOf, receiptBar } from "./receipt.js";
 import { keyOf } from "./store.js";
 import { duration, instant, text } from "./values.js";
 
@@ -85,7 +85,7 @@ function card(node, store) {
     setText(tweet, text(firing.text, "(no text)"));
     setText(reason, text(firing.reason, ""));
     setHidden(reason, text(firing.reason, "") === "");
-    receipt.show(firing.steps_ms);
+    receipt.show(firing.steps_ms, beginningOf(firing.occurrence_id));
   };
 }
 

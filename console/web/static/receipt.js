@@ -25,6 +25,9 @@ export function segments(stepsMs) {
 /** The whole length of a bar: the same for most receipts, so that they can be compared at a glance. */
 export const scaleOf = (endMs) => SCALES_MS.find((scale) => endMs <= scale) ?? endMs;
 
+/** What a receipt counts from: the spot's first sample on air, or the change of the scoreboard. */
+export const beginningOf = (occurrenceId) => (String(occurrenceId).startsWith("goal:") ? "goal" : "on air");
+
 export function receiptBar() {
   const bar = el("div", "scale");
   const axis = el("div", "axis");
@@ -36,8 +39,8 @@ export function receiptBar() {
   bar.setAttribute("aria-hidden", "true");
   let shown = "";
 
-  function show(stepsMs) {
-    const key = JSON.stringify(stepsMs ?? null);
+  function show(stepsMs, beginning = "on air") {
+    const key = JSON.stringify([stepsMs ?? null, beginning]);
     if (key === shown) return;
     shown = key;
     const { parts, endMs } = segments(stepsMs);
@@ -48,7 +51,7 @@ export function receiptBar() {
     steps.replaceChildren(...parts.map(legend));
     const headline = parts.find((part) => part.step === "first_byte") ?? parts.at(-1);
     setText(total, headline ? `${millis(headline.at)} ms` : "");
-    setText(caption, headline ? `on air → ${WORDS[headline.step]}` : "");
+    setText(caption, headline ? `${beginning} → ${WORDS[headline.step]}` : "");
   }
   return { node, show };
 }

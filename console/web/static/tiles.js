@@ -1,12 +1,13 @@
 // Scoreboards, cues, airings, accounts and alarms.
 
-import { el, icon, keyedList, setAttribute, setHidden, setText } from "./dom.js";
+import { el, icon, keyedList, setAttribute, setHidden, setIcon, setText } from "./dom.js";
 import { keyOf } from "./store.js";
 import { countdown, duration, instant, number, text, timeOfDay } from "./values.js";
 
 const DEVICE_TONES = { online: "good", stale: "warn", offline: "bad" };
 const CUE_TONES = { armed: "good", idle: "", unapproved: "warn", spent: "warn", held: "calm" };
 const AIRING_TONES = { open: "good", heard: "calm", fired: "calm", missed: "bad", planned: "", closed: "" };
+const ALARM_TONES = { info: "calm", warning: "warn" };
 const AIRINGS_AHEAD = 10;
 const AIRINGS_PAST = 3;
 const ALARMS_SHOWN = 8;
@@ -184,13 +185,16 @@ function alarmTile() {
   const sentence = el("p");
   const when = el("span", "small");
   when.setAttribute("aria-hidden", "true");
-  const node = el("article", "alarm", icon("warn"), sentence, when);
+  const symbol = icon("warn");
+  const node = el("article", "alarm", symbol, sentence, when);
 
   function update(alarm, now) {
     const at = instant(alarm.utc);
     setText(sentence, text(alarm.text));
     setText(when, `${text(alarm.level)}, ${at === null ? "at an unknown time" : `${duration(now.utcMs - at)} ago, ${timeOfDay(at)}`}`);
-    setAttribute(node, "data-tone", alarm.level === "warning" || alarm.level === "info" ? "warn" : "bad");
+    // A level nobody knows is taken for the worst.
+    setAttribute(node, "data-tone", Object.hasOwn(ALARM_TONES, alarm.level) ? ALARM_TONES[alarm.level] : "bad");
+    setIcon(symbol, alarm.level === "info" ? "info" : "warn");
   }
   return { node, update };
 }
