@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from io import RawIOBase
@@ -79,7 +79,7 @@ class _Sink(RawIOBase):
         return taken
 
 
-def encode(file: Path, *, codec: Codec, bit_rate: int, loop: bool) -> Iterator[Chunk]:
+def encode(file: Path, *, codec: Codec, bit_rate: int, loop: bool) -> Generator[Chunk, None, None]:
     """The file as a run of encoded frames; without end when `loop`, and then without a seam.
 
     Raises:
@@ -195,9 +195,22 @@ class Broadcast:
         if isinstance(results[0], Exception):
             raise results[0]
 
-    async def _play(self, chunks: Iterator[Chunk], ahead: deque[Chunk]) -> None:
+    async def _play(self, chunks: Generator[Chunk, None, None], ahead: deque[Chunk]) -> None:
+        """Send the programme to its end; whatever ends it, nobody waits for `finished` in vain."""
+        try:
+            await self._heard.wait()
+            await self._send_in_time(chunks, ahead)
+            self._over = True
+            for queue in self._clients.values():
+                queue.put_nowait(None)
+            if self._clients:
+                await asyncio.wait(list(self._clients), timeout=DRAIN_S)
+        finally:
+            self.finished.set()
+            chunks.close()
+
+    async def _send_in_time(self, chunks: Iterator[Chunk], ahead: deque[Chunk]) -> None:
         """Send each frame to every client at the instant its last sample has been played."""
-        await self._heard.wait()
         began_mono_ns = self._clock.mono_ns()
         pass_number = -1
         while ahead:
@@ -213,12 +226,6 @@ class Broadcast:
                 # The thread is using the encoder: nobody else may before it has returned.
                 await asyncio.shield(following)
             ahead = following.result()
-        self._over = True
-        for queue in self._clients.values():
-            queue.put_nowait(None)
-        if self._clients:
-            await asyncio.wait(list(self._clients), timeout=DRAIN_S)
-        self.finished.set()
 
     def _tell_pass(self, pass_number: int, mono_ns: int) -> None:
         log.info("broadcast.pass", extra={"pass_number": pass_number, "mono_ns": mono_ns, "file": str(self._file)})

@@ -101,7 +101,7 @@ async def test_a_live_spot_is_printed_while_it_airs_and_ctrl_c_ends_it() -> None
 
 
 async def test_ctrl_c_ends_the_processes_of_all_feeds() -> None:
-    """A terminal interrupts them all: the feeds' processes ignore it and their parent ends them; the pipes close, so none stayed."""
+    """A terminal interrupts them all: the feeds' processes ignore it, and their parent ends them; the pipes close with them."""
     async with Broadcast(SPOTS / "brus-10.opus", clock=SystemClock()) as station, listening(station.url, station.url) as process:
         assert process.stdout is not None
         assert b"brus-10" in await process.stdout.readline()
