@@ -102,11 +102,12 @@ def test_an_old_event_published_late_is_refused() -> None:
     ("then", "reason"),
     [
         (lambda first: first, "was received before"),
+        (lambda first: event(6, id=first.id), "was received before"),
         (lambda first: event(5), "sequence 5 does not rise; 5 was received before"),
         (lambda first: event(4), "sequence 4 does not rise"),
         (lambda first: event(9, boot=new_ulid(NOW_NS - 10**13)), "is older than the newest known"),
     ],
-    ids=["repeated", "same-sequence", "lower-sequence", "older-boot"],
+    ids=["repeated", "repeated-id", "same-sequence", "lower-sequence", "older-boot"],
 )
 def test_order_is_kept_within_and_across_boots(then: Callable[[EventBody], EventBody], reason: str) -> None:
     """After sequence 5 of a boot neither it, nor an earlier one, nor an earlier boot is believed."""
@@ -117,6 +118,31 @@ def test_order_is_kept_within_and_across_boots(then: Callable[[EventBody], Event
         check(sign(TOPIC, then(first), KEY), replay=replay)
     assert check(sign(TOPIC, event(6), KEY), replay=replay).event.sequence == 6
     assert check(sign(TOPIC, event(1, boot=SECOND_BOOT), KEY), replay=replay).event.sequence == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (sign(TOPIC, event(fixture="other"), KEY), "tells of fixture other; this device keeps final"),
+        (sign(TOPIC, event(device="oes-2"), KEY), "says it is from eishalle/oes-2"),
+        (sign(TOPIC, event(venue="stadion"), KEY), "says it is from stadion/oes-1"),
+        (sign(TOPIC, event(key="0" * 16), KEY), "is not the one it is signed with"),
+        (sign(TOPIC, event(), KEY) + b" " * 4096, "bytes; at most 4096 are read"),
+        (sign(TOPIC, event(), KEY).replace(b"cuebird1", b"cuebird2"), "not a signed message"),
+    ],
+    ids=["fixture", "device", "venue", "key", "oversize", "envelope"],
+)
+def test_even_the_device_must_speak_for_itself(message: bytes, reason: str) -> None:
+    """A right signature does not make another match, another device or a longer message right."""
+    with pytest.raises(RefusedMessage, match=reason):
+        check(message)
+
+
+def test_an_event_on_the_state_topic_is_refused() -> None:
+    """Rightly signed for it, and still no event: states are retained."""
+    state = DeviceTopic(venue="eishalle", device="oes-1", leaf="state")
+    with pytest.raises(RefusedMessage, match="a state is not an event"):
+        check(sign(state, event(), KEY), topic=state)
 
 
 def test_a_refused_message_leaves_no_trace() -> None:

@@ -154,7 +154,7 @@ async def test_a_pty_reads_like_a_serial_port() -> None:
     """Bytes pass unchanged, line ends and control characters included, and what nobody read is not waited for."""
     protocol = PROTOCOLS["oes"]
     async with pty_line(protocol) as line:
-        for _ in range(500):
+        for _ in range(5000):
             line.send(b"old bytes that a cable would have lost")
         source = SerialSource(path=line.address, baud=protocol.baud)
         chunks = source.chunks()
