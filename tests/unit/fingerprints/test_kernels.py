@@ -77,3 +77,21 @@ def test_advance_equals_following_each_hypothesis_by_itself(seed: int) -> None:
     assert expected
     assert {(int(i), int(q), int(row)) for i, q, row in found[:n_found]} == expected
     assert int(state[2].sum()) == len(living)
+
+
+@pytest.mark.parametrize(("newborn_flips", "kept_row"), [(0xFFFF_FFFF, 1), (0, 0)], ids=["weaker", "stronger"])
+def test_a_newborn_takes_the_last_place_only_if_it_is_stronger(newborn_flips: int, kept_row: int) -> None:
+    """With room for one hypothesis, the one with more evidence lives."""
+    words = np.full((3, 3), 0xFFFF_FFFF, np.uint32)
+    words[:, 0] = 0
+    words[1, 0] = 0xFFFF_FFFF
+    gains = np.full(3, 2.0, np.float32)
+    stream = np.array([0, newborn_flips], np.uint32)
+    state = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32), np.zeros(1, np.int64)
+    kernels.advance(
+        stream, np.zeros(2, np.uint32), words, gains, LOSSES, np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.array([3]),
+        *state, np.float32(50), np.float32(-500), np.float32(3), np.empty((8, 3), np.int64), np.empty(8, np.float32),
+    )  # fmt: skip
+
+    assert state[2].tolist() == [1]
+    assert state[0].tolist() == [[kept_row]]

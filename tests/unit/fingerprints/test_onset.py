@@ -9,7 +9,7 @@ import pytest
 from fingerprints.errors import FingerprintsError
 from fingerprints.features import FeatureStream
 from fingerprints.onset import ALIVE_MAX, OnsetMatcher, earliest_decision_s, threshold_nats
-from fingerprints.prints import PHASES, make_print
+from fingerprints.prints import PHASES, Print, make_print
 
 Pcm = npt.NDArray[np.float32]
 Music = Callable[[int, float], Pcm]
@@ -86,3 +86,25 @@ def test_no_spots_no_crossings(music: Music) -> None:
 def test_a_tone_can_never_be_decided() -> None:
     """Nothing moves in it, so no bit tells anything."""
     assert earliest_decision_s(make_print("tone", NOTHING["tone"].astype(np.float32)), threshold=30.0) is None
+
+
+def test_silence_does_not_agree_with_a_falling_spectrum() -> None:
+    """Contrasts of 0 have no sign: digital silence is not the spot whose bits all say "falling"."""
+    rows = 400
+    falling = Print(
+        spot_id="falling",
+        words=np.stack([np.stack([np.zeros(rows, np.uint32), *[np.full(rows, 0xFFFF_FFFF, np.uint32)] * 2], axis=1)] * PHASES),
+        gains=np.full((PHASES, rows), 20.0, np.float32),
+        lead_in_samples=0,
+        audible_samples=rows * 128,
+    )
+
+    assert OnsetMatcher([falling]).advance(FeatureStream().feed(NOTHING["silence"].astype(np.float32))) == []
+
+
+def test_one_attack_alone_decides_nothing(music: Music) -> None:
+    """A frame adds little, so the first 60 ms of a spot are not enough, however well they fit."""
+    head = music(43, 4.0)
+    broken_off = np.concatenate([music(44, 2.0), head[:960], music(45, 2.0)])
+
+    assert OnsetMatcher([make_print("spot", head)]).advance(FeatureStream().feed(broken_off)) == []

@@ -95,14 +95,15 @@ def test_leading_silence_of_the_reference_does_not_count(music: Music, library_o
 
 
 def test_a_spot_faded_in_over_other_sound_is_still_found(music: Music, library_of: LibraryOf, hear: Hear) -> None:
-    """A cross-fade of 100 ms takes the head; the hypotheses born later find it."""
-    spot, before = music(22, 4.0), music(23, 2.0)
-    faded = before.copy()
-    ramp = np.linspace(0, 1, 1_600, dtype=np.float32)
-    faded[-1_600:] = before[-1_600:] * (1 - ramp) + spot[:1_600] * ramp
-    (onset,) = onsets(hear(library_of({"spot": spot}), np.concatenate([faded, spot[1_600:]])))
+    """A cross-fade of 240 ms out of louder sound takes the head; the hypotheses born later find it."""
+    spot, before = music(22, 4.0), 3 * music(23, 2.0)
+    fade_samples = 3_840
+    ramp = np.linspace(0, 1, fade_samples, dtype=np.float32)
+    mixed = before[-fade_samples:] * (1 - ramp) + spot[:fade_samples] * ramp
+    events = hear(library_of({"spot": spot}), np.concatenate([before[:-fade_samples], mixed, spot[fade_samples:]]))
 
-    assert abs(onset.onset_sample - (32_000 - 1_600)) <= 128
+    (onset,) = onsets(events)
+    assert abs(onset.onset_sample - (32_000 - fade_samples)) <= 128
 
 
 def test_a_gap_ends_the_airing_and_matching_starts_afresh(music: Music, library_of: LibraryOf) -> None:
@@ -121,13 +122,28 @@ def test_a_gap_ends_the_airing_and_matching_starts_afresh(music: Music, library_
 
 
 def test_half_a_head_on_either_side_of_a_gap_is_not_a_spot(music: Music, library_of: LibraryOf) -> None:
-    """Evidence from before a gap does not count after it."""
+    """Evidence from before a gap does not count after it, even where the sound goes on as if nothing were missing."""
     spot = music(27, 4.0)
     recogniser = Recogniser(library_of({"spot": spot}), feed_id="feed")
-    first = recogniser.feed(AudioBlock(pcm=spot[:1_600], first_sample=0, seen_mono_ns=0))
-    second = recogniser.feed(AudioBlock(pcm=spot[1_600:2_800], first_sample=1_600, seen_mono_ns=0, gap=True))
+    first = recogniser.feed(AudioBlock(pcm=np.concatenate([music(35, 1.0), spot[:1_536]]), first_sample=0, seen_mono_ns=0))
+    # The last frame was row 7; the first frame after the gap, 256 samples in, is row 8.
+    rest = spot[7 * 128 : 7 * 128 + 1_792]
+    second = recogniser.feed(AudioBlock(pcm=rest, first_sample=17_536, seen_mono_ns=0, gap=True))
 
     assert onsets(first) == onsets(second) == []
+
+
+def test_looped_music_cut_off_does_not_hide_the_next_airing(music: Music, library_of: LibraryOf, hear: Hear) -> None:
+    """A spot that has been seen to end no longer explains what is heard where its music would have repeated."""
+    bar = music(36, 2.0)
+    loop = np.concatenate([bar, bar, bar, bar])
+    events = hear(
+        library_of({"loop": loop}), np.concatenate([music(37, 1.0), loop[:40_000], music(38, 1.5), loop, music(39, 1.0)])
+    )
+
+    assert [type(event) for event in events] == [Onset, FollowEnd, Onset, FollowEnd]
+    assert [round(onset.onset_sample / 16_000, 2) for onset in onsets(events)] == [1.0, 5.0]
+    assert ends(events)[0].end_s == pytest.approx(3.5, abs=0.1)
 
 
 def test_clocks_that_differ_do_not_lose_a_spot(music: Music, library_of: LibraryOf, hear: Hear) -> None:
