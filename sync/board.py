@@ -17,7 +17,7 @@ from sync.posting import AccountHealth
 from sync.receipts import FiringRecord, firing_view
 from sync.signals import airing_occurrence
 from sync.snapshot import AccountView, AiringView, AlarmView, CueView, DetectionView, DeviceView, FeedView, FiringView
-from sync.states import RESERVING, Action, Mode
+from sync.states import RESERVING, Action, FiringState, Mode
 
 DETECTIONS_SHOWN = 50
 FIRINGS_SHOWN = 200
@@ -184,6 +184,11 @@ class Board:
     def airings_of(self, channel: str, spot_ids: Iterable[str]) -> list[Airing]:
         """The airings of these spots on a channel."""
         return [airing for spot_id in spot_ids for airing in self._by_spot.get((channel, spot_id), ())]
+
+    def knows_firing(self, firing_id: int) -> bool:
+        """Whether a firing has been shown in a state past the claim."""
+        view = self._firings.get(firing_id)
+        return view is not None and view.state not in (FiringState.ARMED, FiringState.CLAIMED)
 
     def fireable(self) -> Iterable[Cue]:
         """Cues as the ledger had them when it was read; the gate judges whether they may."""

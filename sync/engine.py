@@ -64,6 +64,10 @@ DELETE_WITHIN_NS = 600_000_000_000
 """A tweet of a goal that was taken back is deleted within ten minutes of the correction, or by a person."""
 FIRINGS_AT_ONCE_MAX = 2000
 """Firings that wait or are under way; a further one is refused with an alarm."""
+SHOWN_AFTER_S = 0.02
+"""What is only shown waits this long: it shares the interpreter with the claim and the first byte."""
+MARKED_AFTER_S = 0.5
+"""What nobody waits for is written this much later than it is known, after the claims."""
 REPLAY_LINK = "mqtt"
 
 _log = logging.getLogger(__name__)
@@ -120,6 +124,7 @@ class Engine:
         self._control: ControlServer | None = None
         self._changed = asyncio.Event()
         self._refresh_due = False
+        self._replay_newest = ReplayState()
         self._text_faults: dict[str, str] = {}
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
         self._shooter = Shooter(
@@ -129,7 +134,7 @@ class Engine:
             clock=self._clock,
             stop_reason=lambda: self._stop_reason,
             taken_back=self._taken_back.__contains__,
-            show=self._show,
+            show=self._show_claimed,
             announce=self._announce,
             alarm=self._alarm,
         )
@@ -203,8 +208,7 @@ class Engine:
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
         self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
         view = self._board.take_detection(detection, spot_id=signal.spot_id)
-        # After the firings' first step: showing costs more than deciding.
-        asyncio.get_running_loop().call_soon(self._publish, "detection", view)
+        asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._publish, "detection", view)
         if signal.airing is not None:
             self._note_heard(signal, signal.airing)
 
@@ -221,7 +225,11 @@ class Engine:
         for signal in signals:
             if isinstance(signal, GoalScored):
                 self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
-        self._publish("score", event)
+        asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._publish, "score", event)
+        if not taken_back:
+            # After the claims; should a crash come first, the claims mend it (`_remember_fixtures`).
+            self._spawn(self._save_fixture(event.fixture, wait_s=MARKED_AFTER_S), name="save-fixture")
+            return
         await self._save_fixture(event.fixture)
         for signal in taken_back:
             await self._take_back(signal)
@@ -396,14 +404,26 @@ class Engine:
         self._publish("firing", self._board.take_firing(record))
         self._refresh()
 
+    def _show_claimed(self, record: FiringRecord) -> None:
+        def show() -> None:
+            if not self._board.knows_firing(record.firing_id):
+                self._show(record)
+
+        asyncio.get_running_loop().call_later(SHOWN_AFTER_S, show)
+
     def _follow(self, record: FiringRecord) -> None:
         if self._reconciler is not None:
             self._reconciler.follow(record, self._spawn)
 
     def _note_heard(self, signal: SpotHeard, airing: Airing) -> None:
         if self._board.take_heard(airing.airing_id):
-            self._spawn(self._save(self._ledger.mark_heard, airing.airing_id, signal.on_air_utc), name="mark-heard")
+            self._spawn(self._mark_heard(airing.airing_id, signal.on_air_utc), name="mark-heard")
             self._refresh()
+
+    async def _mark_heard(self, airing_id: str, on_air_utc: datetime) -> None:
+        # Not before the claim: the ledger takes one transaction after the other.
+        await self._clock.sleep(MARKED_AFTER_S)
+        await self._save(self._ledger.mark_heard, airing_id, on_air_utc)
 
     # --- goals that are taken back --------------------------------------------------------------
 
@@ -447,7 +467,9 @@ class Engine:
         for state in self._fixtures.values():
             self._taken_back.update(_taken_back_occurrences(state))
 
-    async def _save_fixture(self, name: str) -> None:
+    async def _save_fixture(self, name: str, *, wait_s: float = 0.0) -> None:
+        if wait_s:
+            await self._clock.sleep(wait_s)
         await self._save(self._ledger.save_fixture, name, fixtures.dump(self._fixtures[name]))
 
     # --- taking up after a restart --------------------------------------------------------------
@@ -474,9 +496,15 @@ class Engine:
 
         async def replay(state: ReplayState) -> None:
             # Not awaited: a goal must not wait for it. What a crash forgets here, the ledger's occurrence refuses.
-            self._spawn(self._save(self._ledger.save_replay, REPLAY_LINK, dump_replay(state)), name="save-replay")
+            self._spawn(self._save_replay(state), name="save-replay")
 
         return LinkHandlers(score=self.take_score, status=self.take_device, refusal=self.take_refusal, alarm=alarm, replay=replay)
+
+    async def _save_replay(self, state: ReplayState) -> None:
+        self._replay_newest = state
+        await self._clock.sleep(MARKED_AFTER_S)
+        if state is self._replay_newest:
+            await self._save(self._ledger.save_replay, REPLAY_LINK, dump_replay(state))
 
     # --- what is loaded -------------------------------------------------------------------------
 
@@ -547,7 +575,7 @@ class Engine:
         """Tell subscribers soon of what looks different now, and look at warmth again; several calls are one."""
         if not self._refresh_due:
             self._refresh_due = True
-            asyncio.get_running_loop().call_soon(self._show_changes)
+            asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._show_changes)
 
     def _show_changes(self) -> None:
         self._refresh_due = False

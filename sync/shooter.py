@@ -40,7 +40,7 @@ class Shooter:
         stop_reason: why nothing may be sent any more in this process, empty while it may (kill, shutdown);
             asked right before the first byte, together with the ledger.
         taken_back: whether an occurrence does not stand any more.
-        show: shown a firing that has been claimed, once its request is on its way; does nothing else.
+        show: shown a firing that has been claimed; must not take the time the first byte waits for.
         announce: told of every other record that changes.
         alarm: told of what a person should know.
     """
@@ -199,8 +199,7 @@ class Shooter:
     async def _within(self, sending: Coroutine[Any, Any, Outcome], record: FiringRecord) -> Outcome:
         send = asyncio.create_task(sending, name="send")
         timer = asyncio.create_task(self._clock.sleep(ANSWER_WAIT_S), name="send-timer")
-        # After the request's first step: showing costs time that the first byte should not wait for.
-        asyncio.get_running_loop().call_soon(self._show, record)
+        self._show(record)
         try:
             await asyncio.wait({send, timer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
