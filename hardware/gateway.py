@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,7 @@ class Gateway:
         self._keeper = ScoreKeeper(sport=settings.sport)
         self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
         self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")
+        self._tls: ssl.SSLContext | None = None
         self._boot = new_ulid(self._utc_ns())
         self._sequence = 0
         self._outbox: deque[EventBody] = deque()
@@ -131,6 +133,7 @@ class Gateway:
         self._last = seen.reading
         for outcome in self._keeper.observe(seen):
             if isinstance(outcome, ScoreChange):
+                self._detail = ""
                 self._enqueue(outcome)
             else:
                 self._detail = outcome.reason

@@ -6,6 +6,7 @@ Nothing that comes in can raise: what is not believed becomes a `Refusal`.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -80,6 +81,7 @@ class MqttLink:
         self._states: dict[tuple[str, str], StateBody] = {}
         self._statuses: dict[tuple[str, str], DeviceStatus] = {}
         self._lost = 0
+        self._tls: ssl.SSLContext | None = None
         self.connected = asyncio.Event()
         """Set while subscribed."""
 

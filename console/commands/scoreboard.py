@@ -6,8 +6,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,12 +49,13 @@ def decode(
     typer.echo(f"{decoder.good_frames} good frames, {decoder.bad_frames} damaged", err=True)
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> BufferedReader:
     return open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb")
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read1(CHUNK_BYTES) if hasattr(stream, "read1") else stream.read(CHUNK_BYTES):
+def _chunks(stream: BufferedReader) -> Iterator[bytes]:
+    # read1 gives what is there, so that a live line is decoded as it comes.
+    while chunk := stream.read1(CHUNK_BYTES):
         yield chunk
 
 
