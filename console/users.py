@@ -25,9 +25,7 @@ PASSWORD_CHARS_MAX: Final = 1024
 """A longer one is refused: hashing time must not be in the caller's hand."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
-NOBODY_HASH: Final = (
-    "$argon2id$v=19$m=65536,t=3,p=4$4ZaJFXUs2z/d4hwxi28Gng$ZoAMZKuuTnAE9tjHvzNOKYtUN6+9OyyyHOFf67fjwfE"
-)
+NOBODY_HASH: Final = "$argon2id$v=19$m=65536,t=3,p=4$4ZaJFXUs2z/d4hwxi28Gng$ZoAMZKuuTnAE9tjHvzNOKYtUN6+9OyyyHOFf67fjwfE"
 """Checked when a name is unknown, so that the answer takes as long as for a known one."""
 _BUSY_TIMEOUT_MS: Final = 2000
 _SCHEMA: Final = """

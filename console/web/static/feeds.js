@@ -110,10 +110,8 @@ function drawCurve(canvas, curve, detections, now) {
     const left = x(at);
     const right = i + 1 < curve.length ? Math.min(x(curve[i + 1][0]), left + width / 100) : left + ratio;
     const tall = share(level) * (height - 2 * ratio);
-    pen.globalAlpha = 0.55;
-    pen.fillRect(left, height - tall, Math.max(ratio, right - left), tall);
+    pen.fillRect(Math.floor(left), height - tall, Math.ceil(Math.max(ratio, right - left)), tall);
   }
-  pen.globalAlpha = 1;
   pen.fillStyle = style.borderTopColor;
   for (const detection of detections) {
     const at = number(detection.onset_mono_ns);

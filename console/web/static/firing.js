@@ -5,7 +5,7 @@ import { outcomeOf } from "./firings.js";
 import { beginningOf, receiptBar } from "./receipt.js";
 
 const { dataset } = byId("firing");
-const [tone, symbol, word] = outcomeOf({ state: dataset.state, mode: dataset.mode });
+const [tone, symbol, word] = outcomeOf({ state: dataset.state, mode: dataset.mode, action: dataset.action });
 setAttribute(byId("firing"), "data-tone", tone);
 byId("outcome").replaceChildren(icon(symbol), word);
 const receipt = receiptBar();

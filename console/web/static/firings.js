@@ -23,6 +23,7 @@ const QUIET = new Set(["DECLINED", "EXPIRED", "WITHDRAWN"]);
 /** Tone, icon and word of a firing; an unknown state is shown as it came. */
 export function outcomeOf(firing) {
   if (firing.state === "POSTED" && firing.mode === "REHEARSAL") return ["calm", "REHEARSAL", "REHEARSED"];
+  if (firing.state === "POSTED" && firing.action === "delete") return ["calm", "cross", "DELETED"];
   return Object.hasOwn(STATES, firing.state) ? STATES[firing.state] : ["warn", "question", text(firing.state, "NO STATE")];
 }
 
@@ -73,7 +74,9 @@ function card(node, store) {
     const [tone, symbol, label] = outcomeOf(firing);
     const account = store.tables.accounts.get(String(firing.account_id));
     setAttribute(node, "data-tone", tone);
-    outcome.show(symbol, firing.action === "delete" ? `${label} · deletion` : label);
+    const isDeletion = firing.action === "delete";
+    outcome.show(symbol, isDeletion && label !== "DELETED" ? `${label} · deletion` : label);
+    tweet.classList.toggle("gone", isDeletion && label === "DELETED");
     setText(cue, text(firing.cue_name, text(firing.cue_id, "No cue")));
     setText(mode, text(firing.mode));
     setAttribute(mode, "data-tone", firing.mode === "LIVE" ? "warn" : "calm");

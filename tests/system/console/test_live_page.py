@@ -343,6 +343,14 @@ async def test_a_rehearsed_firing_is_never_called_posted(page: Page, engine: Scr
     await expect(page.locator(".firing .outcome")).to_have_text("REHEARSED")
 
 
+async def test_a_deletion_is_never_called_posted(page: Page, engine: ScriptedEngine) -> None:
+    """A goal that was taken back shows the tweet struck out."""
+    engine.publish("firing", firing(1, action="delete", occurrence_id="goal:final/home/2/1"))
+    await expect(page.locator(".firing .outcome")).to_have_text("DELETED")
+    await expect(page.locator(".firing .tweet")).to_have_class(re.compile("gone"))
+    await expect(page.locator(".firing .headline")).to_contain_text("goal → first byte")
+
+
 async def test_kill_is_one_press_and_release_is_not(page: Page, engine: ScriptedEngine) -> None:
     """KILL asks nothing; releasing takes a reason and the typed word."""
     await page.get_by_role("button", name="KILL").click()
