@@ -13,7 +13,7 @@ from fingerprints.features import FeatureStream, StreamBits
 from fingerprints.follower import Follower
 from fingerprints.library import SpotLibrary
 from fingerprints.onset import Crossing, Onset, OnsetMatcher, decided_sample
-from fingerprints.prints import PHASE_SAMPLES
+from fingerprints.prints import PHASE_SAMPLES, PHASES
 
 SAME_AIRING_HALF_HOPS: Final = SAMPLE_RATE_HZ // PHASE_SAMPLES
 """A look-alike that seems to begin within a second of a decided one is the same airing."""
@@ -174,7 +174,7 @@ class Recogniser:
                 airing.follower.feed(bits)
                 if airing.follower.ended:
                     events.append(self._end(airing))
-        now = (bits.first_frame + len(bits)) * 2
+        now = (bits.first_frame + len(bits)) * PHASES
         self._airings = [airing for airing in self._airings if not airing.told or now < airing.start + 2 * self._longest]
         return events
 
