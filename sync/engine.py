@@ -9,36 +9,37 @@ import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, ParamSpec, TypeVar, assert_never
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
-from hardware.events import DeviceStatus, Refusal, ScoreEvent, Side
+from hardware.events import DeviceStatus, Refusal, ScoreEvent
 from hardware.link import LinkHandlers
 from hardware.replay import ReplayState, dump_replay, load_replay
 from schedules.airing import Airing
 from schedules.windows import WindowChange
-from sync import fixtures
-from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, Loaded, account_view
+from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, account_view
 from sync.control import ControlServer, control_server, ensure_no_engine
-from sync.cues import Catalogue, GoalCondition, text_fault
+from sync.cues import GoalCondition
 from sync.decide import Intent, Moment, decide_goal, decide_spot
 from sync.errors import ControlError, FencedError, LedgerError, SyncError
 from sync.firings import Firings
-from sync.fixtures import FixtureState
-from sync.ledger import RECENT_AIRINGS, Ledger, Switch
+from sync.ledger import Ledger, Switch
+from sync.loading import Loader
+from sync.matches import Matches
 from sync.posting import AccountHealth, Publisher
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
 from sync.rehearsal import RehearsalPublisher
 from sync.setup import EngineSetup
 from sync.shooter import Shooter
-from sync.signals import GoalScored, GoalTakenBack, SpotHeard, goal_occurrence
+from sync.signals import GoalScored, GoalTakenBack, SpotHeard
 from sync.snapshot import AlarmView, EngineView, JsonObject, Snapshot, as_json
 from sync.states import Action, FiringState, Mode
-from sync.translate import score_signals, spot_signal
+from sync.translate import spot_signal
+from sync.warmth import Warmth
 from sync.wire import (
     DetectionReport,
     FeedReport,
@@ -70,6 +71,8 @@ MARKED_AFTER_S = 0.5
 """What nobody waits for is written this much later than it is known, after the claims."""
 REPLAY_LINK = "mqtt"
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -112,20 +115,17 @@ class Engine:
         self._publishers = self._make_publishers()
         self._board = Board(dict(setup.feeds))
         self._names = {one.fixture: (one.home, one.away) for one in setup.fixtures}
-        self._fixtures = {name: FixtureState(fixture=name) for name in self._names}
-        self._taken_back: set[str] = set()
+        self._matches = Matches(tuple(self._names), ledger=ledger, firings=firings, writer=writer)
+        self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, names=self._names)
         self._stop_reason = ""
         self._shown: dict[tuple[str, str], object] = {}
-        self._warm: set[str] = set()
         self._silent: frozenset[str] = frozenset()
         self._wall_offset = self._wall_offset_now()
         self._group: asyncio.TaskGroup | None = None
         self._shots: set[asyncio.Task[None]] = set()
         self._control: ControlServer | None = None
-        self._changed = asyncio.Event()
         self._refresh_due = False
         self._replay_newest = ReplayState()
-        self._text_faults: dict[str, str] = {}
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
         self._shooter = Shooter(
             firings=firings,
@@ -133,13 +133,15 @@ class Engine:
             writer=writer,
             clock=self._clock,
             stop_reason=lambda: self._stop_reason,
-            taken_back=self._taken_back.__contains__,
+            taken_back=self._matches.is_taken_back,
             show=self._show_claimed,
             announce=self._announce,
             alarm=self._alarm,
         )
         self._reconciler: Reconciler | None = None
+        self._warmth: Warmth | None = None
         if (live := self._publishers.get(Mode.LIVE)) is not None:
+            self._warmth = Warmth(live, self._armed_accounts)
             self._reconciler = Reconciler(
                 firings=firings, publisher=live, writer=writer, clock=self._clock, announce=self._announce
             )
@@ -157,7 +159,7 @@ class Engine:
         engine = cls(setup, ledger, firings, writer, await writer.run(ledger.switch))
         if engine._switch.killed:
             engine._stop_reason = f"killed: {engine._switch.kill_reason}"
-        await engine._remember_fixtures()
+        await engine._matches.remember()
         await engine._reload()
         for record in await writer.run(firings.recover):
             _log.warning("recovered", extra={"firing_id": record.firing_id, "state": record.state.value})
@@ -174,7 +176,8 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._spawn(self._beat(), name="heartbeat")
-                self._spawn(self._keep_warm(), name="warmth")
+                if self._warmth is not None:
+                    self._spawn(self._warmth.run(), name="warmth")
                 if self._arming is not None:
                     self._spawn(self._arming.run(), name="windows")
                 if self._setup.link is not None:
@@ -214,23 +217,20 @@ class Engine:
 
     async def take_score(self, event: ScoreEvent) -> None:
         """Take a verified score event."""
-        state = self._fixtures.get(event.fixture)
-        if state is None:
+        signals = self._matches.take(event)
+        if signals is None:
             await self._alarm("warning", f"device {event.device} tells of fixture {event.fixture}, which is not configured")
             return
-        self._fixtures[event.fixture], signals = score_signals(state, event)
-        taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
-        # Before anything is awaited: a goal of these that is just being sent is stopped if it still can be.
-        self._taken_back.update(signal.occurrence_id for signal in taken_back)
         for signal in signals:
             if isinstance(signal, GoalScored):
                 self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
         asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._publish, "score", event)
+        taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
         if not taken_back:
-            # After the claims; should a crash come first, the claims mend it (`_remember_fixtures`).
-            self._spawn(self._save_fixture(event.fixture, wait_s=MARKED_AFTER_S), name="save-fixture")
+            # After the claims; should a crash come first, the claims mend it (`Matches.remember`).
+            self._spawn(self._save_match(event.fixture), name="save-match")
             return
-        await self._save_fixture(event.fixture)
+        await self._alarmed(self._matches.save(event.fixture))
         for signal in taken_back:
             await self._take_back(signal)
 
@@ -445,7 +445,7 @@ class Engine:
             return False
         cue = self._board.cue(record.cue_id)
         wanted = cue is not None and isinstance(cue.on, GoalCondition) and cue.taken_back == "delete"
-        return wanted and record.occurrence_id in self._taken_back
+        return wanted and self._matches.is_taken_back(record.occurrence_id)
 
     async def _take_down(self, record: FiringRecord, *, on_air_mono_ns: int, heard_mono_ns: int) -> None:
         await self._shooter.take_down(
@@ -455,22 +455,9 @@ class Engine:
             heard_mono_ns=heard_mono_ns,
         )
 
-    async def _remember_fixtures(self) -> None:
-        for name, text in (await self._writer.run(self._ledger.fixture_states)).items():
-            if name in self._fixtures:
-                self._fixtures[name] = fixtures.load(text)
-        for record in await self._writer.run(self._firings.goals_claimed):
-            name, side, ordinal, take = record.occurrence_id.removeprefix("goal:").rsplit("/", 3)
-            if name in self._fixtures and record.on_air_utc is not None:
-                state = self._fixtures[name]
-                self._fixtures[name] = fixtures.remember(state, Side(side), int(ordinal), int(take), record.on_air_utc)
-        for state in self._fixtures.values():
-            self._taken_back.update(_taken_back_occurrences(state))
-
-    async def _save_fixture(self, name: str, *, wait_s: float = 0.0) -> None:
-        if wait_s:
-            await self._clock.sleep(wait_s)
-        await self._save(self._ledger.save_fixture, name, fixtures.dump(self._fixtures[name]))
+    async def _save_match(self, fixture: str) -> None:
+        await self._clock.sleep(MARKED_AFTER_S)
+        await self._alarmed(self._matches.save(fixture))
 
     # --- taking up after a restart --------------------------------------------------------------
 
@@ -480,7 +467,7 @@ class Engine:
             self._follow(record)
         recent_utc = self._clock.utc() - timedelta(seconds=DELETE_WITHIN_NS / 1e9)
         for view in self._board.firing_views():
-            if view.updated_utc > recent_utc and view.occurrence_id in self._taken_back:
+            if view.updated_utc > recent_utc and self._matches.is_taken_back(view.occurrence_id):
                 record_now = await self._writer.run(self._firings.get, view.firing_id)
                 if record_now is not None and self._is_to_be_taken_down(record_now):
                     now_ns = self._clock.mono_ns()
@@ -515,26 +502,7 @@ class Engine:
             LedgerError: they cannot be read; what was known stays.
         """
         self._switch = await self._writer.run(self._ledger.switch)
-        stored = await self._writer.run(self._ledger.cues)
-        catalogue = Catalogue(sides=self._names)
-        for one in stored:
-            if one.sha256 not in self._text_faults:
-                self._text_faults[one.sha256] = await self._writer.aside(text_fault, one.cue, catalogue)
-        self._text_faults = {one.sha256: self._text_faults[one.sha256] for one in stored}
-        since_utc = self._clock.utc() - RECENT_AIRINGS
-        used = set[tuple[str, Mode, str]]()
-        for one in stored:
-            for mode in (Mode.REHEARSAL, Mode.LIVE):
-                texts = await self._writer.run(self._firings.used_texts, one.cue.account_id, mode, one.cue.variants)
-                used |= {(one.cue.account_id, mode, text) for text in texts}
-        loaded = Loaded(
-            cues=stored,
-            cue_faults={one.cue.cue_id: fault for one in stored if (fault := self._text_faults[one.sha256])},
-            airings=await self._writer.run(self._ledger.airings, closes_after_utc=since_utc),
-            heard=await self._writer.run(self._ledger.heard_airings, closes_after_utc=since_utc),
-            fired=await self._writer.run(self._firings.fired_airings, since_utc=since_utc),
-            used_texts=frozenset(used),
-        )
+        loaded = await self._loader.load()
         self._board.load(loaded)
         if self._arming is not None:
             self._arming.load(loaded.airings)
@@ -580,7 +548,8 @@ class Engine:
     def _show_changes(self) -> None:
         self._refresh_due = False
         now_utc, mode = self._clock.utc(), self._switch.mode
-        self._changed.set()
+        if self._warmth is not None:
+            self._warmth.look()
         for cue in self._board.cue_views(mode, now_utc):
             self._publish_changed("cue", cue.cue_id, cue)
         for airing in self._board.airing_views(mode, now_utc):
@@ -621,30 +590,14 @@ class Engine:
             kill_actor=self._switch.kill_actor,
         )
 
-    # --- connections ----------------------------------------------------------------------------
+    # --- accounts -------------------------------------------------------------------------------
 
-    async def _keep_warm(self) -> None:
-        """Keep the connections of armed accounts open, and only theirs."""
-        live = self._publishers.get(Mode.LIVE)
-        while live is not None:
-            self._changed.clear()
-            mode = self._switch.mode
-            armed = self._board.armed_accounts(mode, self._clock.utc()) if mode is Mode.LIVE else frozenset[str]()
-            configured = {one.account_id for one in self._setup.accounts}
-            for account_id in sorted((armed & configured) - self._warm):
-                self._warm.add(account_id)
-                await self._tend(live.warm(account_id), account_id)
-            for account_id in sorted(self._warm - armed):
-                self._warm.discard(account_id)
-                await self._tend(live.cool(account_id), account_id)
-            await self._changed.wait()
-
-    async def _tend(self, tending: Coroutine[Any, Any, None], account_id: str) -> None:
-        try:
-            await tending
-        except Exception:
-            # Cold connections cost milliseconds; a dead engine costs the evening.
-            _log.exception("warming_failed", extra={"account_id": account_id})
+    def _armed_accounts(self) -> frozenset[str]:
+        """Configured accounts of cues that could fire live now."""
+        if self._switch.mode is not Mode.LIVE:
+            return frozenset()
+        configured = frozenset(one.account_id for one in self._setup.accounts)
+        return configured & self._board.armed_accounts(Mode.LIVE, self._clock.utc())
 
     def _healths(self) -> list[AccountHealth]:
         publisher = self._publishers.get(Mode.LIVE) or self._publishers[Mode.REHEARSAL]
@@ -667,10 +620,14 @@ class Engine:
         work.close()
         return None
 
-    async def _save(self, work: Any, *args: Any, **kwargs: Any) -> Any:
-        """A transaction whose failure is an alarm, not the end."""
+    async def _save(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The result of a transaction; None, and an alarm, when it fails."""
+        return await self._alarmed(self._writer.run(work, *args, **kwargs))
+
+    async def _alarmed(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of `work`; when the ledger does not obey, an alarm and None, not the end."""
         try:
-            return await self._writer.run(work, *args, **kwargs)
+            return await work
         except FencedError:
             raise
         except SyncError as error:
@@ -688,14 +645,6 @@ class Engine:
 
     def _wall_offset_now(self) -> datetime:
         return self._clock.utc() - timedelta(microseconds=self._clock.mono_ns() / 1000)
-
-
-def _taken_back_occurrences(state: FixtureState) -> Iterable[str]:
-    for side in Side:
-        for ordinal, takes in state.side(side).goals.items():
-            for number, take in enumerate(takes, start=1):
-                if take.taken_back_utc is not None:
-                    yield goal_occurrence(fixture=state.fixture, side=side, ordinal=ordinal, take=number)
 
 
 def _boot_id() -> str:

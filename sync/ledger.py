@@ -7,7 +7,7 @@ directly. Every method is one transaction, and raises `LedgerError` when the dat
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -388,7 +388,3 @@ def _airing_values(airing: Airing) -> dict[str, Any]:
 
 def _chunks(keys: list[str], size: int = 500) -> Iterable[list[str]]:
     return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-RECENT_AIRINGS = timedelta(days=1)
-"""How long a closed airing stays in the engine's sight."""

@@ -1,0 +1,64 @@
+"""Reading from the ledger what the engine works with: cues, approvals, airings, and what has been used."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sync.board import Loaded
+from sync.cues import Catalogue
+from sync.cues import text_fault as fault_of
+from sync.firings import Firings
+from sync.ledger import Ledger, StoredCue
+from sync.states import Mode
+from sync.writer import Writer
+from timebase import Clock
+
+AIRINGS_KEPT = timedelta(days=1)
+"""How long a closed airing stays in the engine's sight."""
+
+
+class Loader:
+    """Loads; remembers only which texts it has weighed already.
+
+    Args:
+        names: names of home and away by fixture, which goal texts are weighed with.
+    """
+
+    def __init__(
+        self, *, ledger: Ledger, firings: Firings, writer: Writer, clock: Clock, names: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self._ledger, self._firings, self._writer, self._clock = ledger, firings, writer, clock
+        self._catalogue = Catalogue(sides=names)
+        self._faults: dict[str, str] = {}
+
+    async def load(self) -> Loaded:
+        """What the ledger says now.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        cues = await self._writer.run(self._ledger.cues)
+        since_utc = self._clock.utc() - AIRINGS_KEPT
+        await self._weigh(cues)
+        return Loaded(
+            cues=cues,
+            cue_faults={one.cue.cue_id: fault for one in cues if (fault := self._faults[one.sha256])},
+            airings=await self._writer.run(self._ledger.airings, closes_after_utc=since_utc),
+            heard=await self._writer.run(self._ledger.heard_airings, closes_after_utc=since_utc),
+            fired=await self._writer.run(self._firings.fired_airings, since_utc=since_utc),
+            used_texts=await self._used_texts(cues),
+        )
+
+    async def _weigh(self, cues: tuple[StoredCue, ...]) -> None:
+        """Weigh the texts of cues that are new; a millisecond a text, so beside the ledger's thread."""
+        for one in cues:
+            if one.sha256 not in self._faults:
+                self._faults[one.sha256] = await self._writer.aside(fault_of, one.cue, self._catalogue)
+        self._faults = {one.sha256: self._faults[one.sha256] for one in cues}
+
+    async def _used_texts(self, cues: tuple[StoredCue, ...]) -> frozenset[tuple[str, Mode, str]]:
+        used = set[tuple[str, Mode, str]]()
+        for one in cues:
+            for mode in (Mode.REHEARSAL, Mode.LIVE):
+                texts = await self._writer.run(self._firings.used_texts, one.cue.account_id, mode, one.cue.variants)
+                used |= {(one.cue.account_id, mode, text) for text in texts}
+        return frozenset(used)
