@@ -68,6 +68,7 @@ class Supervisor:
 
     Children are stopped in the reverse order of their start. The first child that fails before it
     was ever ready ends the block with its own sentence, since starting it again would not help.
+    `on_exit` is told of every other one that ends and is started again.
     """
 
     def __init__(
@@ -138,8 +139,6 @@ class Supervisor:
             while True:
                 begun_ns = self._clock.mono_ns()
                 running.exit_code = await self._run_once(running)
-                if self._on_exit is not None:
-                    self._on_exit(running.child.name, running.exit_code)
                 if not running.child.restart:
                     running.ready.set()
                     return
@@ -147,7 +146,9 @@ class Supervisor:
                     raise ChildFailedError(self._last_words(running))
                 if self._clock.mono_ns() - begun_ns > 30_000_000_000:
                     backoff.reset()
-                log.warning("child ended", extra={"child": running.child.name, "exit_code": running.exit_code})
+                if self._on_exit is not None:
+                    self._on_exit(running.child.name, running.exit_code)
+                log.warning("child.ended", extra={"child": running.child.name, "exit_code": running.exit_code})
                 await self._clock.sleep(backoff.next_s())
         finally:
             running.ended.set()
