@@ -425,9 +425,13 @@ def test_full_disk_claims_nothing(tmp_path: Path, clock: VirtualClock) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
     sa.event.listen(ledger.database._engine, "begin", keep_small)
-    with pytest.raises(LedgerError, match="full"):
+
+    def claim_until_full() -> None:
         for ordinal in range(1, 200):
             firings.claim(goal(clock, ordinal), account_faults={})
+
+    with pytest.raises(LedgerError, match="full"):
+        claim_until_full()
     ledger.close()
 
 
