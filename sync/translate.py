@@ -19,7 +19,9 @@ def spot_signal(
     wall clock has no say. Of several windows the one planned nearest counts, whatever the listener
     thinks likeliest: two feeds that cannot tell cut-downs apart must name the same airing.
     """
-    onset_utc = now_utc - timedelta(microseconds=(now_mono_ns - detection.onset_mono_ns) / 1000)
+    # An onset in the future would move the deadline with it.
+    onset_mono_ns = min(detection.onset_mono_ns, now_mono_ns)
+    onset_utc = now_utc - timedelta(microseconds=(now_mono_ns - onset_mono_ns) / 1000)
     airing = airing_at(airings, channel=channel, spot_ids=detection.spot_ids, instant_utc=onset_utc)
     if airing is None:
         occurrence_id = off_plan_occurrence(channel=channel, spot_id=detection.spot_id, onset_utc=onset_utc)
@@ -34,7 +36,7 @@ def spot_signal(
         feed_id=detection.feed_id,
         score=detection.score,
         threshold=detection.threshold,
-        on_air_mono_ns=detection.onset_mono_ns,
+        on_air_mono_ns=onset_mono_ns,
         on_air_utc=onset_utc,
         heard_mono_ns=detection.decided_mono_ns,
     )

@@ -1,0 +1,156 @@
+"""From what the leaves report to signals, and from signals to intents."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fingerprints.events import Detection
+from schedules.airing import Airing
+from sync.cues import Caps, Cue, GoalCondition, SpotCondition
+from sync.decide import Moment, decide_goal, decide_spot
+from sync.signals import GoalScored, SpotHeard, goal_occurrence
+from sync.translate import spot_signal
+
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+NOW = Moment(mono_ns=100_000_000_000, utc=NOON)
+
+
+def airing(number: int, *, at_s: float, spot_id: str = "kaffee-30", channel: str = "nord", width_s: float = 10) -> Airing:
+    planned = NOON + timedelta(seconds=at_s)
+    half = timedelta(seconds=width_s / 2)
+    return Airing(
+        airing_id=f"{channel}/{spot_id}/{number}",
+        channel=channel,
+        spot_id=spot_id,
+        number=number,
+        planned_utc=planned,
+        opens_utc=planned - half,
+        closes_utc=planned + half,
+        raw="",
+        row=number,
+    )
+
+
+def heard(*airings: Airing, spot_ids: tuple[str, ...] = ("kaffee-30",), ago_s: float = 0.3) -> SpotHeard:
+    onset_ns = NOW.mono_ns - round(ago_s * 1e9)
+    detection = Detection(
+        spot_id=spot_ids[0],
+        spot_ids=spot_ids,
+        feed_id="main",
+        onset_s=1,
+        decided_s=1.2,
+        score=50,
+        threshold=40,
+        speed=1,
+        onset_mono_ns=onset_ns,
+        decided_mono_ns=NOW.mono_ns,
+        decided_utc=NOON + timedelta(hours=7),
+    )
+    return spot_signal(detection, channel="nord", airings=airings, now_mono_ns=NOW.mono_ns, now_utc=NOW.utc)
+
+
+CUE = Cue(
+    cue_id="kaffee",
+    name="Coffee",
+    author="sponsor",
+    account_id="coffee",
+    deadline_ms=3000,
+    audience_delay_ms=500,
+    taken_back="leave",
+    variants=("one", "two", "three"),
+    caps=Caps(per_minute=1, per_hour=1, per_day=1),
+    on=SpotCondition(kind="spot", spots=("kaffee-30",), channel="nord"),
+)
+
+
+def test_onset_decides_not_the_listeners_wall_clock() -> None:
+    """The onset's instant is counted back from the engine's now: 300 ms before noon, whatever the listener's date."""
+    assert heard().on_air_utc == NOON - timedelta(milliseconds=300)
+
+
+def test_window_holds_the_onset_not_the_decision() -> None:
+    """A spot that began just before its window closed belongs to it, although it was decided after."""
+    closed = airing(1, at_s=-5.2)
+    assert heard(closed, ago_s=0.3).airing == closed
+    assert heard(closed, ago_s=0.1).airing is None
+
+
+def test_nearest_plan_wins_whatever_the_listener_thinks_likeliest() -> None:
+    """Two feeds that cannot tell cut-downs apart, each with another favourite, name the same airing."""
+    near, far = airing(1, at_s=-1, spot_id="kaffee-20"), airing(2, at_s=3, spot_id="kaffee-30")
+    one = heard(near, far, spot_ids=("kaffee-20", "kaffee-30"))
+    other = heard(far, near, spot_ids=("kaffee-30", "kaffee-20"))
+    assert one.occurrence_id == other.occurrence_id == "airing:nord/kaffee-20/1"
+    assert other.spot_id == "kaffee-20"
+
+
+@pytest.mark.parametrize("other", [airing(1, at_s=0, channel="syd"), airing(1, at_s=0, spot_id="brus"), airing(1, at_s=60)])
+def test_off_plan(other: Airing) -> None:
+    """Another channel's, another spot's or a later airing does not count."""
+    signal = heard(other)
+    assert signal.airing is None
+    assert signal.occurrence_id == "heard:nord/kaffee-30/2027-03-01T11:59:59.700000Z"
+
+
+def test_onset_in_the_future_does_not_move_the_deadline() -> None:
+    """A listener that reports tomorrow gets no longer deadline for it."""
+    assert heard(ago_s=-100).on_air_mono_ns == NOW.mono_ns
+
+
+def test_intent_of_a_spot() -> None:
+    """Delay and deadline are counted from on air, and a cue for another spot or channel is left alone."""
+    signal = heard(airing(1, at_s=0))
+    others = [
+        dataclasses.replace(CUE, on=SpotCondition(kind="spot", spots=("brus",), channel="nord")),
+        dataclasses.replace(CUE, on=SpotCondition(kind="spot", spots=("kaffee-30",), channel="syd")),
+        dataclasses.replace(CUE, on=GoalCondition(kind="goal", fixture="final", side="any")),
+    ]
+    (intent,) = decide_spot(signal, [*others, CUE], status_age_ns=5, now=NOW)
+    assert intent.cue == CUE
+    assert (intent.fire_mono_ns - signal.on_air_mono_ns, intent.deadline_mono_ns - signal.on_air_mono_ns) == (
+        500_000_000,
+        3_000_000_000,
+    )
+
+
+def test_cut_down_fires_only_the_cue_of_its_airing() -> None:
+    """Heard as a group, planned as the short one: a cue for the long one alone is not meant."""
+    signal = heard(airing(1, at_s=0, spot_id="kaffee-20"), spot_ids=("kaffee-20", "kaffee-30"))
+    assert decide_spot(signal, [CUE], status_age_ns=5, now=NOW) == ()
+
+
+def goal(*, ordinal: int, take: int = 1, side: str = "home", clock: str = "12:34") -> GoalScored:
+    return GoalScored(
+        occurrence_id=goal_occurrence(fixture="final", side=side, ordinal=ordinal, take=take),
+        fixture="final",
+        side=side,
+        ordinal=ordinal,
+        take=take,
+        home_score=ordinal,
+        away_score=0,
+        period="1",
+        clock=clock,
+        taken_back=False,
+        on_air_mono_ns=NOW.mono_ns,
+        on_air_utc=NOON,
+        heard_mono_ns=NOW.mono_ns,
+    )
+
+
+def test_goals_take_turns_with_the_variants() -> None:
+    """Each goal, and each time it is scored anew, begins with the next variant; every one stays in reach."""
+    cue = dataclasses.replace(CUE, on=GoalCondition(kind="goal", fixture="final", side="home"), variants=("a", "b {home}", "c"))
+    signals = [goal(ordinal=1), goal(ordinal=2), goal(ordinal=2, take=2), goal(ordinal=4)]
+    texts = [decide_goal(signal, [cue], names={"final": ("N", "S")}, now=NOW)[0].texts for signal in signals]
+    assert texts == [("a", "b N", "c"), ("b N", "c", "a"), ("c", "a", "b N"), ("a", "b N", "c")]
+    assert decide_goal(goal(ordinal=1, side="away"), [cue], names={}, now=NOW) == ()
+
+
+def test_what_may_not_stand_in_a_tweet_is_said() -> None:
+    """A clock that could be a link, or a fixture without names: the intent carries the fault to the gate."""
+    cue = dataclasses.replace(CUE, on=GoalCondition(kind="goal", fixture="final", side="any"))
+    (intent,) = decide_goal(goal(ordinal=1, clock="t.co/x"), [cue], names={"final": ("N", "S")}, now=NOW)
+    assert "clock" in intent.text_fault
+    (intent,) = decide_goal(goal(ordinal=1), [cue], names={}, now=NOW)
+    assert "names of fixture final" in intent.text_fault
