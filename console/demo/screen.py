@@ -40,7 +40,7 @@ class Screen:
         self._terminal.print(Panel(lines, title="Cuebird", title_align="left", expand=False))
 
     def firing(self, firing: Mapping[str, Any]) -> None:
-        """A firing in its newest state, with the milliseconds from on air to each instant."""
+        """A firing in its newest state, with the milliseconds from on air (or from the goal) to each instant."""
         if firing["state"] == "CLAIMED":
             return
         colour = COLOURS.get(firing["state"], "white")
@@ -58,7 +58,7 @@ class Screen:
             self.say(f"            “{escape(text[:TEXT_LETTERS_MAX])}{'…' if len(text) > TEXT_LETTERS_MAX else ''}”")
         steps = firing["steps_ms"]
         known = [f"{WORDS[step]} [bold]{steps[step]:.1f}[/bold]" for step in STEPS if steps.get(step) is not None]
-        self.say(f"            [dim]ms from the moment:[/dim] on air 0 → {' → '.join(known)}")
+        self.say(f"            [dim]on air →[/dim] {' → '.join(known)} [dim]ms[/dim]")
         if firing["reason"]:
             self.say(f"            [yellow]{escape(firing['reason'])}[/yellow]")
 
