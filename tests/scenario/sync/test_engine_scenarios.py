@@ -513,7 +513,7 @@ class Story:
         self.goals: list[tuple[int, datetime]] = []
         self.corrections: list[tuple[int, datetime]] = []
         self.killed_ns: list[tuple[int, int]] = []
-        self.points = 0
+        self.points, self.wrong_s = 0, 0
 
     async def play(self) -> None:
         self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
@@ -547,7 +547,11 @@ class Story:
         await self.world.clock.advance(self.rng.uniform(0, 1))
 
     async def step(self) -> None:
-        self.world.clock.step_utc(timedelta(seconds=self.rng.choice([-3600, -5, 5, 3600])))
+        """The wall clock steps, but is never wrong by more than two hours: the reconciler looks back three."""
+        step_s = self.rng.choice([-3600, -5, 5, 3600])
+        if abs(self.wrong_s + step_s) <= 7200:
+            self.wrong_s += step_s
+            self.world.clock.step_utc(timedelta(seconds=step_s))
 
     async def hear(self) -> None:
         spot_id, feed_id = self.rng.choice(["kaffee-30", "kaffee-20"]), self.rng.choice(["main", "backup"])
