@@ -33,7 +33,7 @@ def go() -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110  # what is waited for lies behind two event loops and a kernel
+        while not holds():  # what is waited for lies behind two event loops and a kernel
             await asyncio.sleep(0.005)
 
 
