@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from sync.errors import ApprovalError, CueError
+from sync.tweet_text import holds_forbidden_characters, weight
 
 WEIGHTED_LENGTH_MAX = 280
 """What a tweet may weigh; x.com counts most CJK and emoji twice and every URL as 23."""
@@ -170,15 +171,12 @@ def text_fault(cue: Cue, catalogue: Catalogue) -> str:
     Weighs every variant with the longest values its fields can take. Costs about a millisecond a
     variant: done at import and when a cue is loaded, never while firing.
     """
-    from twitter_text import parse_tweet
-    from twitter_text.has_invalid_characters import has_invalid_characters
-
     longest = {**LONGEST, **dict(zip(("home", "away"), _side_names(cue, catalogue), strict=True))}
     for number, variant in enumerate(cue.variants, start=1):
         text = fill(variant, longest)
-        if has_invalid_characters(text) or any(unicodedata.category(char) == "Cc" and char != "\n" for char in text):
+        if holds_forbidden_characters(text) or any(unicodedata.category(char) == "Cc" and char != "\n" for char in text):
             return f"variants[{number}]: holds a character that cannot be posted"
-        weighted = parse_tweet(text).weightedLength
+        weighted = weight(text)
         if weighted > WEIGHTED_LENGTH_MAX:
             return f"variants[{number}]: weighs up to {weighted}, at most {WEIGHTED_LENGTH_MAX} are allowed; shorten it"
     return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sync.posting import TimelineTweet
+from sync.tweet_text import link_spans
 
 TWITTER_EPOCH_MS = 1_288_834_974_657
 """Instant zero of tweet ids, in milliseconds since 1970. Source: Twitter's Snowflake, 2010."""
@@ -36,12 +37,9 @@ def _plain(text: str) -> str:
 
 def _pattern(text: str) -> re.Pattern[str]:
     """Matches the text with each of its links shortened or not, and perhaps a link to its media at the end."""
-    from twitter_text import extract_urls_with_indices
-
     plain = _plain(text)
     parts, end = list[str](), 0
-    for found in extract_urls_with_indices(plain):
-        start, stop = found["indices"]
+    for start, stop in link_spans(plain):
         parts += [re.escape(plain[end:start]), f"(?:{_SHORT_LINK}|{re.escape(plain[start:stop])})"]
         end = stop
     parts += [re.escape(plain[end:]), rf"(?: {_SHORT_LINK})?"]

@@ -4,9 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twitter_text import parse_tweet
-
 from sync.sandbox import problems
+from sync.tweet_text import weight
 
 _TEXT_WEIGHT_MAX = 280
 _REPLY_SETTINGS = frozenset({"following", "mentionedUsers", "subscribers", "verified", "everyone"})
@@ -29,14 +28,9 @@ def check_tweet(body: bytes) -> dict[str, Any]:
         raise problems.invalid("text", "", "A Tweet needs text, media, a poll, a quote or a card.")
     if "media" in fields and "poll" in fields:
         raise problems.invalid("poll", "", "A Tweet has either media or a poll.")
-    if weighted_length(fields.get("text", "")) > _TEXT_WEIGHT_MAX:
+    if weight(fields.get("text", "")) > _TEXT_WEIGHT_MAX:
         raise problems.too_long()
     return fields
-
-
-def weighted_length(text: str) -> int:
-    """The text's length as X counts it: URLs 23, most emoji and CJK 2."""
-    return int(parse_tweet(text).weightedLength)
 
 
 Check = Callable[[str, Any], None]
