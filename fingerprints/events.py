@@ -57,6 +57,10 @@ class FollowEnd:
         end_s: stream position after the last sample that still matched.
         coverage: share of the spot's length that was heard, 0 to 1.
         spot_id: the spot it turned out to be (a cut-down may be told from its long version only here).
+        speed: playback speed against the reference, 1.0 as delivered.
+        confidence: share of the evidence that a flawless reception would have given, 0 to 1.
+        cut_s: where in the spot it was broken off, seconds as played; None when it ran to its end.
+        late: its head was not heard; `onset_s` is where it would have begun, and may lie before the feed did.
     """
 
     spot_id: str
@@ -64,6 +68,36 @@ class FollowEnd:
     onset_s: float
     end_s: float
     coverage: float
+    speed: float = 1.0
+    confidence: float = 1.0
+    cut_s: float | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFound:
+    """A spot is on air whose beginning was not heard. Never fires anything; a `FollowEnd` with `late` follows it.
+
+    Attributes:
+        spot_id: the likeliest spot.
+        spot_ids: every spot it may be, `spot_id` among them, sorted.
+        onset_s: stream position at which it would have begun; negative when that was before the feed opened.
+        joined_s: stream position from which on it was heard.
+        decided_s: stream position of the last sample the decision needed.
+        score: log-likelihood ratio at the decision, in nats.
+        threshold: what the score had to reach, in nats.
+        speed: playback speed against the reference, 1.0 as delivered.
+    """
+
+    spot_id: str
+    spot_ids: tuple[str, ...]
+    feed_id: str
+    onset_s: float
+    joined_s: float
+    decided_s: float
+    score: float
+    threshold: float
+    speed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from fingerprints import kernels
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.features import HOP_SAMPLES, WINDOW_SAMPLES, Floats, StreamBits
 from fingerprints.onset import row_of
 from fingerprints.prints import LEAD_SAMPLES, LOSSES, PHASE_SAMPLES, Print
@@ -62,6 +63,12 @@ class Candidate:
             self.over, self.complete = True, self._total > self.best_total - DOUBT_NATS
         elif self._total < self.best_total - DROP_NATS:
             self.over = True
+
+    @property
+    def confidence(self) -> float:
+        """Share of the evidence a flawless reception up to the best frame would have given, 0 to 1."""
+        gains = np.minimum(self.print.gains[0, : row_of(frame=self.best_frame, onset=self._onset)[1] + 1], FRAME_MOST_NATS)
+        return min(1.0, max(0.0, self.best_total / max(1.0, float(gains.sum()))))
 
     def heard_samples(self, *, onset: int) -> int:
         """How much of the spot was heard, in samples from its onset (half hops since the grid's origin)."""
@@ -119,6 +126,17 @@ class Follower:
     def end_sample(self) -> int:
         """One past the last sample in which it was heard, from the grid's origin."""
         return self.onset * PHASE_SAMPLES + self._likeliest().heard_samples(onset=self.onset)
+
+    @property
+    def cut_s(self) -> float | None:
+        """Where in the spot it was broken off, seconds from its onset; None when it ran to its end."""
+        likeliest = self._likeliest()
+        return None if likeliest.complete else likeliest.heard_samples(onset=self.onset) / SAMPLE_RATE_HZ
+
+    @property
+    def confidence(self) -> float:
+        """Share of the evidence that a flawless reception of what was heard would have given, 0 to 1."""
+        return self._likeliest().confidence
 
     @property
     def coverage(self) -> float:

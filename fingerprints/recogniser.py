@@ -187,4 +187,6 @@ class Recogniser:
             onset_s=airing.onset.onset_sample / SAMPLE_RATE_HZ,
             end_s=(self._origin_sample + airing.follower.end_sample) / SAMPLE_RATE_HZ,
             coverage=airing.follower.coverage,
+            confidence=airing.follower.confidence,
+            cut_s=airing.follower.cut_s,
         )
