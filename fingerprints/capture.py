@@ -4,15 +4,13 @@ The only module of this package, with `broadcast`, that talks to the network thr
 blocks; the listener runs it in a thread of its own. Settings and their reasons: docs/capture.md.
 """
 
-import enum
 import errno
-import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, assert_never
+from typing import Any, Self, assert_never
 
 import av
 import av.error
@@ -22,8 +20,9 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
-from fingerprints.errors import MediaError
+from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.external import ExternalSound
+from fingerprints.sources import PROTOCOLS, CaptureError, Channel, Transport, masked, parse_source, transport_of
 from timebase import Clock
 
 OPEN_TIMEOUT_S = 8.0
@@ -32,11 +31,15 @@ READ_TIMEOUT_S = 4.0
 """A stream that sends nothing is given up after this; the watch has called it stalled long before."""
 SEGMENT_READ_TIMEOUT_S = 25.0
 """The same for HLS, which is quiet between segments: two target durations of 10 s and some."""
+CALLED_TIMEOUT_S = 60.0
+"""How long we wait to be called (`listen=1`) before the port is opened anew."""
 LIVE_PROBE_BYTES = 1_000_000
 """Enough for the tables of a transport stream full of pictures; sound alone never needs as much."""
 LIVE_ANALYSE_US = 200_000
-BAD_PACKETS_MAX = 250
-"""Undecodable packets in a row (about 5 s) after which a source is given up."""
+BAD_PACKETS_MAX = 100
+"""Undecodable packets in a row (about 2 s: another codec has taken the place of the first) after which a source is given up."""
+PIPE_BUFFER_BYTES = 4096
+"""Of the pipe from ffmpeg: 10 ms of samples."""
 JUMP_MIN_S = 0.1
 """Time stamps that leap by more than this mean lost sound; less is jitter of the container."""
 JUMP_MAX_S = 30.0
@@ -44,72 +47,10 @@ JUMP_MAX_S = 30.0
 
 FILE_FORMATS = "aac,mp3,ogg,mpegts,wav,w64,aiff,flac,mov,matroska,caf,mpeg,ac3,eac3,au,mxf"
 """Containers that may be opened from the disk: none that names further files inside."""
-STREAM_FORMATS = f"{FILE_FORMATS},hls,rtp,sdp"
+STREAM_FORMATS = f"{FILE_FORMATS},hls,rtp,sdp,rtsp,flv"
 """Containers that may come from the network."""
 
-Channel = Literal["mix", "left", "right"]
-
-
-class Transport(enum.StrEnum):
-    """How sound arrives, which decides timeouts and what a pause means."""
-
-    FILE = "file"
-    STREAM = "stream"
-    SEGMENTS = "segments"
-
-
-_PROTOCOLS = {
-    "file": "file",
-    "http": "http,https,tcp,tls,httpproxy,crypto",
-    "https": "https,http,tcp,tls,httpproxy,crypto",
-    "udp": "udp",
-    "rtp": "rtp,udp",
-}
-"""What FFmpeg may use for a source of each scheme. A playlist on the network must not open local files."""
-
-
-class CaptureError(MediaError):
-    """A source that cannot be opened or has failed.
-
-    Attributes:
-        url: the source, without its password.
-        cause: what happened.
-        fix: what a person can do.
-        permanent: trying again cannot help (no such scheme, no such file).
-    """
-
-    def __init__(self, url: str, cause: str, fix: str, *, permanent: bool = False) -> None:
-        self.url, self.cause, self.fix, self.permanent = masked(url), cause, fix, permanent
-        super().__init__(f"{self.url}: {cause}; {fix}")
-
-
-_CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
-
-
-def masked(url: str) -> str:
-    """The URL with any user name and password replaced by `***`; a file name as it is."""
-    return _CREDENTIALS.sub(r"\1***@", url)
-
-
-def transport_of(url: str) -> Transport:
-    """How a source will arrive, judged by its name alone.
-
-    Raises:
-        CaptureError: the scheme is none that may be opened.
-    """
-    scheme = _scheme(url)
-    if scheme not in _PROTOCOLS:
-        fix = "use a file name, or a URL that begins with http, https, udp or rtp"
-        raise CaptureError(url, f"sources of the kind {scheme!r} are not opened", fix, permanent=True)
-    if scheme == "file":
-        return Transport.FILE
-    path = re.split("[?#]", url, maxsplit=1)[0]
-    return Transport.SEGMENTS if path.endswith((".m3u8", ".m3u")) else Transport.STREAM
-
-
-def _scheme(url: str) -> str:
-    scheme, separator, _ = url.partition("://")
-    return scheme.lower() if separator else "file"
+__all__ = ["Capture", "CaptureError", "Channel", "Resampler", "Timeline", "Transport", "masked", "translate", "transport_of"]
 
 
 @dataclass(slots=True)
@@ -187,12 +128,16 @@ class Resampler:
     def _pick(self, frame: av.AudioFrame) -> npt.NDArray[np.float32]:
         planes = frame.to_ndarray()
         match self._channel:
+            case "mix" if len(planes) == 1:
+                return np.array(planes[0], dtype=np.float32)
             case "mix":
-                return np.asarray(planes.mean(axis=0), dtype=np.float32)
+                return np.asarray(np.float32(DOWNMIX[0]) * planes[0] + np.float32(DOWNMIX[1]) * planes[-1], dtype=np.float32)
             case "left":
                 return np.array(planes[0], dtype=np.float32)
             case "right":
                 return np.array(planes[-1], dtype=np.float32)
+            case "side":
+                return np.asarray((planes[0] - planes[-1]) * np.float32(0.5), dtype=np.float32)
         assert_never(self._channel)
 
 
@@ -203,20 +148,22 @@ class Capture:
     packet, or when the read timeout passes if none comes.
 
     Args:
-        url: a file name, or an http, https, udp or rtp URL.
+        url: a file name, a URL or `-`, with settings after `#` (docs/capture.md).
         clock: gives each packet its instant of arrival.
-        channel: both channels mixed, or one of them.
+        channel: both channels mixed, or one of them, when the URL does not say.
 
     Raises:
-        CaptureError: on entering: the source cannot be opened as audio.
+        CaptureError: the address cannot be understood; on entering: the source cannot be opened as audio.
     """
 
     def __init__(self, url: str, *, clock: Clock, channel: Channel = "mix") -> None:
         self.url = url
-        self.transport = transport_of(url)
-        self._clock, self._channel = clock, channel
+        self._source = parse_source(url)
+        self.transport = self._source.transport
+        self._clock, self._channel = clock, self._source.channel_mix or channel
         self._stopping = threading.Event()
         self._container: InputContainer | None = None
+        self._external: ExternalSound | None = None
 
     def __enter__(self) -> Self:
         self._container = self._open()
@@ -231,6 +178,9 @@ class Capture:
         if self._container is not None:
             self._container.close()
             self._container = None
+        if self._external is not None:
+            self._external.close()
+            self._external = None
 
     def stop(self) -> None:
         """Make `blocks` end soon, from any thread."""
@@ -245,16 +195,12 @@ class Capture:
         assert self._container is not None, "blocks: enter the capture first"
         stream = self._audio_stream(self._container)
         resampler, timeline, bad_packets = Resampler(self._channel), Timeline(), 0
-        packets = self._container.demux(stream)
-        while not self._stopping.is_set():
-            try:
-                packet = next(packets, None)
-            except (av.error.FFmpegError, OSError) as error:
-                if self._is_end(error):
-                    break
-                raise translate(self.url, error) from error
+        over = False
+        while not (over or self._stopping.is_set()):
+            packet = self._next_packet(stream)
             if packet is None:
                 break
+            over = packet.size == 0  # the last: it makes the decoder give what it holds
             seen_mono_ns = self._clock.mono_ns()
             try:
                 frames = stream.decode(packet)
@@ -273,11 +219,25 @@ class Capture:
                 self.url, "no sound in it could be decoded", "look at what is sent", permanent=self.transport is Transport.FILE
             )
 
+    def _next_packet(self, stream: AudioStream) -> "av.Packet[AudioStream] | None":
+        """The next packet of the sound; None at the end."""
+        assert self._container is not None
+        try:
+            # A generator for each packet: one that lives on reads past its arrays when a stream appears later.
+            packet = next(self._container.demux(stream), None)
+        except (av.error.FFmpegError, OSError) as error:
+            if self._is_end(error):
+                return None
+            raise translate(self.url, error) from error
+        if self._external is not None and self._external.failure is not None:
+            raise self._external.failure
+        return packet
+
     def _is_end(self, error: BaseException) -> bool:
         """Whether this is how FFmpeg tells the end of an HTTP answer that named no length."""
         return (
             self.transport is Transport.STREAM
-            and self.url.lower().startswith("http")
+            and self._source.scheme in ("http", "https")
             and getattr(error, "errno", None) == errno.EIO
         )
 
@@ -292,11 +252,8 @@ class Capture:
             yield AudioBlock(pcm=pcm, first_sample=first, seen_mono_ns=seen_mono_ns, gap=gap)
 
     def _open(self) -> InputContainer:
-        local = self.transport is Transport.FILE
-        name = str(Path(self.url.removeprefix("file://"))) if local else self.url
-        read_timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else READ_TIMEOUT_S
         try:
-            container = av.open(name, "r", options=self._options(), timeout=None if local else (OPEN_TIMEOUT_S, read_timeout_s))
+            container = self._open_external() if self._source.external else self._open_here()
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise translate(self.url, error) from error
         try:
@@ -306,26 +263,69 @@ class Capture:
             raise
         return container
 
+    def _open_external(self) -> InputContainer:
+        timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else OPEN_TIMEOUT_S
+        self._external = ExternalSound(self._source, stopping=self._stopping, timeout_s=timeout_s)
+        try:
+            return av.open(self._external, "r", format="nut", buffer_size=PIPE_BUFFER_BYTES)
+        except BaseException as error:
+            self._external.close()
+            if self._external.failure is not None:
+                raise self._external.failure from error
+            raise
+
+    def _open_here(self) -> InputContainer:
+        source = self._source
+        options = self._options()
+        match source.scheme:
+            case "stdin":
+                stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  not ours to close; nothing waits for a full buffer
+                return av.open(stdin, "r", format=source.sample_format, options=options)
+            case "alsa":
+                return av.open(source.address, "r", format="alsa", timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+            case "file":
+                return av.open(str(Path(source.address)), "r", options=options)
+        open_timeout_s = CALLED_TIMEOUT_S if source.listens else OPEN_TIMEOUT_S
+        read_timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else READ_TIMEOUT_S
+        return av.open(source.address, "r", options=options, timeout=(open_timeout_s, read_timeout_s))
+
     def _options(self) -> dict[str, str]:
-        options = {"protocol_whitelist": _PROTOCOLS[_scheme(self.url)], "format_whitelist": FILE_FORMATS}
+        source = self._source
+        if source.scheme == "stdin":
+            layout = {1: "mono", 2: "stereo"}.get(source.channels, f"{source.channels}C")
+            return {"sample_rate": str(source.rate_hz), "ch_layout": layout}
+        options = {"protocol_whitelist": PROTOCOLS[source.scheme], "format_whitelist": FILE_FORMATS}
         if self.transport is Transport.FILE:
             return options
         options |= {"format_whitelist": STREAM_FORMATS}
         options |= {"probesize": str(LIVE_PROBE_BYTES), "analyzeduration": str(LIVE_ANALYSE_US)}
         if self.transport is Transport.SEGMENTS:
             return options | {"live_start_index": "-1", "user_agent": "Cuebird"}  # from the newest segment on
-        if self.url.lower().startswith("http"):
-            return options | {"icy": "0", "seekable": "0", "user_agent": "Cuebird"}
-        if self.url.lower().startswith("udp"):
-            return options | {"overrun_nonfatal": "1", "fifo_size": "4096"}
-        return options
+        special = {
+            "udp": {"overrun_nonfatal": "1", "fifo_size": "4096", "reuse": "1"},
+            "rtsp": {"rtsp_flags": "listen", "listen_timeout": str(round(CALLED_TIMEOUT_S))}
+            if source.listens
+            else {"rtsp_transport": "tcp"},
+            "rtmp": {"listen": "1"} if source.listens else {"rtmp_live": "live"},
+        }
+        name = source.scheme.removesuffix("s")
+        return options | special.get(name, {"icy": "0", "seekable": "0", "user_agent": "Cuebird"} if name == "http" else {})
 
     def _audio_stream(self, container: InputContainer) -> AudioStream:
-        if not container.streams.audio:
+        tracks = container.streams.audio
+        wanted = 1 if self._source.external else self._source.track
+        if not tracks:
             raise CaptureError(
                 self.url, "there is no audio in it", "choose another source", permanent=self.transport is Transport.FILE
             )
-        stream = container.streams.audio[0]
+        if wanted > len(tracks):
+            raise CaptureError(
+                self.url,
+                f"track {wanted} of {len(tracks)} is not there",
+                "choose another track",
+                permanent=self.transport is Transport.FILE,
+            )
+        stream = tracks[wanted - 1]
         stream.codec_context.thread_count = 1  # more threads would hold frames back
         return stream
 
@@ -350,7 +350,7 @@ _CAUSES: tuple[tuple[type[BaseException], str, str, bool], ...] = (
 
 def translate(url: str, error: BaseException) -> CaptureError:
     """The `CaptureError` that says what an error of FFmpeg or the system means for this source."""
-    on_network = _scheme(url) != "file"
+    on_network = transport_of(url) is not Transport.FILE
     for kind, cause, fix, permanent in _CAUSES:
         if isinstance(error, kind):
             return CaptureError(url, cause, fix, permanent=permanent and not on_network)

@@ -140,7 +140,7 @@ async def test_a_reader_that_goes_away_is_no_crash() -> None:
     ("arguments", "sentence"),
     [
         (["nowhere.wav"], "cuebird: nowhere.wav: there is no such file; check the name"),
-        (["srt://127.0.0.1:9000"], "sources of the kind 'srt' are not opened"),
+        (["gopher://127.0.0.1:9000"], "sources of the kind 'gopher' are not opened"),
         (["a.wav", "--silence-db", "20"], "--silence-db"),
     ],
 )
