@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 
-from fingerprints.events import Detection, FeedStatus, FollowEnd
+from fingerprints.events import Detection, FeedStatus, FollowEnd, LateFound
 from sync.client import ControlClient
 from sync.errors import EngineUnreachableError
 from timebase import Backoff, Clock
@@ -30,10 +30,14 @@ class EngineReporter:
         self.reached = asyncio.Event()
         """Set when the engine has taken a first report."""
 
-    async def take(self, report: Detection | FollowEnd | FeedStatus) -> None:
+    async def take(self, report: Detection | LateFound | FollowEnd | FeedStatus) -> None:
         """Note a report; never waits for the engine."""
         if isinstance(report, FeedStatus):
             self._status = report
+        elif isinstance(report, LateFound):
+            # The engine learns of it by its end: what was heard too late to fire must not look like a detection.
+            log.info("spot.late", extra={"feed_id": report.feed_id, "spot_id": report.spot_id, "onset_s": report.onset_s})
+            return
         else:
             if len(self._findings) >= FINDINGS_WAITING_MAX:
                 self._findings.popleft()

@@ -20,6 +20,9 @@ ID_LETTERS_MAX = 64
 FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtmp", "rtmps", "tcp", "file")
 """What PyAV's wheel opens by itself (docs/capture.md)."""
 
+RATES_MAX = 8
+"""Rates of each kind: every one of them is the whole library once more to match."""
+
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{ID_LETTERS_MAX - 1}}}")
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
 
@@ -107,6 +110,7 @@ Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+PlaybackRate = Annotated[float, Field(ge=0.8, le=1.25, allow_inf_nan=False)]
 Cap = Annotated[int, Field(ge=1, le=100_000)]
 CapsOf = Annotated[tuple[Cap, Cap, Cap], AfterValidator(_rising)]
 
@@ -188,11 +192,13 @@ class Listening(Table):
 
 
 class Channel(Table):
-    """What viewers watch. `timezone`: the zone its plans are written in."""
+    """What viewers watch. `timezone`: the zone its plans are written in. `rates`, `tempos`: how fast it plays spots."""
 
     id: Id
     name: Name
     timezone: Annotated[str, AfterValidator(_timezone)]
+    rates: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
+    tempos: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
 
 
 class Feed(Table):

@@ -86,6 +86,7 @@ async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Cal
     if feed is None:
         known = ", ".join(one.id for one in config.feeds) or "none"
         raise ConfigError(f"feed {feed_id}: not in the configuration; it has {known}")
+    channel = next(one for one in config.channels if one.id == feed.channel)
     clock = SystemClock()
     async with ControlClient(config.paths.socket_file) as client, asyncio.TaskGroup() as tasks:
         reporter = EngineReporter(client, clock=clock)
@@ -97,6 +98,8 @@ async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Cal
             library_folder=config.paths.spots_dir,
             false_per_feed_year=config.listening.false_per_feed_year,
             silence_db=config.listening.silence_db,
+            speeds=channel.rates,
+            tempos=channel.tempos,
             clock=clock,
             sink=reporter.take,
         )

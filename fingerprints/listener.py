@@ -6,30 +6,33 @@ one process a feed. It reports through a sink, which a process turns into lines 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
-from fingerprints.capture import CaptureError, Transport, masked, transport_of
+from fingerprints.capture import CaptureError, Transport, masked
 from fingerprints.errors import SpotError
-from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd
-from fingerprints.intake import Intake, open_intake
+from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, LateFound
+from fingerprints.handover import Handover, Matcher
+from fingerprints.intake import Batch, Intake, open_intake
 from fingerprints.positions import Arrivals, Positions
+from fingerprints.sources import Channel, parse_source
 from fingerprints.watch import FeedView, FeedWatch
 from timebase import Backoff, Clock
 
 if TYPE_CHECKING:
+    from fingerprints.ear import Event
     from fingerprints.onset import Onset
 
 log = logging.getLogger(__name__)
 
-Report = Detection | FollowEnd | FeedStatus
+Report = Detection | LateFound | FollowEnd | FeedStatus
 Sink = Callable[[Report], Awaitable[None]]
 """Takes every report. Two tasks may be inside at once: a detection never waits for a status to be taken."""
 
@@ -38,27 +41,18 @@ LOOK_S = 0.05
 METER_NS = 100_000_000
 IDLE_NS = 1_000_000_000
 """Statuses go out ten times a second while sound comes and once a second while none does."""
+TURN_BLOCKS_MAX = 16
+"""Blocks matched at a time (about 0.3 s); then the next feed of the process has its turn. What has piled up is matched in
+larger pieces, which costs less a second of sound."""
 PROVEN_S = 5.0
 """A connection that brought this much sound has worked: the next failure is retried soon again."""
-
-
-class Matcher(Protocol):
-    """Blocks in, what was recognised out; never waits for anything. `Recogniser` is one."""
-
-    def feed(self, block: AudioBlock) -> "Sequence[Onset | FollowEnd]":
-        """What this block decided, in order."""
-        ...
-
-    def finish(self) -> "Sequence[Onset | FollowEnd]":
-        """The ends of what was still being followed: no more sound comes, or the next block follows a gap."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
     """What one block brought, and when that was known."""
 
-    found: "Sequence[Onset | FollowEnd]"
+    found: "Sequence[Event]"
     decided_mono_ns: int
     decided_utc: datetime
 
@@ -68,6 +62,8 @@ class Listener:
 
     Args:
         make_matcher: called once, in the thread that will feed it; may take seconds.
+        executor: the thread that matches, shared by the feeds of a process; None makes one for this feed alone.
+        channel: which sound of a stereo source is heard, when its address does not say.
         sink: gets every report, detections before anything else that is known at that moment.
     """
 
@@ -81,12 +77,18 @@ class Listener:
         clock: Clock,
         sink: Sink,
         backoff: Backoff | None = None,
+        executor: ThreadPoolExecutor | None = None,
+        channel: Channel = "mix",
     ) -> None:
         self._feed_id, self._url, self._make_matcher = feed_id, url, make_matcher
+        self._shared_executor, self._channel = executor, channel
+        self._handover: Handover | None = None
+        self._delay_ns = self._dropped_before = self._dropped_now = self._gaps = 0
         self._clock, self._sink = clock, sink
-        self._is_file = transport_of(url) is Transport.FILE
+        source = parse_source(url)
+        self._is_file = source.transport is Transport.FILE
         self._watch = FeedWatch(silence_db=silence_db)
-        self._backoff = backoff or Backoff(first_s=0.5, most_s=15.0, floor_s=0.25)
+        self._backoff = backoff or Backoff(first_s=0.5, most_s=0.5 if source.listens else 15.0, floor_s=0.25)
         self._arrivals, self._positions = Arrivals(), Positions()
         self._heard_samples = 0
         self._reported_state: FeedState | None = None
@@ -98,7 +100,7 @@ class Listener:
         Raises:
             FingerprintsError: the spots cannot be read, or the source never can be.
         """
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"match {self._feed_id}")
+        executor = self._shared_executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"match {self._feed_id}")
         failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -107,9 +109,15 @@ class Listener:
                 reporting.cancel()
             await self._report(self._watch.view(self._clock.mono_ns()))
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            if self._shared_executor is None:
+                executor.shutdown(wait=False, cancel_futures=True)
         if failure is not None:
             raise failure
+
+    def use(self, matcher: Matcher) -> None:
+        """Recognise with this matcher from the next block on; airings that have begun are followed to their ends."""
+        if self._handover is not None:
+            self._handover.use(matcher)
 
     async def _listen(self, executor: ThreadPoolExecutor) -> Exception | None:
         """Connect again and again; the error if trying further is of no use, None at a file's end."""
@@ -117,7 +125,7 @@ class Listener:
         self._watch.connecting("reading the spots")
         await self._report_change()
         try:
-            matcher = await loop.run_in_executor(executor, self._make_matcher)
+            matcher = self._handover = Handover(await loop.run_in_executor(executor, self._make_matcher))
         except Exception as error:
             self._watch.fail(str(error))
             return error
@@ -150,14 +158,14 @@ class Listener:
         """Handle one connection's sound to its end; why it broke, if it did."""
         self._positions.reconnect()
         self._heard_samples = 0
-        intake = open_intake(self._url, clock=self._clock, name=f"capture {self._feed_id}")
+        self._dropped_before, self._dropped_now = self.dropped_blocks, 0
+        intake = open_intake(self._url, clock=self._clock, name=f"capture {self._feed_id}", channel=self._channel)
         try:
             while True:
                 batch = await intake.take()
-                for block in batch.blocks:
-                    await self._handle(self._positions.place(block), matcher, executor, intake)
-                if batch.dropped:
-                    self._watch.note(f"{batch.dropped} blocks were dropped: matching is too slow on this machine")
+                for turn in turns(batch.blocks):
+                    await self._handle([self._positions.place(block) for block in turn], matcher, executor, intake)
+                self._count_drops(batch)
                 if batch.over:
                     return None
         except CaptureError as error:
@@ -165,21 +173,40 @@ class Listener:
         finally:
             intake.close()
 
-    async def _handle(self, block: AudioBlock, matcher: Matcher, executor: ThreadPoolExecutor, intake: Intake) -> None:
-        self._arrivals.note(block)
-        self._heard_samples += len(block.pcm)
-        await self._tell(executor, lambda: matcher.feed(block))
+    @property
+    def dropped_blocks(self) -> int:
+        """Blocks lost so far because matching did not keep up."""
+        return self._dropped_before + self._dropped_now
+
+    def _count_drops(self, batch: Batch) -> None:
+        if batch.dropped > self._dropped_now:
+            self._dropped_now = batch.dropped
+            log.error("feed.dropped", extra={"feed_id": self._feed_id, "dropped_blocks": self.dropped_blocks})
+            self._watch.note(f"{self.dropped_blocks} blocks were dropped: matching is too slow on this machine")
+
+    async def _handle(self, turn: list[AudioBlock], matcher: Matcher, executor: ThreadPoolExecutor, intake: Intake) -> None:
+        for block in turn:
+            self._arrivals.note(block)
+            self._heard_samples += len(block.pcm)
+        if turn[0].gap:
+            self._gaps += 1
+            log.warning("feed.gap", extra={"feed_id": self._feed_id, "at_sample": turn[0].first_sample, "gaps": self._gaps})
+        joined = join(turn)
+        decided_mono_ns = await self._tell(executor, lambda: matcher.feed(joined))
+        self._delay_ns = max(self._delay_ns, decided_mono_ns - turn[0].seen_mono_ns)
         self._watch.segmented = intake.segmented
-        self._watch.hear(block)
+        for block in turn:
+            self._watch.hear(block)
         await self._report_change()
 
-    async def _tell(self, executor: ThreadPoolExecutor, work: "Callable[[], Sequence[Onset | FollowEnd]]") -> None:
-        """Let the matcher work in its thread and send what it found."""
+    async def _tell(self, executor: ThreadPoolExecutor, work: "Callable[[], Sequence[Event]]") -> int:
+        """Let the matcher work in its thread and send what it found; when it had decided."""
         match = await asyncio.get_running_loop().run_in_executor(executor, self._match, work)
         for found in match.found:
-            await self._sink(found if isinstance(found, FollowEnd) else self._detection(found, match))
+            await self._sink(found if isinstance(found, FollowEnd | LateFound) else self._detection(found, match))
+        return match.decided_mono_ns
 
-    def _match(self, work: "Callable[[], Sequence[Onset | FollowEnd]]") -> _Match:
+    def _match(self, work: "Callable[[], Sequence[Event]]") -> _Match:
         found = work()
         return _Match(found=found, decided_mono_ns=self._clock.mono_ns(), decided_utc=self._clock.utc())
 
@@ -219,6 +246,7 @@ class Listener:
         if view.state is not self._reported_state:
             log.info("feed.state", extra={"feed_id": self._feed_id, "state": view.state.value, "detail": view.detail})
         self._reported_state, self._reported_mono_ns = view.state, self._clock.mono_ns()
+        delay_ns, self._delay_ns = self._delay_ns, 0
         await self._sink(
             FeedStatus(
                 feed_id=self._feed_id,
@@ -228,12 +256,45 @@ class Listener:
                 seen_mono_ns=view.seen_mono_ns,
                 sent_utc=self._clock.utc(),
                 detail=view.detail,
+                delay_ms=round(delay_ns / 1e6, 1),
+                dropped_blocks=self.dropped_blocks,
+                gaps=self._gaps,
             )
         )
 
 
+def turns(blocks: Sequence[AudioBlock]) -> Iterator[list[AudioBlock]]:
+    """The blocks in runs of consecutive sound, none longer than `TURN_BLOCKS_MAX`."""
+    turn: list[AudioBlock] = []
+    for block in blocks:
+        follows = bool(turn) and not block.gap and block.first_sample == turn[-1].first_sample + len(turn[-1].pcm)
+        if turn and (len(turn) == TURN_BLOCKS_MAX or not follows):
+            yield turn
+            turn = []
+        turn.append(block)
+    if turn:
+        yield turn
+
+
+def join(turn: Sequence[AudioBlock]) -> AudioBlock:
+    """Consecutive blocks as one."""
+    if len(turn) == 1:
+        return turn[0]
+    pcm = np.concatenate([block.pcm for block in turn])
+    return replace(turn[0], pcm=pcm, seen_mono_ns=turn[-1].seen_mono_ns)
+
+
 async def run_listener(
-    *, feed_id: str, url: str, library_folder: Path, false_per_feed_year: float, silence_db: float, clock: Clock, sink: Sink
+    *,
+    feed_id: str,
+    url: str,
+    library_folder: Path,
+    false_per_feed_year: float,
+    silence_db: float,
+    clock: Clock,
+    sink: Sink,
+    speeds: Sequence[float] = (),
+    tempos: Sequence[float] = (),
 ) -> None:
     """Listen to a feed for the spots of a folder; return only at a file's end.
 
@@ -241,32 +302,49 @@ async def run_listener(
         url: a file name, or an http, https, udp or rtp URL.
         false_per_feed_year: how many wrong detections a feed may bring in a year.
         silence_db: RMS level below which the feed counts as silent, in dB full scale.
-        sink: gets every `Detection`, `FollowEnd` and `FeedStatus`; what it raises ends the listener.
+        speeds: playback speeds the channel is known to use, besides 1.0, that move the pitch.
+        tempos: the same for those that keep it.
+        sink: gets every `Detection`, `LateFound`, `FollowEnd` and `FeedStatus`; what it raises ends the listener.
 
     Raises:
         FingerprintsError: there is no spot, the address is of no known kind, or the file cannot be read.
     """
 
     def make_matcher() -> Matcher:
-        return load_matcher(library_folder, feed_id=feed_id, false_per_feed_year=false_per_feed_year)
+        return load_matcher(
+            library_folder, feed_id=feed_id, false_per_feed_year=false_per_feed_year, speeds=speeds, tempos=tempos
+        )
 
     await Listener(feed_id=feed_id, url=url, make_matcher=make_matcher, silence_db=silence_db, clock=clock, sink=sink).run()
 
 
-def load_matcher(library_folder: Path, *, feed_id: str, false_per_feed_year: float) -> Matcher:
-    """A recogniser for the spots of a folder, its compiled parts loaded, so that the first block is not late.
+def load_matcher(
+    library_folder: Path,
+    *,
+    feed_id: str,
+    false_per_feed_year: float,
+    speeds: Sequence[float] = (),
+    tempos: Sequence[float] = (),
+) -> Matcher:
+    """An ear for the spots of a folder, its compiled parts loaded, so that the first block is not late.
 
     Raises:
         SpotError: the folder holds no usable spot.
+        FingerprintsError: a rate no spot is played at.
     """
+    from fingerprints.ear import Ear
     from fingerprints.library import SpotLibrary
-    from fingerprints.recogniser import Recogniser
+    from fingerprints.rates import rates_of
+    from fingerprints.variants import at_rates
+    from fingerprints.whole_file import open_index
 
+    rates = rates_of(speeds, tempos)
     library = SpotLibrary.open(library_folder)
     for problem in library.problems:
         log.warning("spot.unusable", extra={"problem": str(problem)})
     if not library.spots:
         raise SpotError(f"{library_folder}: there is no usable spot in it; add one with `cuebird spots add FILE`")
+    wide, index = at_rates(library, rates), open_index(library, rates=rates)
     still = AudioBlock(pcm=np.zeros(SAMPLE_RATE_HZ // 2, dtype=np.float32), first_sample=0, seen_mono_ns=0)
-    Recogniser(library, feed_id=feed_id, false_per_feed_year=false_per_feed_year).feed(still)
-    return Recogniser(library, feed_id=feed_id, false_per_feed_year=false_per_feed_year)
+    Ear(wide, index=index, feed_id=feed_id, false_per_feed_year=false_per_feed_year).feed(still)
+    return Ear(wide, index=index, feed_id=feed_id, false_per_feed_year=false_per_feed_year)

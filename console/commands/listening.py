@@ -168,45 +168,20 @@ def _listen_to(url: str, options: Mapping[str, object]) -> None:
 
 def json_line(report: "Report") -> str:
     """A detection, or how far a spot ran, as one JSON object without a line end."""
-    from fingerprints.events import Detection, FollowEnd
+    from fingerprints.events import FeedStatus
+    from fingerprints.lines import fields_of
 
-    if isinstance(report, Detection):
-        fields: dict[str, object] = {
-            "spot": report.spot_id,
-            "spots": list(report.spot_ids),
-            "feed": report.feed_id,
-            "onset_s": round(report.onset_s, 4),
-            "decided_s": round(report.decided_s, 4),
-            "score": round(report.score, 2),
-            "threshold": round(report.threshold, 2),
-            "speed": report.speed,
-        }
-    else:
-        assert isinstance(report, FollowEnd)
-        fields = {
-            "spot": report.spot_id,
-            "feed": report.feed_id,
-            "onset_s": round(report.onset_s, 4),
-            "end_s": round(report.end_s, 4),
-            "coverage": round(report.coverage, 4),
-        }
-    return json.dumps(fields, ensure_ascii=False)
+    assert not isinstance(report, FeedStatus)
+    return json.dumps(fields_of(report, feed=report.feed_id), ensure_ascii=False)
 
 
 def row(report: "Report") -> str:
     """The same for people: one line in columns."""
-    from fingerprints.events import Detection, FollowEnd
+    from fingerprints.events import FeedStatus
+    from fingerprints.lines import row_of
 
-    if isinstance(report, Detection):
-        late_ms = 1000 * (report.decided_s - report.onset_s)
-        others = [spot for spot in report.spot_ids if spot != report.spot_id]
-        like = f"  or {', '.join(others)}" if others else ""
-        return (
-            f"{report.onset_s:10.3f} s  {report.spot_id:<24} decided after {late_ms:4.0f} ms  "
-            f"score {report.score:5.1f} of {report.threshold:.1f}{like}  {report.feed_id}"
-        )
-    assert isinstance(report, FollowEnd)
-    return f"{report.end_s:10.3f} s  {report.spot_id:<24} ended, {report.coverage:.0%} of it heard  {report.feed_id}"
+    assert not isinstance(report, FeedStatus)
+    return row_of(report, feed=report.feed_id)
 
 
 def _print(line: str) -> None:
