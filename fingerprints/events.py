@@ -109,6 +109,9 @@ class FeedStatus:
         position_s: stream position of the newest sample.
         seen_mono_ns: when the newest sample arrived, 0 before the first.
         detail: a sentence for people, empty when there is nothing to say.
+        delay_ms: the longest time, since the last status, from the arrival of a block to the decision about it.
+        dropped_blocks: blocks lost since the feed was first opened because matching did not keep up.
+        gaps: how often sound has been missing: dropped, lost on the way, or between two connections.
     """
 
     feed_id: str
@@ -118,3 +121,6 @@ class FeedStatus:
     seen_mono_ns: int
     sent_utc: datetime
     detail: str = ""
+    delay_ms: float = 0.0
+    dropped_blocks: int = 0
+    gaps: int = 0

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from fingerprints.audio import AudioBlock
-from fingerprints.capture import Capture, Transport
+from fingerprints.capture import Capture, Channel, Transport
 from fingerprints.errors import FingerprintsError
 from timebase import Clock
 
@@ -118,10 +118,10 @@ class Intake:
             self._loop.call_soon_threadsafe(self._arrived.set)
 
 
-def open_intake(url: str, *, clock: Clock, name: str) -> Intake:
+def open_intake(url: str, *, clock: Clock, name: str, channel: Channel = "mix") -> Intake:
     """Begin to capture a source.
 
     Raises:
         CaptureError: the source is of a kind that is not opened.
     """
-    return Intake(Capture(url, clock=clock), name=name)
+    return Intake(Capture(url, clock=clock, channel=channel), name=name)
