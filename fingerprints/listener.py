@@ -17,7 +17,6 @@ import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.capture import CaptureError, Transport, masked
-from fingerprints.errors import SpotError
 from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, LateFound
 from fingerprints.handover import Handover, Matcher
 from fingerprints.intake import Batch, Intake, open_intake
@@ -310,41 +309,14 @@ async def run_listener(
         FingerprintsError: there is no spot, the address is of no known kind, or the file cannot be read.
     """
 
-    def make_matcher() -> Matcher:
-        return load_matcher(
-            library_folder, feed_id=feed_id, false_per_feed_year=false_per_feed_year, speeds=speeds, tempos=tempos
-        )
+    from fingerprints.batch import FeedSetup, run_listeners
 
-    await Listener(feed_id=feed_id, url=url, make_matcher=make_matcher, silence_db=silence_db, clock=clock, sink=sink).run()
-
-
-def load_matcher(
-    library_folder: Path,
-    *,
-    feed_id: str,
-    false_per_feed_year: float,
-    speeds: Sequence[float] = (),
-    tempos: Sequence[float] = (),
-) -> Matcher:
-    """An ear for the spots of a folder, its compiled parts loaded, so that the first block is not late.
-
-    Raises:
-        SpotError: the folder holds no usable spot.
-        FingerprintsError: a rate no spot is played at.
-    """
-    from fingerprints.ear import Ear
-    from fingerprints.library import SpotLibrary
-    from fingerprints.rates import rates_of
-    from fingerprints.variants import at_rates
-    from fingerprints.whole_file import open_index
-
-    rates = rates_of(speeds, tempos)
-    library = SpotLibrary.open(library_folder)
-    for problem in library.problems:
-        log.warning("spot.unusable", extra={"problem": str(problem)})
-    if not library.spots:
-        raise SpotError(f"{library_folder}: there is no usable spot in it; add one with `cuebird spots add FILE`")
-    wide, index = at_rates(library, rates), open_index(library, rates=rates)
-    still = AudioBlock(pcm=np.zeros(SAMPLE_RATE_HZ // 2, dtype=np.float32), first_sample=0, seen_mono_ns=0)
-    Ear(wide, index=index, feed_id=feed_id, false_per_feed_year=false_per_feed_year).feed(still)
-    return Ear(wide, index=index, feed_id=feed_id, false_per_feed_year=false_per_feed_year)
+    feed = FeedSetup(feed_id=feed_id, url=url, speeds=tuple(speeds), tempos=tuple(tempos))
+    await run_listeners(
+        [feed],
+        library_folder=library_folder,
+        false_per_feed_year=false_per_feed_year,
+        silence_db=silence_db,
+        clock=clock,
+        sink=sink,
+    )
