@@ -2,6 +2,8 @@
 
 Signatures are written out so that each is compiled once, at import, and cached beside the source (or in the user's cache
 when the folder cannot be written). `tests/unit/fingerprints/test_kernels.py` holds the same functions in slow plain numpy.
+
+Every loop is bounded by the sizes of the arrays it is given, never by what the sound is.
 """
 
 # ruff: noqa: PLR0917 # compiled functions take arrays by position
@@ -10,109 +12,247 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import types
+from llvmlite import ir  # type: ignore[import-untyped] # it has no types
 from numba.extending import intrinsic
+
+EVEN = np.uint32(0x5555_5555)
+ODD = np.uint32(0xAAAA_AAAA)
+"""A word takes every second band of a row: neighbouring slopes share a band's energy, so every second says almost as much."""
+
+BLOCK = 64
+"""Filters tested at once: a loop without branches, which the machine runs eight at a time and which leaves a bit for each."""
+
+STRIDE = 2048
+"""Filters tested against every frame of a call before going on: what stays in the second-level cache."""
+
+ONE = np.uint64(1)
+SIGN_BIT = np.uint64(63)
 
 
 def _popcount_of_word(_context: Any, word: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
-    return types.uint32(word), generate
+    return word(word), generate
 
 
 _popcount: Any = intrinsic(_popcount_of_word)
 
 
+def _lowest_bit_of_word(_context: Any, word: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return word(word), generate
+
+
+_lowest_bit: Any = intrinsic(_lowest_bit_of_word)
+
+
 @numba.njit(inline="always")
-def _row_score(words, gains, row, sign, still, losses):  # type: ignore[no-untyped-def] # inlined into the typed kernels below
-    flipped = (words[row, 0] ^ sign) | still
-    low, high = words[row, 1], words[row, 2]
+def _row_score(rows, row, phase, sign, still, weights):  # type: ignore[no-untyped-def] # inlined into the typed kernels below
+    flipped = (rows[row, phase] ^ sign) | still
+    low, high = rows[row, 2], rows[row, 3]
+    first, second, third = low & ~high, ~low & high, low & high
     return (
-        gains[row]
-        - losses[0] * np.float32(_popcount(flipped & low & ~high))
-        - losses[1] * np.float32(_popcount(flipped & ~low & high))
-        - losses[2] * np.float32(_popcount(flipped & low & high))
+        weights[0, 0] * np.float32(_popcount(first))
+        + weights[0, 1] * np.float32(_popcount(second))
+        + weights[0, 2] * np.float32(_popcount(third))
+        - weights[1, 0] * np.float32(_popcount(flipped & first))
+        - weights[1, 1] * np.float32(_popcount(flipped & second))
+        - weights[1, 2] * np.float32(_popcount(flipped & third))
     )
 
 
 @numba.njit("float32[::1](uint32[:, ::1], float32[::1], int64, uint32[::1], uint32[::1], float32[::1])", cache=True, nogil=True)
 def row_scores(words, gains, first_row, signs, stills, losses):  # type: ignore[no-untyped-def] # compiled: the signature is the type
-    """The score of each frame against the row that lies under it; 0 outside the print."""
+    """The score of each frame against the row of one phase that lies under it; 0 outside the print."""
     scores = np.zeros(len(signs), np.float32)
     for i in range(len(signs)):
         row = first_row + i
         if 0 <= row < len(gains):
-            scores[i] = _row_score(words, gains, row, signs[i], stills[i], losses)
+            flipped = (words[row, 0] ^ signs[i]) | stills[i]
+            low, high = words[row, 1], words[row, 2]
+            scores[i] = (
+                gains[row]
+                - losses[0] * np.float32(_popcount(flipped & low & ~high))
+                - losses[1] * np.float32(_popcount(flipped & ~low & high))
+                - losses[2] * np.float32(_popcount(flipped & low & high))
+            )
     return scores
 
 
+@numba.njit("void(uint32[::1], int64, uint64[:, ::1])", cache=True, nogil=True)
+def interleave(words, n_frames, out):  # type: ignore[no-untyped-def] # compiled: the signature is the type
+    """Two words of 64 bits for each run of eleven rows, every second band of eight of them.
+
+    `out[i]` is made from `words[i : i + 11]`: rows 0, 3, 6, 9 in the first word and rows 1, 4, 7, 10 in the second.
+    """
+    for i in range(n_frames):
+        for k in range(2):
+            early = (words[i + k] & EVEN) | (words[i + k + 3] & ODD)
+            late = (words[i + k + 6] & EVEN) | (words[i + k + 9] & ODD)
+            out[i, k] = np.uint64(early) | (np.uint64(late) << np.uint64(32))
+
+
+@numba.njit(inline="always")
+def _keep_best(found, margins, kept):  # type: ignore[no-untyped-def] # inlined into the typed kernel below
+    """Halve a full list to its best, the earlier first among equals, in order; how many are left."""
+    counts = np.zeros(129, np.int64)
+    for i in range(len(found)):
+        counts[margins[i]] += 1
+    best, cut = 0, 128
+    while best + counts[cut] <= kept:
+        best += counts[cut]
+        cut -= 1
+    equals, n = kept - best, 0
+    for i in range(len(found)):
+        if margins[i] > cut or (margins[i] == cut and equals > 0):
+            equals -= margins[i] == cut
+            found[n], margins[n] = found[i], margins[i]
+            n += 1
+    return n
+
+
 @numba.njit(
-    "Tuple((int64, int64, float32))(uint32[::1], uint32[::1], uint32[:, ::1], float32[::1], float32[::1], "
-    "int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float32[:, ::1], int64[::1], "
-    "float32, float32, float32, int64[:, ::1], float32[::1])",
+    "int64(uint64[:, ::1], uint64[:, ::1], uint64[::1], uint64[::1], int8[::1], uint64[::1], uint64[::1], int8[::1], "
+    "int64[:, ::1], int64[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
 )
-def advance(  # type: ignore[no-untyped-def] # compiled: the signature is the type
+def sift(  # type: ignore[no-untyped-def] # compiled: the signature is the type
+    words, stills, first_bits, first_masks, first_limits, second_bits, second_masks, both_limits, found, margins, n_found
+):
+    """Which filters pass at which frame.
+
+    A filter passes when fewer than `first_limits` bits of its first word differ and fewer than `both_limits` of both. Those of
+    frame `i` are `found[i, :n_found[i]]`, ascending; when more pass than fit, the best half stays and the search goes on. There
+    must be a multiple of `BLOCK` filters; one of limit 0 never passes.
+
+    Returns:
+        How many words were compared; it depends on the numbers of frames and filters, and at most doubles with what passes.
+    """
+    n_filters, n_frames, room = len(first_bits), len(words), found.shape[1]
+    compared = n_filters * n_frames
+    for start in range(0, n_filters, STRIDE):
+        stop = min(n_filters, start + STRIDE)
+        for i in range(n_frames):
+            word, still, second_word, second_still = words[i, 0], stills[i, 0], words[i, 1], stills[i, 1]
+            for block in range(start, stop, BLOCK):
+                bits, masks = first_bits[block : block + BLOCK], first_masks[block : block + BLOCK]
+                limits = first_limits[block : block + BLOCK]
+                passed = np.uint64(0)
+                for j in range(BLOCK):
+                    differ = _popcount(((bits[j] ^ word) | still) & masks[j])
+                    # Below the limit the difference is negative: its highest bit says so, without a branch.
+                    passed |= ((differ - np.uint64(np.int64(limits[j]))) >> SIGN_BIT) << np.uint64(j)
+                while passed:
+                    f = block + np.int64(_lowest_bit(passed))
+                    passed &= passed - ONE
+                    compared += 1
+                    differ = _popcount(((first_bits[f] ^ word) | still) & first_masks[f])
+                    differ += _popcount(((second_bits[f] ^ second_word) | second_still) & second_masks[f])
+                    margin = np.int64(both_limits[f]) - np.int64(differ) - 1
+                    if margin < 0:
+                        continue
+                    if n_found[i] == room:
+                        n_found[i] = _keep_best(found[i], margins[i], room // 2)
+                    found[i, n_found[i]], margins[i, n_found[i]] = f, margin
+                    n_found[i] += 1
+    return compared
+
+
+@numba.njit(inline="always")
+def _crowd_out(pool, scores, alive):  # type: ignore[no-untyped-def] # inlined into the typed kernel below
+    """Drop the weaker quarter of a full pool; how many are left."""
+    floor = np.partition(scores[:alive], alive // 4)[alive // 4]
+    kept = 0
+    for h in range(alive):
+        if scores[h] > floor:
+            pool[kept], scores[kept] = pool[h], scores[h]
+            kept += 1
+    return kept
+
+
+@numba.njit(
+    "Tuple((int64, int64, int64, float32, int64))(uint32[::1], uint32[::1], int64, uint32[:, ::1], float32[:, ::1], "
+    "int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1], "
+    "int32[:, ::1], float32[::1], int64, float32, float32, float32, float32, int64[:, ::1], float32[::1])",
+    cache=True,
+    nogil=True,
+)
+def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the signature is the type, and inner loops branch
     signs,
     stills,
-    words,
-    gains,
-    losses,
-    starts,
-    births,
-    ends,
+    first,
     rows,
+    weights,
+    starts,
+    lengths,
+    births,
+    sifted,
+    n_sifted,
+    pool,
     scores,
     alive,
     threshold,
     lower_bound,
+    newborn_least,
     row_most,
     found,
     found_scores,
 ):
-    """Move every hypothesis of every print over some frames.
+    """Move every hypothesis over the frames `signs[first:]`, and take in what passed the filters.
 
-    Living hypotheses of print `q` are `rows[q, :alive[q]]` (the last row each has scored) with `scores[q, :alive[q]]`;
-    both are updated in place. A crossing leaves the living and is written to `found` (frame index, print, row).
+    Living hypotheses are `pool[:alive]` (spot, phase, last row scored) with `scores[:alive]`, both updated in place. What
+    passed at frame `first + i` (`sifted[i]`) was born `first` frames before it and is scored from there. A crossing leaves
+    the living and is written to `found` (frame index, spot, phase, row).
 
     Returns:
-        (frames taken, crossings found, best living score); takes fewer frames than given when `found` is half full.
+        (frames taken, crossings found, living, best score, rows scored); fewer frames than given when `found` is half full.
     """
-    n_found, best = 0, np.float32(0.0)
-    for i in range(len(signs)):
+    n_found, best, scored, n_spots = 0, np.float32(0.0), 0, len(starts)
+    for i in range(len(signs) - first):
         if 2 * n_found > len(found):
-            return i, n_found, best
-        sign, still, best = signs[i], stills[i], np.float32(0.0)
-        for q in range(len(starts)):
-            kept = 0
-            for h in range(alive[q]):
-                row = rows[q, h] + 1
-                if row >= ends[q]:
+            return i, n_found, alive, best, scored
+        at, best, kept = i + first, np.float32(0.0), 0
+        scored += alive
+        for h in range(alive):
+            spot, phase, row = pool[h, 0], pool[h, 1], pool[h, 2] + 1
+            if row >= lengths[spot]:
+                continue
+            score = scores[h] + min(row_most, _row_score(rows, starts[spot] + row, phase, signs[at], stills[at], weights))
+            best = max(best, score)
+            if score >= threshold:
+                if n_found < len(found):
+                    found[n_found, 0], found[n_found, 1], found[n_found, 2], found[n_found, 3] = i, spot, phase, row
+                    found_scores[n_found] = score
+                    n_found += 1
+            elif score > lower_bound:
+                pool[kept, 0], pool[kept, 1], pool[kept, 2], scores[kept] = spot, phase, row, score
+                kept += 1
+        alive = kept
+        for s in range(n_sifted[i]):
+            spot, birth = sifted[i, s] % n_spots, births[sifted[i, s]]
+            for phase in range(2):
+                score, row = np.float32(0.0), birth - 1
+                for back in range(i, at + 1):
+                    row += 1
+                    scored += 1
+                    score += min(row_most, _row_score(rows, starts[spot] + row, phase, signs[back], stills[back], weights))
+                    if score <= lower_bound:
+                        break
+                if score < newborn_least:
                     continue
-                score = scores[q, h] + min(row_most, _row_score(words, gains, starts[q] + row, sign, still, losses))
+                best = max(best, score)
                 if score >= threshold:
                     if n_found < len(found):
-                        found[n_found, 0], found[n_found, 1], found[n_found, 2] = i, q, row
+                        found[n_found, 0], found[n_found, 1], found[n_found, 2], found[n_found, 3] = i, spot, phase, row
                         found_scores[n_found] = score
                         n_found += 1
-                elif score > lower_bound:
-                    rows[q, kept], scores[q, kept] = row, score
-                    kept += 1
-                    best = max(best, score)
-            for k in range(births.shape[1]):
-                row = births[q, k]
-                if row >= ends[q]:
                     continue
-                score = min(row_most, _row_score(words, gains, starts[q] + row, sign, still, losses))
-                if score <= lower_bound:
-                    continue
-                place = kept if kept < rows.shape[1] else int(np.argmin(scores[q]))
-                if place < kept and score <= scores[q, place]:
-                    continue
-                kept = max(kept, place + 1)
-                rows[q, place], scores[q, place] = row, score
-                best = max(best, score)
-            alive[q] = kept
-    return len(signs), n_found, best
+                if alive == len(pool):
+                    alive = _crowd_out(pool, scores, alive)
+                pool[alive, 0], pool[alive, 1], pool[alive, 2], scores[alive] = spot, phase, row, score
+                alive += 1
+    return len(signs) - first, n_found, alive, best, scored

@@ -1,12 +1,11 @@
 """Has one of the spots just begun? Quickest detection by a sequential likelihood ratio.
 
-Every hop of the stream is a possible start of every spot. A hypothesis is born there, gathers the log-likelihood ratio of
-"this is the spot, begun then" against "it is something else" frame by frame, dies when it falls below a lower bound, and is a
-*crossing* once it reaches the threshold. Most die in their first two frames, so the work is a few operations for
-each spot and hop; a cap on living hypotheses bounds it whatever the sound.
+Every hop of the stream is a possible start of every spot. Filters (`heads.py`) tell for nearly all of them that the spot
+has not begun there. What passes is a hypothesis: it gathers the log-likelihood ratio of "this is the spot, begun then"
+against "it is something else" frame by frame, from its birth on, dies when it falls below a lower bound, and is a
+*crossing* once it reaches the threshold. A cap on what passes and a cap on living hypotheses bound the work whatever the sound.
 
-All references lie in contiguous arrays and one compiled kernel advances them all, frame after frame. Nothing here knows
-samples, files or time: frames in, crossings out.
+Nothing here knows samples, files or time: frames in, crossings out.
 """
 
 import math
@@ -20,28 +19,29 @@ import numpy.typing as npt
 from fingerprints import kernels
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import FingerprintsError
-from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, WINDOW_SAMPLES, StreamBits
-from fingerprints.prints import LOSSES, PHASES, Print
+from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, WINDOW_SAMPLES, StreamBits, Words
+from fingerprints.heads import BIRTH_FRAMES, FILTER_ROWS, Head, Heads, head_of, heads_of, interleaved
+from fingerprints.prints import PHASES, WEIGHTS, Print, row_gains
 
 LOWER_BOUND_NATS: Final = -12.0
 """Where a hypothesis dies. The true one dips below in fewer than 1 in 200 airings, and its neighbours 4 ms away live on."""
-
-ANCHOR_NATS: Final = 2.0
-"""A hypothesis is born on the first row that can tell this much: a tone or a slow fade before it waits for evidence."""
 
 ROW_MOST_NATS: Final = 3.0
 """The most a single frame may add. Neighbouring frames share most of their samples, and one attack (a drum, a plosive) looks
 like another for 30 ms; so evidence must be spread over time. Without this the tail of impostors is four times as flat."""
 
-BIRTH_FRAMES: Final = (0, 12, 32, 64)
-"""A hypothesis is also born this much later into the head: a spot faded in over another sound has lost its first tenths of a
-second, and the bound above has killed whoever began with them."""
+NEWBORN_LEAST_NATS: Final = 0.0
+"""What passed a filter has eleven rows behind it; the true one has 20 nats and more by then."""
 
-HEAD_FRAMES_MAX: Final = 1250
-"""Ten seconds after its birth an undecided hypothesis is given up."""
+PASSED_LEAST: Final = 512
+PASSED_SHARE: Final = 1 / 20
+"""Filters that may pass a frame: this share of the spots, at least this many. When more do, the closer half stays."""
 
-ALIVE_MAX: Final = 48
-"""Living hypotheses a print and phase; when all are taken, a newborn replaces the weakest if it is stronger."""
+ALIVE_MAX: Final = 4096
+"""Living hypotheses; when all are taken, the weakest quarter goes."""
+
+FRAMES_A_CALL: Final = 32
+"""Frames that are sifted together; their filters are read from memory once."""
 
 CROSSINGS_MAX: Final = 2048
 """Room for crossings a call; the kernel returns early at half of it."""
@@ -98,6 +98,21 @@ class Crossing:
     score: float
 
 
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """What a matcher has done so far: the measure of its cost that no other process disturbs.
+
+    Attributes:
+        compared: words of a filter compared with the stream.
+        passed: filters that passed, after the cap.
+        scored: rows scored.
+    """
+
+    compared: int = 0
+    passed: int = 0
+    scored: int = 0
+
+
 def threshold_nats(*, n_spots: int, false_per_feed_year: float) -> float:
     """The score that keeps a promise about false decisions.
 
@@ -136,31 +151,35 @@ class OnsetMatcher:
     """Advances the hypotheses of all prints over the frames of one stream.
 
     Values in, values out; the same frames give the same crossings however they are split over calls.
+
+    Args:
+        prints: the prints, or their heads laid out already (many matchers may share one).
+        false_per_feed_year: the promise the threshold is made from.
     """
 
-    def __init__(self, prints: Sequence[Print], *, false_per_feed_year: float = 1.0) -> None:
-        self.threshold = threshold_nats(n_spots=len(prints), false_per_feed_year=false_per_feed_year)
+    def __init__(self, prints: Sequence[Print] | Heads, *, false_per_feed_year: float = 1.0) -> None:
+        self.heads = prints if isinstance(prints, Heads) else heads_of(prints)
+        self.threshold = threshold_nats(n_spots=self.heads.n_spots, false_per_feed_year=false_per_feed_year)
         self.lower_bound = LOWER_BOUND_NATS
         self.row_most = ROW_MOST_NATS
-        tables = [(spot, phase) for spot in range(len(prints)) for phase in range(PHASES)]
-        words = [prints[spot].words[phase] for spot, phase in tables]
-        gains = [prints[spot].gains[phase] for spot, phase in tables]
-        lengths = np.array([len(part) for part in gains], np.int64)
-        self._tables = tables
-        self._words = np.concatenate(words) if words else np.empty((0, 3), np.uint32)
-        self._gains = np.concatenate(gains) if gains else np.empty(0, np.float32)
-        self._starts = np.cumsum(lengths) - lengths
-        self._births = np.array([birth_rows(part) for part in gains], np.int64).reshape(len(gains), len(BIRTH_FRAMES))
-        self._ends = np.minimum(lengths, self._births[:, 0] + HEAD_FRAMES_MAX)
+        self.work = Work()
+        self._false_per_feed_year = false_per_feed_year
+        room = 2 * max(PASSED_LEAST, int(self.heads.n_spots * PASSED_SHARE))
+        self._passed = np.empty((FRAMES_A_CALL, room), np.int64)
+        self._margins = np.empty((FRAMES_A_CALL, room), np.int64)
+        self._found = np.empty((CROSSINGS_MAX, 4), np.int64)
+        self._found_scores = np.empty(CROSSINGS_MAX, np.float32)
         self.restart()
 
     def restart(self) -> None:
-        """Forget every living hypothesis, as after a gap."""
-        n_tables = len(self._tables)
-        self._rows = np.zeros((n_tables, ALIVE_MAX), np.int64)
-        self._scores = np.zeros((n_tables, ALIVE_MAX), np.float32)
-        self._alive = np.zeros(n_tables, np.int64)
+        """Forget every living hypothesis and every frame, as after a gap."""
+        self._pool = np.empty((ALIVE_MAX, 3), np.int32)
+        self._scores = np.empty(ALIVE_MAX, np.float32)
+        self._alive = 0
         self._best = 0.0
+        # Nothing agrees with what was never heard.
+        self._signs: Words = np.zeros(FILTER_ROWS - 1, np.uint32)
+        self._stills: Words = np.full(FILTER_ROWS - 1, 0xFFFF_FFFF, np.uint32)
 
     @property
     def evidence(self) -> float:
@@ -169,8 +188,24 @@ class OnsetMatcher:
 
     @property
     def alive(self) -> int:
-        """How many hypotheses live now; at most `ALIVE_MAX` a print and phase."""
-        return int(self._alive.sum())
+        """How many hypotheses live now; at most `ALIVE_MAX`."""
+        return self._alive
+
+    def use(self, heads: Heads, *, moved: dict[int, int]) -> None:
+        """Go on with another set of heads: hypotheses of spots that stayed live on.
+
+        Args:
+            heads: the new heads.
+            moved: the new index of each old spot whose print is the same.
+        """
+        old = self._pool[: self._alive]
+        stays = np.array([spot in moved for spot in old[:, 0].tolist()], bool)
+        pool, scores, alive = old[stays], self._scores[: self._alive][stays], int(stays.sum())
+        pool[:, 0] = [moved[spot] for spot in pool[:, 0].tolist()]
+        signs, stills, work, best = self._signs, self._stills, self.work, self._best
+        self.__init__(heads, false_per_feed_year=self._false_per_feed_year)  # type: ignore[misc] # the same, with other heads
+        self._signs, self._stills, self.work, self._best = signs, stills, work, best
+        self._pool[:alive], self._scores[:alive], self._alive = pool, scores, alive
 
     def advance(self, bits: StreamBits) -> list[Crossing]:
         """The hypotheses that reach the threshold within these frames, in order of frames, best first within one.
@@ -179,39 +214,41 @@ class OnsetMatcher:
             bits: the frames after those given before.
         """
         crossings: list[Crossing] = []
-        done = 0
-        while done < len(bits) and self._tables:
-            found = np.empty((CROSSINGS_MAX, 3), np.int64)
-            found_scores = np.empty(CROSSINGS_MAX, np.float32)
-            taken, n_found, best = kernels.advance(
-                bits.signs[done:], bits.stills[done:], self._words, self._gains, LOSSES,
-                self._starts, self._births, self._ends,
-                self._rows, self._scores, self._alive,
-                np.float32(self.threshold), np.float32(self.lower_bound), np.float32(self.row_most), found, found_scores,
-            )  # fmt: skip
-            first_frame = bits.first_frame + done
-            crossings += [self._crossing(first_frame, found[i], float(found_scores[i])) for i in range(n_found)]
-            done += taken
-            self._best = float(best)
+        for start in range(0, len(bits) if self.heads.n_spots else 0, FRAMES_A_CALL):
+            crossings += self._advance(bits.between(bits.first_frame + start, bits.first_frame + start + FRAMES_A_CALL))
         return sorted(crossings, key=lambda crossing: (crossing.frame, -crossing.score, crossing.spot, crossing.onset))
 
+    def _advance(self, bits: StreamBits) -> list[Crossing]:
+        heads, context = self.heads, FILTER_ROWS - 1
+        signs, stills = np.concatenate([self._signs, bits.signs]), np.concatenate([self._stills, bits.stills])
+        n_passed = np.zeros(len(bits), np.int64)
+        self.work.compared += kernels.sift(
+            interleaved(signs), interleaved(stills), heads.first_bits, heads.first_masks, heads.first_limits,
+            heads.second_bits, heads.second_masks, heads.both_limits, self._passed, self._margins, n_passed,
+        )  # fmt: skip
+        crossings: list[Crossing] = []
+        done = 0
+        while done < len(bits):
+            taken, n_found, self._alive, best, scored = kernels.advance(
+                signs[done:], stills[done:], context, heads.rows, WEIGHTS, heads.starts, heads.lengths, heads.births,
+                self._passed[done:], n_passed[done:], self._pool, self._scores, self._alive,
+                np.float32(self.threshold), np.float32(self.lower_bound), np.float32(NEWBORN_LEAST_NATS),
+                np.float32(self.row_most), self._found, self._found_scores,
+            )  # fmt: skip
+            first_frame = bits.first_frame + done
+            crossings += [self._crossing(first_frame, self._found[i], float(self._found_scores[i])) for i in range(n_found)]
+            done += taken
+            self._best = float(best)
+            self.work.scored += scored
+        self.work.passed += int(n_passed.sum())
+        self._signs, self._stills = signs[-context:], stills[-context:]
+        return crossings
+
     def _crossing(self, first_frame: int, found: npt.NDArray[np.int64], score: float) -> Crossing:
-        frame, table, row = first_frame + int(found[0]), int(found[1]), int(found[2])
-        spot, phase = self._tables[table]
+        frame, spot, phase, kept_row = first_frame + int(found[0]), int(found[1]), int(found[2]), int(found[3])
+        row = kept_row + int(self.heads.skipped[spot])
         onset = (frame - row - (LAG_FRAMES - 1)) * PHASES - phase
         return Crossing(frame=frame, spot=spot, onset=onset, score=score)
-
-
-def anchor_row(gains: npt.NDArray[np.float32]) -> int:
-    """The first row that can tell at least `ANCHOR_NATS`; the row count when there is none."""
-    telling = np.nonzero(gains >= ANCHOR_NATS)[0]
-    return int(telling[0]) if len(telling) else len(gains)
-
-
-def birth_rows(gains: npt.NDArray[np.float32]) -> list[int]:
-    """The rows at which hypotheses of a print are born: telling ones at or after each of `BIRTH_FRAMES`."""
-    anchor = anchor_row(gains)
-    return [anchor + late + anchor_row(gains[anchor + late :]) for late in BIRTH_FRAMES]
 
 
 def earliest_decision_s(print_: Print, *, threshold: float) -> float | None:
@@ -220,10 +257,17 @@ def earliest_decision_s(print_: Print, *, threshold: float) -> float | None:
     Returns:
         Seconds; None when the part that is matched (`HEAD_FRAMES_MAX`) never tells enough.
     """
-    anchor = anchor_row(print_.gains[0])
-    path = np.cumsum(np.minimum(print_.gains[0, anchor : anchor + HEAD_FRAMES_MAX], ROW_MOST_NATS))
+    return earliest_decision_of(head_of(print_.table), threshold=threshold)
+
+
+def earliest_decision_of(head: Head, *, threshold: float) -> float | None:
+    """The same for a head at hand."""
+    if not head.limits[0].all():
+        return None
+    birth = int(head.births[0])
+    path = np.cumsum(np.minimum(row_gains(head.rows[birth:]), ROW_MOST_NATS))
     reached = np.nonzero(path >= threshold)[0]
     if not len(reached):
         return None
-    row = anchor + int(reached[0])
+    row = head.skipped + birth + max(int(reached[0]), FILTER_ROWS - 1)
     return decided_sample(row + LAG_FRAMES - 1) / SAMPLE_RATE_HZ

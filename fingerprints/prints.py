@@ -1,17 +1,19 @@
 """The print of a spot: what its sound should look like to the matchers, frame by frame, and how sure to be of each bit.
 
 A reference bit whose contrast was large hardly ever flips on air, a small one often does. So each bit carries a class of
-magnitude, 0 to 3, and each class its probability of flipping, measured through codecs. The print is made twice, half a hop
-apart, so that a stream's frames are never more than 2 ms from those of one of the two.
+magnitude, 0 to 3, and each class its probability of flipping, measured through codecs. The signs are taken twice,
+half a hop apart, so that a stream's frames are never more than 2 ms from those of one of the two phases; the class is that of
+the mean of both.
 """
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from fingerprints import features
 from fingerprints.audio import SAMPLE_RATE_HZ
@@ -25,9 +27,11 @@ LEAD_SAMPLES: Final = HOP_SAMPLES
 
 CLASS_EDGES_NATS: Final = (0.3, 0.8, 1.6)
 FLIP_PROBABILITIES: Final = (0.246, 0.128, 0.050)
-"""Of classes 1 to 3; class 0 (0.40) is left out, it costs more work than it tells.
+"""Of classes 1 to 3; class 0 (0.33) is left out, it costs more work than it tells.
 
-Source: 58 airings through AAC 64k and 48k, MP3 32k, Opus 32k, and compressor + equaliser + AAC 64k (docs/adr/0004).
+Source: 58 airings through AAC 64k and 48k, MP3 32k, Opus 32k, and compressor + equaliser + AAC 64k (docs/adr/0004). Of 300
+airings 0.224, 0.095 and 0.026 flipped through compressor + equaliser + AAC 64k, 0.208, 0.086 and 0.020 through MP3 32k (0010):
+what is kept here doubts a little more, for codecs that are worse.
 """
 
 LONGEST_S: Final = 600.0
@@ -37,11 +41,17 @@ AUDIBLE_BELOW_PEAK_DB: Final = -45.0
 AUDIBLE_FLOOR_DB: Final = -60.0
 
 _GAINS: Final = np.log(2.0 * (1.0 - np.array(FLIP_PROBABILITIES)))
+WEIGHTS: Final[Floats] = np.stack([_GAINS, _GAINS - np.log(2.0 * np.array(FLIP_PROBABILITIES))]).astype(np.float32)
+"""float32 [shape=(2, 3)], nats: what a bit of classes 1 to 3 adds to its row's full score, and what it takes off when flipped."""
+
 LOSSES: Final[Floats] = (_GAINS - np.log(2.0 * np.array(FLIP_PROBABILITIES))).astype(np.float32)
 """What a flipped bit of classes 1 to 3 takes from the frame's full gain, nats."""
 
-_MAGIC: Final = b"CUEBIRD PRINT 1\n"
+_MAGIC: Final = b"CUEBIRD PRINT 2\n"
 _HEADER_BYTES_MAX: Final = 4096
+ROW_BYTES: Final = 4 * (PHASES + 2)
+"""2 kB a second of spot."""
+
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
     "window_samples": features.WINDOW_SAMPLES,
@@ -61,36 +71,69 @@ PARAMETERS: Final = {
 """Everything that changes a print; a cached print made with other values is made anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Print:
     """A spot's reference, ready for the matchers.
 
     Row `r` of phase `p` is the frame that begins `(r + LAG_FRAMES - 1) * HOP_SAMPLES + p * PHASE_SAMPLES` samples after
-    the onset.
+    the onset. The rows are read when first asked for: of most spots only the head is ever compared, and that is kept elsewhere.
 
     Attributes:
         spot_id: the spot.
-        words: uint32 [shape=(PHASES, n_rows, 3)], C order: signs, then the low and the high bit of each class.
-        gains: float32 [shape=(PHASES, n_rows)]: the row's score when every bit agrees, nats.
+        rows: how many rows it has.
         lead_in_samples: silence before the onset in the reference file.
         audible_samples: from the first audible sample to the last.
+        load: gives the table.
     """
 
     spot_id: str
-    words: Words
-    gains: Floats
+    rows: int
     lead_in_samples: int
     audible_samples: int
+    load: Callable[[], Words]
 
-    @property
-    def rows(self) -> int:
-        """How many rows each phase has."""
-        return int(self.gains.shape[1])
+    @classmethod
+    def of(cls, spot_id: str, table: Words, *, lead_in_samples: int, audible_samples: int) -> "Print":
+        """A print whose table is at hand."""
+        rows = len(table)
+        return cls(
+            spot_id=spot_id, rows=rows, lead_in_samples=lead_in_samples, audible_samples=audible_samples, load=lambda: table
+        )
+
+    @cached_property
+    def table(self) -> Words:
+        """The rows: uint32 [shape=(rows, 4)], the signs of each phase, then the low and the high bit of each class."""
+        return self.load()
+
+    @cached_property
+    def words(self) -> Words:
+        """The same by phase: uint32 [shape=(PHASES, rows, 3)], C order: signs, then the low and the high bit of each class."""
+        return np.stack([np.ascontiguousarray(self.table[:, [phase, PHASES, PHASES + 1]]) for phase in range(PHASES)])
+
+    @cached_property
+    def gains(self) -> Floats:
+        """The score of each row when every bit agrees: float32 [shape=(PHASES, rows)], nats."""
+        return np.stack([row_gains(self.table)] * PHASES)
 
     @property
     def audible_s(self) -> float:
         """Length of the spot, silence at both ends left out."""
         return self.audible_samples / SAMPLE_RATE_HZ
+
+
+def row_gains(table: Words) -> Floats:
+    """The score of each row when every bit agrees.
+
+    Args:
+        table: uint32 [shape=(rows, 4)].
+
+    Returns:
+        float32 [shape=(rows,)], nats.
+    """
+    low, high = table[:, PHASES], table[:, PHASES + 1]
+    counts = np.stack([np.bitwise_count(part) for part in (low & ~high, ~low & high, low & high)], axis=1)
+    gains: Floats = counts.astype(np.float32) @ WEIGHTS[0]
+    return gains
 
 
 def audible_span(pcm: Floats) -> tuple[int, int]:
@@ -133,25 +176,18 @@ def make_print(spot_id: str, pcm: Floats) -> Print:
     padded = np.concatenate([np.zeros(LEAD_SAMPLES, np.float32), pcm[start:end]])
     phases = [features.contrasts_of(padded[phase * PHASE_SAMPLES :]) for phase in range(PHASES)]
     rows = min(len(contrasts) for contrasts in phases)
-    coded = [_code(contrasts[:rows]) for contrasts in phases]
-    return Print(
-        spot_id=spot_id,
-        words=np.ascontiguousarray(np.stack([words for words, _ in coded])),
-        gains=np.ascontiguousarray(np.stack([gains for _, gains in coded])),
-        lead_in_samples=start,
-        audible_samples=end - start,
-    )
+    table = _code(np.stack([contrasts[:rows] for contrasts in phases]))
+    return Print.of(spot_id, table, lead_in_samples=start, audible_samples=end - start)
 
 
-def _code(contrasts: Floats) -> tuple[Words, Floats]:
-    classes = np.digitize(np.abs(contrasts), CLASS_EDGES_NATS)
-    words = np.stack([pack_bits(contrasts > 0), pack_bits((classes & 1) > 0), pack_bits((classes & 2) > 0)], axis=1)
-    gains = np.concatenate([[0.0], _GAINS])[classes].sum(axis=1)
-    return words, gains.astype(np.float32)
+def _code(contrasts: Floats) -> Words:
+    classes = np.digitize(np.abs(contrasts.mean(axis=0)), CLASS_EDGES_NATS)
+    signs = [pack_bits(phase > 0) for phase in contrasts]
+    return np.stack([*signs, pack_bits((classes & 1) > 0), pack_bits((classes & 2) > 0)], axis=1)
 
 
 def dump_print(print_: Print, *, content_sha256: str) -> bytes:
-    """The print as the bytes of a file: a line of magic, a line of JSON with every parameter, the arrays, a SHA-256 of it all."""
+    """The print as the bytes of a file: a line of magic, a line of JSON with every parameter, the table, a SHA-256 of it all."""
     header = {
         "parameters": PARAMETERS,
         "spot_id": print_.spot_id,
@@ -161,7 +197,7 @@ def dump_print(print_: Print, *, content_sha256: str) -> bytes:
         "audible_samples": print_.audible_samples,
     }
     body = _MAGIC + json.dumps(header, sort_keys=True).encode() + b"\n"
-    body += print_.words.astype("<u4").tobytes() + print_.gains.astype("<f4").tobytes()
+    body += print_.table.astype("<u4").tobytes()
     return body + hashlib.sha256(body).digest()
 
 
@@ -187,9 +223,7 @@ def load_print(data: bytes, *, content_sha256: str, name: str) -> Print:
         lead_in, audible = int(header["lead_in_samples"]), int(header["audible_samples"])
     except (ValueError, KeyError, TypeError) as error:
         raise PrintFileError(f"{name}: its header cannot be read; delete it and it is made anew") from error
-    words_bytes = PHASES * rows * 3 * 4
-    if not same or rows < 0 or len(arrays) != words_bytes + PHASES * rows * 4:
+    if not same or rows < 0 or len(arrays) != rows * ROW_BYTES:
         raise PrintFileError(f"{name}: made with other parameters or from another recording; delete it and it is made anew")
-    words: npt.NDArray[np.uint32] = np.frombuffer(arrays[:words_bytes], "<u4").reshape(PHASES, rows, 3).astype(np.uint32)
-    gains: npt.NDArray[np.float32] = np.frombuffer(arrays[words_bytes:], "<f4").reshape(PHASES, rows).astype(np.float32)
-    return Print(spot_id=spot_id, words=words, gains=gains, lead_in_samples=lead_in, audible_samples=audible)
+    table: Words = np.frombuffer(arrays, "<u4").reshape(rows, PHASES + 2).astype(np.uint32)
+    return Print.of(spot_id, table, lead_in_samples=lead_in, audible_samples=audible)

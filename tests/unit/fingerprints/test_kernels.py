@@ -5,7 +5,10 @@ import numpy.typing as npt
 import pytest
 
 from fingerprints import kernels
-from fingerprints.prints import LOSSES
+from fingerprints.features import StreamBits
+from fingerprints.heads import BIRTH_FRAMES, FILTER_ROWS, Heads, head_of, interleaved, stack
+from fingerprints.onset import ALIVE_MAX, OnsetMatcher
+from fingerprints.prints import LOSSES, PHASES, WEIGHTS
 
 Words = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
@@ -44,54 +47,137 @@ def test_row_scores_equal_counting_bit_by_bit() -> None:
     assert np.allclose(fast, slow, atol=1e-3)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_advance_equals_following_each_hypothesis_by_itself(seed: int) -> None:
-    """Births, deaths, ends and crossings are those of hypotheses kept in plain lists."""
-    rows, frames, threshold, lower, most = 30, 60, np.float32(18.0), np.float32(-30.0), np.float32(3.0)
-    words, gains, signs, stills = _random(seed, 2 * rows, frames)
-    starts, ends = np.array([0, rows]), np.array([rows, 20])
-    births = np.array([[0, 5], [2, 12]])
-    alive_max = 64
-    state = np.zeros((2, alive_max), np.int64), np.zeros((2, alive_max), np.float32), np.zeros(2, np.int64)
-    found, found_scores = np.empty((1000, 3), np.int64), np.empty(1000, np.float32)
-    taken, n_found, _ = kernels.advance(
-        signs, stills, words, gains, LOSSES, starts, births, ends, *state, threshold, lower, most, found, found_scores
-    )
-
-    expected: set[tuple[int, int, int]] = set()
-    living: list[tuple[int, int, float]] = []
-    for frame in range(frames):
-        born = [(q, int(row) - 1, 0.0, True) for q in range(2) for row in births[q]]
-        older = [(q, row, score, False) for q, row, score in living]
-        living = []
-        for q, row, score, is_new in older + born:
-            if row + 1 >= ends[q]:
+def _slow_sieve(seed: int) -> tuple[Heads, StreamBits, set[tuple[int, int]]]:
+    """Random heads, a stream that repeats some of them, and which filter passes at which frame, bit by bit."""
+    rng = np.random.default_rng(seed)
+    tables = [_random_table(rng, 120) for _ in range(12)]
+    heads = stack([head_of(table) for table in tables])
+    signs = np.concatenate([_heard(rng, tables[i], phase=i % 2) for i in (3, 7, 5, 3)])
+    stills = np.where(rng.random(len(signs)) < 0.05, rng.integers(0, 2**32, len(signs), dtype=np.uint32), 0).astype(np.uint32)
+    passes: set[tuple[int, int]] = set()
+    for frame in range(FILTER_ROWS - 1, len(signs)):
+        under = range(frame - FILTER_ROWS + 1, frame + 1)
+        for f in range(12 * len(BIRTH_FRAMES)):
+            spot, birth = f % 12, int(heads.births[f])
+            if heads.first_limits[f] == 0:
                 continue
-            at = starts[q] + row + 1
-            total = score + min(3.0, _slow_score(words[at], float(gains[at]), int(signs[frame]), int(stills[frame])))
-            if total >= threshold and not is_new:
-                expected.add((frame, q, row + 1))
-            elif total > lower:
-                living.append((q, row + 1, total))
-    assert taken == frames
-    assert expected
-    assert {(int(i), int(q), int(row)) for i, q, row in found[:n_found]} == expected
-    assert int(state[2].sum()) == len(living)
+            rows = heads.of(spot)[birth : birth + FILTER_ROWS]
+            counts = [0, 0]
+            for place, (row, at) in enumerate(zip(rows, under, strict=True)):
+                if place % 3 < 2 and place < 11:
+                    counts[place % 3] += _odd_or_even(row, int(signs[at]), int(stills[at]), place)
+            if counts[0] < heads.first_limits[f] and sum(counts) < heads.both_limits[f]:
+                passes.add((frame, f))
+    return heads, StreamBits(first_frame=0, signs=signs, stills=stills), passes
 
 
-@pytest.mark.parametrize(("newborn_flips", "kept_row"), [(0xFFFF_FFFF, 1), (0, 0)], ids=["weaker", "stronger"])
-def test_a_newborn_takes_the_last_place_only_if_it_is_stronger(newborn_flips: int, kept_row: int) -> None:
-    """With room for one hypothesis, the one with more evidence lives."""
-    words = np.full((3, 3), 0xFFFF_FFFF, np.uint32)
-    words[:, 0] = 0
-    words[1, 0] = 0xFFFF_FFFF
-    gains = np.full(3, 2.0, np.float32)
-    stream = np.array([0, newborn_flips], np.uint32)
-    state = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32), np.zeros(1, np.int64)
-    kernels.advance(
-        stream, np.zeros(2, np.uint32), words, gains, LOSSES, np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.array([3]),
-        *state, np.float32(50), np.float32(-500), np.float32(3), np.empty((8, 3), np.int64), np.empty(8, np.float32),
+def _odd_or_even(row: Words, sign: int, still: int, place: int) -> int:
+    wanted = range(0, 32, 2) if place // 3 % 2 == 0 else range(1, 32, 2)
+    trusted = (int(row[2]) | int(row[3])) & ~(int(row[0]) ^ int(row[1]))
+    return sum(((int(row[0]) ^ sign) | still) >> bit & trusted >> bit & 1 for bit in wanted)
+
+
+def _random_table(rng: np.random.Generator, rows: int) -> Words:
+    table = rng.integers(0, 2**32, (rows, 4), dtype=np.uint32)
+    table[:, 1] = table[:, 0] ^ (rng.integers(0, 2**32, rows, dtype=np.uint32) & rng.integers(0, 2**32, rows, dtype=np.uint32))
+    return table
+
+
+def _heard(rng: np.random.Generator, table: Words, *, phase: int) -> Words:
+    noise = [rng.integers(0, 2**32, len(table), dtype=np.uint32) for _ in range(3)]
+    return np.asarray(table[:, phase] ^ (noise[0] & noise[1] & noise[2]), np.uint32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("frames_a_call", [1, 3, 500])
+def test_the_filters_pass_what_counting_bit_by_bit_passes(seed: int, frames_a_call: int) -> None:
+    """Two words of every second band against limits, however many frames are sifted at once."""
+    heads, bits, passes = _slow_sieve(seed)
+    found: set[tuple[int, int]] = set()
+    for start in range(FILTER_ROWS - 1, len(bits), frames_a_call):
+        part = slice(start - FILTER_ROWS + 1, start + frames_a_call)
+        words, stills = interleaved(bits.signs[part]), interleaved(bits.stills[part])
+        room = np.empty((len(words), 64), np.int64), np.empty((len(words), 64), np.int64), np.zeros(len(words), np.int64)
+        kernels.sift(
+            words, stills, heads.first_bits, heads.first_masks, heads.first_limits,
+            heads.second_bits, heads.second_masks, heads.both_limits, *room,
+        )  # fmt: skip
+        found |= {(start + i, int(f)) for i, n in enumerate(room[2]) for f in room[0][i, :n]}
+
+    assert len(passes) > 20
+    assert found == passes
+
+
+def test_when_too_many_pass_the_closer_half_stays() -> None:
+    """With room for eight the list is halved to the four that differ least whenever it is full."""
+    n_filters = 128
+    differing = np.arange(n_filters) * 7 % 31
+    bits = np.array([(1 << int(n)) - 1 for n in differing], np.uint64)
+    ones, zeros = np.full(n_filters, 2**64 - 1, np.uint64), np.zeros(n_filters, np.uint64)
+    room = np.empty((1, 8), np.int64), np.empty((1, 8), np.int64), np.zeros(1, np.int64)
+    kernels.sift(
+        np.zeros((1, 2), np.uint64), np.zeros((1, 2), np.uint64), bits, ones, np.full(n_filters, 40, np.int8),
+        zeros, zeros, np.full(n_filters, 40, np.int8), *room,
     )  # fmt: skip
 
-    assert state[2].tolist() == [1]
-    assert state[0].tolist() == [[kept_row]]
+    kept: list[int] = []
+    for f in range(n_filters):
+        if len(kept) == 8:
+            kept = sorted(sorted(kept, key=lambda each: (differing[each], each))[:4])
+        kept.append(f)
+    assert room[0][0, : room[2][0]].tolist() == kept
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_advance_equals_following_each_hypothesis_by_itself(seed: int) -> None:
+    """Births, deaths, ends and crossings are those of hypotheses kept in plain lists."""
+    heads, bits, passes = _slow_sieve(seed)
+    matcher = OnsetMatcher(heads)
+    matcher.threshold, matcher.lower_bound = 40.0, -12.0
+    crossings = {(c.frame, c.spot, c.onset) for c in matcher.advance(bits)}
+
+    expected: set[tuple[int, int, int]] = set()
+    living: list[tuple[int, int, int, float]] = []
+
+    def scored(spot: int, phase: int, row: int, at: int) -> float:
+        table = heads.of(spot)[row]
+        full = sum(float(WEIGHTS[0, (int(table[2]) >> bit & 1) + 2 * (int(table[3]) >> bit & 1) - 1])
+                   for bit in range(32) if (int(table[2]) | int(table[3])) >> bit & 1)  # fmt: skip
+        return min(3.0, _slow_score(table[[phase, 2, 3]], full, int(bits.signs[at]), int(bits.stills[at])))
+
+    for frame in range(len(bits)):
+        moved = [
+            (spot, phase, row + 1, score + scored(spot, phase, row + 1, frame))
+            for spot, phase, row, score in living
+            if row + 1 < heads.lengths[spot]
+        ]
+        for f in sorted(f for at, f in passes if at == frame):
+            spot, birth = f % 12, int(heads.births[f])
+            for phase in range(PHASES):
+                path = np.cumsum([scored(spot, phase, birth + k, frame - FILTER_ROWS + 1 + k) for k in range(FILTER_ROWS)])
+                if (path > -12.0).all() and path[-1] >= 0.0:
+                    moved.append((spot, phase, birth + FILTER_ROWS - 1, float(path[-1])))
+        living = [hypothesis for hypothesis in moved if -12.0 < hypothesis[3] < 40.0]
+        for spot, phase, row, score in moved:
+            if score >= 40.0:
+                expected.add((frame, spot, 2 * (frame - row - int(heads.skipped[spot]) - 1) - phase))
+    assert len(expected) > 4
+    assert crossings == expected
+    assert matcher.alive == len(living)
+
+
+def test_a_full_pool_loses_its_weakest_quarter() -> None:
+    """The living stay bounded, and the strongest of them lives on."""
+    rng = np.random.default_rng(5)
+    table = _random_table(rng, 200)
+    matcher = OnsetMatcher(stack([head_of(table)] * 300))
+    matcher.threshold = 1e9
+    matcher.advance(
+        StreamBits(first_frame=0, signs=np.tile(_heard(rng, table, phase=0)[:100], 1), stills=np.zeros(100, np.uint32))
+    )
+    most = matcher.alive
+    matcher.advance(StreamBits(first_frame=100, signs=np.tile(table[:30, 0], 30), stills=np.zeros(900, np.uint32)))
+
+    assert 300 <= most <= ALIVE_MAX
+    assert matcher.alive <= ALIVE_MAX
+    assert matcher.evidence > 0

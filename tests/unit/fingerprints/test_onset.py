@@ -9,7 +9,7 @@ import pytest
 from fingerprints.errors import FingerprintsError
 from fingerprints.features import FeatureStream
 from fingerprints.onset import ALIVE_MAX, OnsetMatcher, earliest_decision_s, threshold_nats
-from fingerprints.prints import PHASES, Print, make_print
+from fingerprints.prints import Print, make_print
 
 Pcm = npt.NDArray[np.float32]
 Music = Callable[[int, float], Pcm]
@@ -34,7 +34,7 @@ def test_sound_that_is_no_spot_decides_nothing(name: str, music: Music) -> None:
     bits = FeatureStream().feed(NOTHING[name].astype(np.float32))
 
     assert matcher.advance(bits) == []
-    assert matcher.alive <= 8 * PHASES * ALIVE_MAX
+    assert matcher.alive <= ALIVE_MAX
     assert matcher.evidence < 1.0
 
 
@@ -91,13 +91,8 @@ def test_a_tone_can_never_be_decided() -> None:
 def test_silence_does_not_agree_with_a_falling_spectrum() -> None:
     """Contrasts of 0 have no sign: digital silence is not the spot whose bits all say "falling"."""
     rows = 400
-    falling = Print(
-        spot_id="falling",
-        words=np.stack([np.stack([np.zeros(rows, np.uint32), *[np.full(rows, 0xFFFF_FFFF, np.uint32)] * 2], axis=1)] * PHASES),
-        gains=np.full((PHASES, rows), 20.0, np.float32),
-        lead_in_samples=0,
-        audible_samples=rows * 128,
-    )
+    table = np.stack([*[np.zeros(rows, np.uint32)] * 2, *[np.full(rows, 0xFFFF_FFFF, np.uint32)] * 2], axis=1)
+    falling = Print.of("falling", table, lead_in_samples=0, audible_samples=rows * 128)
 
     assert OnsetMatcher([falling]).advance(FeatureStream().feed(NOTHING["silence"].astype(np.float32))) == []
 
