@@ -307,10 +307,10 @@ class Engine:
         # stand nothing can start, in this process or in another one.
         self._stop_reason = f"killed: {request.reason}"
         try:
-            self._switch = await self._writer.run(
+            self._switch = await self._writer.at_once(
                 self._ledger.kill, actor=request.actor, reason=request.reason, epoch=self._epoch
             )
-            withdrawn = await self._writer.run(self._firings.withdraw_armed, reason=self._stop_reason)
+            withdrawn = await self._writer.at_once(self._firings.withdraw_armed, reason=self._stop_reason)
         except LedgerError as error:
             sentence = f"killed in this process, but it could not be saved and a restart would forget it: {error}"
             await self._alarm("critical", sentence)

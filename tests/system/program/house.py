@@ -112,15 +112,15 @@ class House:
         async with ControlClient(self.socket_path) as client:
             return dict(await client.request("snapshot"))
 
-    async def until(self, holds: Callable[[], bool], what: str) -> None:
+    async def until(self, holds: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:
         """Return once `holds()`; fail, naming `what`, when it takes longer than the patience of a test."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 while not holds():
                     await asyncio.sleep(0.05)
         except TimeoutError:
             logs = "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.folder / "log").glob("*.log"))
-            raise AssertionError(f"{what}: not within {PATIENCE_S} s\n{logs}") from None
+            raise AssertionError(f"{what}: not within {patience_s} s\n{logs}") from None
 
     async def kill_engine(self) -> None:
         """SIGKILL; the supervisor starts the engine again, and we wait until it answers."""
