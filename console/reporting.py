@@ -24,7 +24,7 @@ class EngineReporter:
     def __init__(self, client: ControlClient, *, clock: Clock) -> None:
         self._client, self._clock = client, clock
         self._findings: deque[Detection | FollowEnd] = deque()
-        self._status: FeedStatus | None = None
+        self._statuses: dict[str, FeedStatus] = {}
         self._filled = asyncio.Event()
         self.dropped_count = 0
         self.reached = asyncio.Event()
@@ -33,7 +33,7 @@ class EngineReporter:
     async def take(self, report: Detection | LateFound | FollowEnd | FeedStatus) -> None:
         """Note a report; never waits for the engine."""
         if isinstance(report, FeedStatus):
-            self._status = report
+            self._statuses[report.feed_id] = report
         elif isinstance(report, LateFound):
             # The engine learns of it by its end: what was heard too late to fire must not look like a detection.
             log.info("spot.late", extra={"feed_id": report.feed_id, "spot_id": report.spot_id, "onset_s": report.onset_s})
@@ -70,9 +70,11 @@ class EngineReporter:
             if self._findings and self._findings[0] is finding:
                 self._findings.popleft()
             self.reached.set()
-        status, self._status = self._status, None
-        if status is not None:
+        statuses, self._statuses = self._statuses, {}
+        for status in statuses.values():
             await self._client.report("feed", feed=status)
             self.reached.set()
-        if not self._findings and self._status is None:
+            if self._findings:
+                return  # a detection never waits for the statuses of many feeds; theirs come again at once
+        if not self._findings and not self._statuses:
             self._filled.clear()

@@ -16,9 +16,11 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 
+from fingerprints.sources import CaptureError, parse_source
+
 ID_LETTERS_MAX = 64
-FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtmp", "rtmps", "tcp", "file")
-"""What PyAV's wheel opens by itself (docs/capture.md)."""
+FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "srt", "rist", "alsa", "file")
+"""What a listener opens (docs/capture.md)."""
 
 RATES_MAX = 8
 """Rates of each kind: every one of them is the whole library once more to match."""
@@ -76,7 +78,13 @@ def _address(text: str, schemes: tuple[str, ...]) -> str:
 
 
 def _feed_url(text: str) -> str:
-    return _address(text, FEED_SCHEMES)
+    if not text.startswith("alsa://"):  # a card's name, not a host
+        _address(text, FEED_SCHEMES)
+    try:
+        parse_source(text)
+    except CaptureError as error:
+        raise ValueError(f"{error.cause}; {error.fix}") from error
+    return text
 
 
 def _api_base(text: str) -> str:
@@ -185,10 +193,15 @@ class Console(Table):
 
 
 class Listening(Table):
-    """How feeds are heard. The threshold is made from `false_per_feed_year`; see docs/fingerprints.md."""
+    """How feeds are heard. The threshold is made from `false_per_feed_year`; see docs/fingerprints.md.
+
+    `cpus`: listener processes take turns on these and stay there; empty leaves it to the system.
+    """
 
     false_per_feed_year: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 1.0
     silence_db: Annotated[float, Field(ge=-120, lt=0, allow_inf_nan=False)] = -60.0
+    feeds_per_process: Annotated[int, Field(ge=1, le=200)] = 8
+    cpus: Annotated[tuple[Annotated[int, Field(ge=0, le=4095)], ...], Field(max_length=256)] = ()
 
 
 class Channel(Table):
@@ -202,11 +215,12 @@ class Channel(Table):
 
 
 class Feed(Table):
-    """One audio source of a channel."""
+    """One audio source of a channel. `channel_mix`: what is heard of a stereo source."""
 
     id: Id
     channel: Id
     url: Annotated[str, AfterValidator(_feed_url)]
+    channel_mix: Literal["mix", "left", "right", "side"] = "mix"
 
 
 class Account(Table):

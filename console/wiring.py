@@ -1,7 +1,7 @@
 """Where the parts meet: the configuration becomes an engine, or a listener."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
@@ -73,33 +73,30 @@ def _link_factory(config: Config, clock: Clock) -> Callable[[LinkHandlers, Repla
     return make
 
 
-async def run_configured_listener(config: Config, feed_id: str, *, on_ready: Callable[[], None]) -> None:
-    """Listen to one feed and report to the engine until cancelled, or until a file ends.
+async def run_configured_listener(config: Config, feed_ids: Sequence[str], *, on_ready: Callable[[], None]) -> None:
+    """Listen to some feeds and report to the engine until cancelled, or until files end.
 
     Raises:
         ConfigError: there is no such feed.
-        FingerprintsError: there is no usable spot.
+        FingerprintsError: there is no usable spot, or no feed can be heard.
     """
-    from fingerprints.listener import run_listener
+    from fingerprints.batch import FeedSetup, run_listeners
 
-    feed = next((one for one in config.feeds if one.id == feed_id), None)
-    if feed is None:
-        known = ", ".join(one.id for one in config.feeds) or "none"
-        raise ConfigError(f"feed {feed_id}: not in the configuration; it has {known}")
-    channel = next(one for one in config.channels if one.id == feed.channel)
+    feeds = {feed.id: feed for feed in config.feeds}
+    unknown = [feed_id for feed_id in feed_ids if feed_id not in feeds]
+    if unknown:
+        raise ConfigError(f"feed {unknown[0]}: not in the configuration; it has {', '.join(feeds) or 'none'}")
+    chosen = [feeds[feed_id] for feed_id in dict.fromkeys(feed_ids)]
     clock = SystemClock()
     async with ControlClient(config.paths.socket_file) as client, asyncio.TaskGroup() as tasks:
         reporter = EngineReporter(client, clock=clock)
         sending = tasks.create_task(reporter.run(), name="report to the engine")
         ready = tasks.create_task(_when_reached(reporter, on_ready), name="first report")
-        await run_listener(
-            feed_id=feed.id,
-            url=feed.url,
+        await run_listeners(
+            [FeedSetup(feed_id=feed.id, url=feed.url, channel=feed.channel_mix) for feed in chosen],
             library_folder=config.paths.spots_dir,
             false_per_feed_year=config.listening.false_per_feed_year,
             silence_db=config.listening.silence_db,
-            speeds=channel.rates,
-            tempos=channel.tempos,
             clock=clock,
             sink=reporter.take,
         )

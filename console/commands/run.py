@@ -27,12 +27,24 @@ def engine(config: ConfigOption) -> None:
 
 
 @parts.command("listener")
-def listener(feed: str, config: ConfigOption) -> None:
-    """One feed's listener: reports what it hears to the engine."""
+def listener(
+    feeds: Annotated[list[str], typer.Argument(metavar="FEED...")],
+    config: ConfigOption,
+    cpu: Annotated[int | None, typer.Option(min=0, help="Stay on this processor.")] = None,
+) -> None:
+    """The listener of some feeds: reports what it hears to the engine."""
+    import os
+
     from console.config import load_config
+    from console.errors import ConsoleError
     from console.wiring import run_configured_listener
 
-    run_until_told(run_configured_listener(load_config(config), feed, on_ready=lambda: announce(ready=True)))
+    if cpu is not None:
+        try:
+            os.sched_setaffinity(0, {cpu})
+        except OSError as error:
+            raise ConsoleError(f"listening.cpus: processor {cpu} cannot be used ({error.strerror}); choose another") from error
+    run_until_told(run_configured_listener(load_config(config), feeds, on_ready=lambda: announce(ready=True)))
 
 
 @parts.command("console")

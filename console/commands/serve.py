@@ -1,11 +1,15 @@
 """`cuebird serve`: the program, one process beside the other."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console as Terminal
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from console.config import Config
+    from console.supervisor import Child
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
 ) -> None:
-    """Run the engine, a listener for each feed, and the web console; keep them running until Ctrl-C.
+    """Run the engine, listeners for the feeds, and the web console; keep them running until Ctrl-C.
 
     The gateway runs where the scoreboard is: `cuebird gateway`.
     """
@@ -38,8 +42,23 @@ def serve(
             await family.start_ready(Child(name="engine", arguments=("run", "engine", *where)))
             console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
             terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
-            for feed in loaded.feeds:
-                await family.start(Child(name=f"listener-{feed.id}", arguments=("run", "listener", feed.id, *where)))
+            for child in listeners(loaded, where):
+                await family.start(child)
             await family.wait()
 
     run_until_told(run())
+
+
+def listeners(config: "Config", where: tuple[str, ...]) -> "list[Child]":
+    """The listener processes: the feeds in batches, each on its processor when some are named."""
+    from console.supervisor import Child
+
+    listening, ids = config.listening, [feed.id for feed in config.feeds]
+    size = listening.feeds_per_process
+    batches = [ids[first : first + size] for first in range(0, len(ids), size)]
+    children = []
+    for number, batch in enumerate(batches):
+        name = f"listener-{batch[0]}" if len(batch) == 1 else f"listener-{batch[0]}-and-{len(batch) - 1}-more"
+        pinned = ("--cpu", str(listening.cpus[number % len(listening.cpus)])) if listening.cpus else ()
+        children.append(Child(name=name, arguments=("run", "listener", *batch, *where, *pinned)))
+    return children

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from console.commands import config
 from console.config import Config, ConfigError, find_config, load_config, mask_url, read_secret
 from console.effective import as_json_text, as_toml
+from console.settings import Feed
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "cuebird.toml"
@@ -259,9 +260,10 @@ def test_the_defaults_in_the_documentation_are_true(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     sections = re.split(r"^## `\[+(\w+)\]+`$", text, flags=re.MULTILINE)
     loaded = load_config(written(tmp_path, ""))
+    rows = {"feed": Feed(id="a", channel="b", url="http://h/a")}
     for table, section in zip(sections[1::2], sections[2::2], strict=True):
         for key, default in re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, flags=re.MULTILINE):
-            value = getattr(getattr(loaded, table), key)
+            value = getattr(rows.get(table) or getattr(loaded, table), key)
             wanted = tomllib.loads(f"x = {default}")["x"]
             shown = value.name if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
             assert shown == wanted, f"{table}.{key}"
@@ -277,3 +279,19 @@ def test_the_command_prints_it_as_toml_and_as_json() -> None:
 
     assert tomllib.loads(for_people.stdout)["console"]["port"] == 8400
     assert json.loads(for_programs.stdout)["settings"]["console"]["port"] == 8400
+
+
+@pytest.mark.parametrize("url", ["alsa://hw:1,0", "srt://host:9000?mode=caller#program=2&track=1", "http://host/live.mpd"])
+def test_addresses_of_all_kinds_are_feeds(tmp_path: Path, url: str) -> None:
+    """What capture opens may be configured."""
+    text = f'[[channel]]\nid = "c"\nname = "C"\ntimezone = "UTC"\n[[feed]]\nid = "f"\nchannel = "c"\nurl = "{url}"\n'
+
+    assert load_config(written(tmp_path, text)).feeds[0].url == url
+
+
+def test_a_wrong_setting_of_an_address_is_named(tmp_path: Path) -> None:
+    """Before anything starts."""
+    text = '[[channel]]\nid = "c"\nname = "C"\ntimezone = "UTC"\n[[feed]]\nid = "f"\nchannel = "c"\nurl = "udp://h:1#progam=2"\n'
+
+    with pytest.raises(ConfigError, match="there is no setting 'progam'"):
+        load_config(written(tmp_path, text))
