@@ -134,7 +134,7 @@ def _find(piece: npt.NDArray[np.int8], whole: npt.NDArray[np.int8]) -> _Peak:
     energy = np.concatenate([[0.0], np.cumsum((padded[:total] != 0).sum(axis=1))])
     beneath = energy[len(piece) :] - energy[: -len(piece)]
     own = float((piece != 0).sum())
-    correlations = dots / np.sqrt(np.maximum(beneath, 0.25 * own) * max(own, 1.0))
+    correlations = dots / np.sqrt(np.maximum(beneath, max(0.25 * own, 1.0)) * max(own, 1.0))
     best = int(np.argmax(correlations))
     away = np.abs(np.arange(len(correlations)) - best) >= RIVAL_AWAY_FRAMES
     others = correlations[away]
