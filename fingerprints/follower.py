@@ -36,6 +36,10 @@ LEAN_NATS: Final = 10.0
 """By how much a neighbouring alignment must have been better lately to be taken."""
 
 
+WHOLE_SAMPLES: Final = SAMPLE_RATE_HZ // 4
+"""A spot heard to within a quarter of a second of its end ran to it: its last frames are often a fade."""
+
+
 class Candidate:
     """One spot that may be the one on air: its running evidence along its own alignment."""
 
@@ -131,7 +135,9 @@ class Follower:
     def cut_s(self) -> float | None:
         """Where in the spot it was broken off, seconds from its onset; None when it ran to its end."""
         likeliest = self._likeliest()
-        return None if likeliest.complete else likeliest.heard_samples(onset=self.onset) / SAMPLE_RATE_HZ
+        heard = likeliest.heard_samples(onset=self.onset)
+        whole = likeliest.complete or heard >= likeliest.print.audible_samples - WHOLE_SAMPLES
+        return None if whole else heard / SAMPLE_RATE_HZ
 
     @property
     def confidence(self) -> float:

@@ -11,6 +11,7 @@ from typing import Final
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.events import FollowEnd, LateFound
 from fingerprints.features import Floats
+from fingerprints.follower import WHOLE_SAMPLES
 from fingerprints.onset import Onset
 from fingerprints.whole import (
     FOUND_NATS,
@@ -84,6 +85,11 @@ class _Followed:
         if self.complete:
             return self.print.length_samples
         return min(self.print.length_samples, self.best_row * HOP_SAMPLES + ROW_SPAN_SAMPLES - EDGE_SAMPLES)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it ran to its end."""
+        return self.complete or self.until_samples >= self.print.length_samples - WHOLE_SAMPLES
 
     @property
     def confidence(self) -> float:
@@ -233,7 +239,7 @@ class LateFinder:
             coverage=(one.until_samples - one.from_samples) / one.print.length_samples,
             speed=one.print.speed,
             confidence=one.confidence,
-            cut_s=None if one.complete else one.until_samples / SAMPLE_RATE_HZ,
+            cut_s=None if one.is_whole else one.until_samples / SAMPLE_RATE_HZ,
             late=True,
         )
 

@@ -178,10 +178,10 @@ def json_line(report: "Report") -> str:
 def row(report: "Report") -> str:
     """The same for people: one line in columns."""
     from fingerprints.events import FeedStatus
-    from fingerprints.lines import row_of
+    from fingerprints.lines import fields_of, row_of
 
     assert not isinstance(report, FeedStatus)
-    return row_of(report, feed=report.feed_id)
+    return row_of(fields_of(report, feed=report.feed_id))
 
 
 def _print(line: str) -> None:

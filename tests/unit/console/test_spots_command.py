@@ -48,9 +48,10 @@ def test_add_list_check_remove(app: typer.Typer, tmp_path: Path) -> None:
     """A spot's life, as a media buyer sees it."""
     folder = tmp_path / "spots"
     long, short = _wav(tmp_path / "a.wav", seed=1, head_seed=9), _wav(tmp_path / "b.wav", seed=2, head_seed=9)
-    assert RUNNER.invoke(app, ["spots", "add", str(long), str(short), "--spots", str(folder)]).output == (
-        "a: 3.0 s added\nb: 3.0 s added\n"
-    )
+    added = RUNNER.invoke(app, ["spots", "add", str(long), str(short), "--spots", str(folder)])
+    assert added.stdout.startswith("a: 3.0 s added\nb: 3.0 s added\na and b begin alike")
+    assert "Fire on the group" in added.stdout
+    assert "a: -21.5 LUFS, +1.5 LU from the -23 of EBU R 128" in added.stderr
 
     listed = json.loads(RUNNER.invoke(app, ["spots", "list", "--spots", str(folder), "--json"]).output)
     checked = json.loads(RUNNER.invoke(app, ["spots", "check", "--spots", str(folder), "--json"]).output)

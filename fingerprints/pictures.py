@@ -1,0 +1,218 @@
+"""A spot's beginning as a picture: what is heard, which bits that gives and how sure they are, and how soon it is enough."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprints import kernels
+from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.errors import FingerprintsError, SpotError
+from fingerprints.features import BITS, HIGHEST_HZ, HOP_SAMPLES, LAG_FRAMES, LOWEST_HZ, WINDOW_SAMPLES, FeatureStream, Floats
+from fingerprints.library import Spot, SpotLibrary, read_recording
+from fingerprints.onset import LOWER_BOUND_NATS, ROW_MOST_NATS, Onset, decided_sample, row_of, threshold_nats
+from fingerprints.prints import CLASS_EDGES_NATS, LOSSES, PHASE_SAMPLES, Print
+from fingerprints.recogniser import Recogniser
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIZE_IN: Final = (11.0, 9.0)
+DOTS_AN_INCH: Final = 110
+DRAWN_THRESHOLDS: Final = 3.0
+"""How much evidence is drawn: what comes after the decision only flattens the picture."""
+BEFORE_S: Final = 0.1
+"""How much of what came before the spot is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How the evidence for a spot grew.
+
+    Attributes:
+        time_s: float64 [shape=(n_frames,)], seconds from the onset to the end of each frame.
+        nats: float64 [shape=(n_frames,)], the log-likelihood ratio by then.
+        threshold: what decides.
+        decided_s: when it was reached, None if never.
+    """
+
+    time_s: npt.NDArray[np.float64]
+    nats: npt.NDArray[np.float64]
+    threshold: float
+    decided_s: float | None
+
+
+def draw_spot(library: SpotLibrary, spot_id: str, out: Path, *, heard: str | None = None, seconds: float = 1.5) -> None:
+    """Write the picture of a spot's beginning as a PNG file.
+
+    Args:
+        library: holds the spot; its size sets the threshold.
+        spot_id: the spot.
+        out: the file to write.
+        heard: a recording in which the spot airs: that reception is drawn; None draws the reference itself.
+        seconds: how much of the beginning.
+
+    Raises:
+        FingerprintsError: no such spot, it is not heard in the recording, or the file cannot be written.
+    """
+    spot = next((one for one in library.spots if one.id == spot_id), None)
+    if spot is None:
+        raise SpotError(f"{spot_id}: no such spot; there are {', '.join(one.id for one in library.spots) or 'none'}")
+    pcm, onset_sample = _reference(spot) if heard is None else _reception(library, spot, heard)
+    threshold = threshold_nats(n_spots=len(library.spots), false_per_feed_year=1.0)
+    evidence = evidence_of(spot.print, pcm, onset_sample=onset_sample, seconds=seconds, threshold=threshold)
+    title = f"{spot_id}: {'its own recording' if heard is None else heard}"
+    figure = _figure(spot.print, pcm, onset_sample, evidence, seconds=seconds, title=title)
+    try:
+        figure.savefig(out, dpi=DOTS_AN_INCH, format="png")
+    except OSError as error:
+        raise FingerprintsError(f"{out}: it cannot be written ({error.strerror}); check the folder and its rights") from error
+
+
+def evidence_of(print_: Print, pcm: Floats, *, onset_sample: int, seconds: float, threshold: float) -> Evidence:
+    """How the evidence for a spot grows along one alignment, as the onset matcher counts it.
+
+    Args:
+        print_: the spot.
+        pcm: float32 [shape=(n_samples,)], in which it airs.
+        onset_sample: where it begins there.
+        seconds: how far to count.
+        threshold: what decides, nats.
+    """
+    first = max(0, onset_sample - round(BEFORE_S * SAMPLE_RATE_HZ))
+    part = pcm[first : onset_sample + round(seconds * SAMPLE_RATE_HZ)]
+    bits = FeatureStream().feed(part)
+    onset = round((onset_sample - first) / PHASE_SAMPLES)
+    phase, row = row_of(frame=bits.first_frame, onset=onset)
+    scores = kernels.row_scores(print_.words[phase], print_.gains[phase], row, bits.signs, bits.stills, LOSSES)
+    nats = np.cumsum(np.minimum(scores, ROW_MOST_NATS), dtype=np.float64)
+    ends = np.array([decided_sample(bits.first_frame + i) for i in range(len(bits))]) + first - onset_sample
+    over = np.flatnonzero(nats >= threshold)
+    time_s = ends / SAMPLE_RATE_HZ
+    return Evidence(time_s=time_s, nats=nats, threshold=threshold, decided_s=float(time_s[over[0]]) if len(over) else None)
+
+
+def signed_classes(print_: Print, *, rows: int) -> Floats:
+    """The first rows of a print as one number a bit: its sign times its class of magnitude, -3 to 3.
+
+    Returns:
+        float32 [shape=(rows, BITS)]; a bit of class 0, which is not counted, is 0.
+    """
+    words = print_.words[0, :rows]
+    signs, low, high = ((words[:, [i]] >> np.arange(BITS, dtype=np.uint32)) & 1 for i in range(3))
+    values: Floats = ((2.0 * signs - 1.0) * (low + 2.0 * high)).astype(np.float32)
+    return values
+
+
+def _reference(spot: Spot) -> tuple[Floats, int]:
+    pcm = read_recording(spot.path)
+    lead = np.zeros(max(0, round(BEFORE_S * SAMPLE_RATE_HZ) - spot.print.lead_in_samples), np.float32)
+    return np.concatenate([lead, pcm]), spot.print.lead_in_samples + len(lead)
+
+
+def _reception(library: SpotLibrary, spot: Spot, heard: str) -> tuple[Floats, int]:
+    """A recording around the first airing of a spot in it."""
+    from fingerprints.capture import Capture
+    from timebase import SystemClock
+
+    recogniser = Recogniser(library, feed_id=heard)
+    parts: list[Floats] = []
+    kept, first = 0, 0
+    found: int | None = None
+    with Capture(heard, clock=SystemClock()) as capture:
+        for block in capture.blocks():
+            parts.append(block.pcm)
+            kept += len(block.pcm)
+            while found is None and kept - len(parts[0]) > 15 * SAMPLE_RATE_HZ:
+                first += len(parts[0])
+                kept -= len(parts.pop(0))
+            if found is None:
+                found = _onset_in(recogniser, block, spot.id)
+            elif block.first_sample > found + 11 * SAMPLE_RATE_HZ:
+                break
+    if found is None:
+        raise SpotError(f"{spot.id}: it is not heard in {heard}; name a recording in which it airs")
+    return np.concatenate(parts), found - first
+
+
+def _onset_in(recogniser: Recogniser, block: AudioBlock, spot_id: str) -> int | None:
+    for event in recogniser.feed(block):
+        if isinstance(event, Onset) and spot_id in event.spot_ids:
+            return event.onset_sample
+    return None
+
+
+def _figure(print_: Print, pcm: Floats, onset_sample: int, evidence: Evidence, *, seconds: float, title: str) -> Any:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    figure = Figure(figsize=SIZE_IN, layout="constrained")
+    sound, bits, growth = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2.5))
+    _draw_sound(sound, pcm, onset_sample, seconds)
+    mesh = _draw_bits(bits, print_, seconds)
+    bar = figure.colorbar(mesh, ax=bits, ticks=range(-3, 4), pad=0.01)
+    bar.ax.set_yticklabels(["surely −", "likely −", "perhaps −", "not counted", "perhaps +", "likely +", "surely +"])
+    _draw_evidence(growth, evidence)
+    for axes in (sound, bits, growth):
+        axes.axvline(0.0, color="black", linewidth=1.0)
+        if evidence.decided_s is not None:
+            axes.axvline(evidence.decided_s, color="tab:green", linewidth=1.6)
+    sound.set_title(title)
+    growth.set_xlabel("seconds from the first audible sample")
+    growth.set_xlim(-BEFORE_S, seconds)
+    growth.set_ylim(2 * LOWER_BOUND_NATS, DRAWN_THRESHOLDS * evidence.threshold)
+    growth.xaxis.set_major_locator(MaxNLocator(16))
+    growth.xaxis.set_major_formatter(ScalarFormatter())
+    growth.tick_params(labelbottom=True)
+    return figure
+
+
+def _draw_sound(axes: "Axes", pcm: Floats, onset_sample: int, seconds: float) -> None:
+    import librosa
+    import librosa.display
+
+    first = max(0, onset_sample - round(BEFORE_S * SAMPLE_RATE_HZ))
+    part = np.concatenate([pcm[first : onset_sample + round(seconds * SAMPLE_RATE_HZ)], np.zeros(WINDOW_SAMPLES, np.float32)])
+    power = np.abs(librosa.stft(part, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES)) ** 2
+    level_db = librosa.power_to_db(power, ref=np.max, top_db=70.0)
+    time_s = (np.arange(level_db.shape[1]) * HOP_SAMPLES + first - onset_sample) / SAMPLE_RATE_HZ
+    librosa.display.specshow(
+        level_db,
+        x_coords=time_s,
+        y_axis="mel",
+        sr=SAMPLE_RATE_HZ,
+        hop_length=HOP_SAMPLES,
+        fmin=LOWEST_HZ,
+        fmax=HIGHEST_HZ,
+        cmap="magma",
+        ax=axes,
+    )
+    axes.set_ylim(LOWEST_HZ, HIGHEST_HZ)
+    axes.set_ylabel("Hz")
+
+
+def _draw_bits(axes: "Axes", print_: Print, seconds: float) -> Any:
+    from matplotlib.colors import BoundaryNorm
+
+    values = signed_classes(print_, rows=round(seconds * SAMPLE_RATE_HZ / HOP_SAMPLES))
+    # A row is drawn at the end of its frame: that is when the matcher knows it.
+    ends = [decided_sample(row + LAG_FRAMES - 1) / SAMPLE_RATE_HZ for row in range(-1, len(values))]
+    norm = BoundaryNorm(np.arange(-3.5, 4.0), 256)
+    mesh = axes.pcolormesh(ends, np.arange(BITS + 1), values.T, cmap="RdBu_r", norm=norm, rasterized=True)
+    axes.set_ylabel("bit (band pair, low to high)")
+    edges = ", ".join(f"{edge:g}" for edge in CLASS_EDGES_NATS)
+    axes.set_title(f"reference bits and their classes of magnitude (edges {edges} nats)", fontsize="medium")
+    return mesh
+
+
+def _draw_evidence(axes: "Axes", evidence: Evidence) -> None:
+    axes.plot(evidence.time_s, evidence.nats, color="tab:blue", label="evidence")
+    axes.axhline(evidence.threshold, color="tab:red", linestyle="--", label=f"threshold {evidence.threshold:.1f} nats")
+    axes.axhline(LOWER_BOUND_NATS, color="tab:gray", linestyle=":", label=f"given up below {LOWER_BOUND_NATS:.0f} nats")
+    if evidence.decided_s is not None:
+        axes.plot([], [], color="tab:green", label=f"decided after {1000 * evidence.decided_s:.0f} ms")
+    axes.set_ylabel("log-likelihood ratio, nats")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
