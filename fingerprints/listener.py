@@ -21,6 +21,7 @@ from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, Lat
 from fingerprints.handover import Handover, Matcher
 from fingerprints.intake import Batch, Intake, open_intake
 from fingerprints.positions import Arrivals, Positions
+from fingerprints.repeats import Repeats
 from fingerprints.sources import Channel, parse_source
 from fingerprints.watch import FeedView, FeedWatch
 from timebase import Backoff, Clock
@@ -43,6 +44,8 @@ IDLE_NS = 1_000_000_000
 TURN_BLOCKS_MAX = 16
 """Blocks matched at a time (about 0.3 s); then the next feed of the process has its turn. What has piled up is matched in
 larger pieces, which costs less a second of sound."""
+LOST_S = 5.0
+"""Without sound for this long, airings end with what was heard of them; after a shorter break they may go on."""
 PROVEN_S = 5.0
 """A connection that brought this much sound has worked: the next failure is retried soon again."""
 
@@ -88,7 +91,8 @@ class Listener:
         self._is_file = source.transport is Transport.FILE
         self._watch = FeedWatch(silence_db=silence_db)
         self._backoff = backoff or Backoff(first_s=0.5, most_s=0.5 if source.listens else 15.0, floor_s=0.25)
-        self._arrivals, self._positions = Arrivals(), Positions()
+        self._arrivals, self._positions, self._repeats = Arrivals(), Positions(), Repeats()
+        self._lost_mono_ns: int | None = None
         self._heard_samples = 0
         self._reported_state: FeedState | None = None
         self._reported_mono_ns = 0
@@ -132,8 +136,10 @@ class Listener:
             self._watch.connecting(f"connecting to {masked(self._url)}")
             await self._report_change()
             broken = await self._connection(matcher, executor)
-            await self._tell(executor, matcher.finish)
-            if broken is not None and (self._is_file or broken.permanent):
+            over = self._is_file or (broken is not None and broken.permanent)
+            if over or self._is_lost():
+                await self._tell(executor, matcher.finish)
+            if broken is not None and over:
                 self._watch.fail(str(broken))
                 return broken
             if self._is_file:
@@ -143,6 +149,17 @@ class Listener:
                 await self._pause(self._watch.fail, str(broken))
             else:
                 await self._pause(self._watch.end, "the stream has ended")
+
+    def _is_lost(self) -> bool:
+        """Whether the feed has now been away too long for its airings to go on; true once a break."""
+        now_mono_ns = self._clock.mono_ns()
+        if self._lost_mono_ns is None:
+            self._lost_mono_ns = now_mono_ns
+            return False
+        lost = now_mono_ns - self._lost_mono_ns >= LOST_S * 1e9
+        if lost:
+            self._lost_mono_ns = now_mono_ns + (1 << 62)
+        return lost
 
     async def _pause(self, tell: Callable[[str], None], text: str) -> None:
         if self._heard_samples >= PROVEN_S * SAMPLE_RATE_HZ:
@@ -156,14 +173,18 @@ class Listener:
     async def _connection(self, matcher: Matcher, executor: ThreadPoolExecutor) -> CaptureError | None:
         """Handle one connection's sound to its end; why it broke, if it did."""
         self._positions.reconnect()
+        self._repeats.reconnect()
         self._heard_samples = 0
         self._dropped_before, self._dropped_now = self.dropped_blocks, 0
         intake = open_intake(self._url, clock=self._clock, name=f"capture {self._feed_id}", channel=self._channel)
         try:
             while True:
                 batch = await intake.take()
-                for turn in turns(batch.blocks):
-                    await self._handle([self._positions.place(block) for block in turn], matcher, executor, intake)
+                self._watch_sound(batch.blocks, intake)
+                fresh = [ready for block in batch.blocks for ready in self._sift(block)]
+                for turn in turns(fresh):
+                    await self._handle(turn, matcher, executor)
+                await self._report_change()
                 self._count_drops(batch)
                 if batch.over:
                     return None
@@ -171,6 +192,22 @@ class Listener:
             return error
         finally:
             intake.close()
+            for turn in turns([self._place(block) for block in self._repeats.release()]):
+                await self._handle(turn, matcher, executor)
+
+    def _watch_sound(self, blocks: Sequence[AudioBlock], intake: Intake) -> None:
+        self._watch.segmented = intake.segmented
+        for block in blocks:
+            self._heard_samples += len(block.pcm)
+            self._watch.hear(replace(block, first_sample=self._positions.expected(block)))
+
+    def _sift(self, block: AudioBlock) -> list[AudioBlock]:
+        """The new sound that is ready after a block, at its position in the feed."""
+        return [self._place(ready) for ready in self._repeats.sift(block)]
+
+    def _place(self, block: AudioBlock) -> AudioBlock:
+        self._lost_mono_ns = None
+        return self._positions.place(block, joined=self._repeats.take_joined())
 
     @property
     def dropped_blocks(self) -> int:
@@ -183,20 +220,15 @@ class Listener:
             log.error("feed.dropped", extra={"feed_id": self._feed_id, "dropped_blocks": self.dropped_blocks})
             self._watch.note(f"{self.dropped_blocks} blocks were dropped: matching is too slow on this machine")
 
-    async def _handle(self, turn: list[AudioBlock], matcher: Matcher, executor: ThreadPoolExecutor, intake: Intake) -> None:
+    async def _handle(self, turn: list[AudioBlock], matcher: Matcher, executor: ThreadPoolExecutor) -> None:
         for block in turn:
             self._arrivals.note(block)
-            self._heard_samples += len(block.pcm)
         if turn[0].gap:
             self._gaps += 1
             log.warning("feed.gap", extra={"feed_id": self._feed_id, "at_sample": turn[0].first_sample, "gaps": self._gaps})
         joined = join(turn)
         decided_mono_ns = await self._tell(executor, lambda: matcher.feed(joined))
         self._delay_ns = max(self._delay_ns, decided_mono_ns - turn[0].seen_mono_ns)
-        self._watch.segmented = intake.segmented
-        for block in turn:
-            self._watch.hear(block)
-        await self._report_change()
 
     async def _tell(self, executor: ThreadPoolExecutor, work: "Callable[[], Sequence[Event]]") -> int:
         """Let the matcher work in its thread and send what it found; when it had decided."""

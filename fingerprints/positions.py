@@ -54,10 +54,20 @@ class Positions:
         """The next block is the first of another connection."""
         self._fresh = self._seen_mono_ns > 0
 
-    def place(self, block: AudioBlock) -> AudioBlock:
-        """The block at its position since the feed was first opened; the time without sound counts as it passed."""
+    def expected(self, block: AudioBlock) -> int:
+        """Where a block will stand if it is placed next; just behind what was placed while a new connection has no place yet."""
+        return self._next_sample - len(block.pcm) if self._fresh else block.first_sample + self._offset
+
+    def place(self, block: AudioBlock, *, joined: bool = False) -> AudioBlock:
+        """The block at its position since the feed was first opened; the time without sound counts as it passed.
+
+        Args:
+            joined: after a reconnect, the block goes on exactly where the sound before it ended.
+        """
         fresh, self._fresh = self._fresh, False
-        if fresh:
+        if fresh and joined:
+            self._offset, fresh = self._next_sample - block.first_sample, False
+        elif fresh:
             away_samples = (block.seen_mono_ns - self._seen_mono_ns) * SAMPLE_RATE_HZ // 1_000_000_000 - len(block.pcm)
             self._offset = self._next_sample + max(1, away_samples) - block.first_sample
         placed = replace(block, first_sample=block.first_sample + self._offset, gap=block.gap or fresh)

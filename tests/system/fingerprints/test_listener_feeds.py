@@ -12,7 +12,7 @@ import pytest
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.broadcast import encode
-from fingerprints.capture import CaptureError
+from fingerprints.capture import Capture, CaptureError
 from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd
 from fingerprints.listener import Listener, Report
 from fingerprints.onset import Onset
@@ -88,9 +88,9 @@ class Reports:
                 await self._changed.wait()
 
 
-def adts(folder: Path, *pieces: tuple[float, float]) -> bytes:
+def adts(folder: Path, *pieces: tuple[float, float], seed: int = 3) -> bytes:
     """AAC of (seconds, amplitude) pieces of noise."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     pcm = np.concatenate([rng.normal(0, 1, round(seconds * SAMPLE_RATE_HZ)) * amplitude for seconds, amplitude in pieces])
     path = folder / "piece.wav"
     with wave.open(str(path), "wb") as file:
@@ -141,19 +141,45 @@ async def listen_to(script: Script, matcher: FakeMatcher, wanted: Callable[[Repo
 
 async def test_a_stream_that_ends_is_reported_and_opened_again(tmp_path: Path) -> None:
     """Live, ended, connecting, live; positions go on, and the matcher is told of the gap."""
-    data, matcher = adts(tmp_path, (1.0, 0.1)), FakeMatcher()
+    data, matcher = [adts(tmp_path, (1.0, 0.1), seed=seed) for seed in range(4)], FakeMatcher()
 
     async def script(writer: asyncio.StreamWriter, number: int) -> None:
-        writer.write(HEAD + data)
+        writer.write(HEAD + data[number])
         await writer.drain()
 
     reports = await listen_to(script, matcher, lambda reports: reports.states().count(FeedState.ENDED) == 2)
 
     assert reports.states() == [FeedState.CONNECTING, FeedState.LIVE, FeedState.ENDED] * 2
     assert [block.gap for block in matcher.blocks].count(True) == 1
-    assert matcher.finished == 2
+    assert matcher.finished == 0  # a break this short may be none for the airings
     firsts = [block.first_sample for block in matcher.blocks]
     assert firsts == sorted(set(firsts))
+
+
+async def test_what_a_server_repeats_after_a_break_is_heard_once(tmp_path: Path) -> None:
+    """A burst of the last seconds, as Icecast sends it: the matcher gets each sample once, with no gap between."""
+    spot = Path(__file__).parents[3] / "examples" / "media" / "spots" / "brus-10.opus"
+    data = b"".join(chunk.data for chunk in encode(spot, codec="aac", bit_rate=64_000, loop=False))[:50_000]
+    matcher = FakeMatcher()
+    frames = data.split(b"\xff\xf1")[1:]
+    first, second = (b"".join(b"\xff\xf1" + frame for frame in part) for part in (frames[:160], frames[60:]))
+
+    async def script(writer: asyncio.StreamWriter, number: int) -> None:
+        writer.write(HEAD + (second if number else first))
+        await writer.drain()
+        if number:
+            await asyncio.Event().wait()
+
+    await listen_to(script, matcher, lambda _: sum(len(block.pcm) for block in matcher.blocks) > 5.7 * SAMPLE_RATE_HZ)
+
+    assert not any(block.gap for block in matcher.blocks)
+    ends = [block.first_sample + len(block.pcm) for block in matcher.blocks]
+    assert [block.first_sample for block in matcher.blocks] == [0, *ends[:-1]]
+    whole = np.concatenate([block.pcm for block in matcher.blocks])
+    (tmp_path / "whole.aac").write_bytes(data)
+    with Capture(str(tmp_path / "whole.aac"), clock=SystemClock()) as capture:
+        expected = np.concatenate([block.pcm for block in capture.blocks()])[: len(whole)]
+    assert np.corrcoef(whole, expected[: len(whole)])[0, 1] > 0.98
 
 
 async def test_a_server_that_hangs_is_stalled_and_then_given_up(tmp_path: Path) -> None:
