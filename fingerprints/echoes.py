@@ -6,7 +6,7 @@ to report each airing once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -49,20 +49,23 @@ class Echo:
         return abs(self.offset) <= ALIKE_HALF_HOPS and self.host_id != self.guest_id
 
 
-def find_echoes(prints: Sequence[Print]) -> tuple[Echo, ...]:
-    """Every echo among the prints, by host, then by place."""
-    matcher = OnsetMatcher(prints)
+def find_echoes(hosts: Sequence[Print], guests: Sequence[Print] | None = None) -> tuple[Echo, ...]:
+    """Every echo of the guests' heads in the hosts, by host, then by place; the hosts are their own guests if none are given."""
+    guests = hosts if guests is None else guests
+    matcher = OnsetMatcher(guests)
     echoes: list[Echo] = []
-    for host_index, host in enumerate(prints):
+    for shared in hosts if guests else ():
+        host = replace(shared)  # what is worked out of its table is forgotten with it
         matcher.restart()
         bits = _as_stream(host)
         places: dict[int, list[int]] = {}
         for crossing in matcher.advance(bits):
-            seen = places.setdefault(crossing.spot, [0] if crossing.spot == host_index else [])
+            guest = guests[crossing.spot]
+            seen = places.setdefault(crossing.spot, [0] if guest.spot_id == host.spot_id else [])
             is_new = all(abs(crossing.onset - place) > ALIKE_HALF_HOPS for place in seen)
             if is_new and len(seen) < ECHOES_A_PAIR_MAX:
                 seen.append(crossing.onset)
-                echoes.append(_echo(host, prints[crossing.spot], bits, crossing))
+                echoes.append(_echo(host, guest, bits, crossing))
     return tuple(sorted(echoes, key=lambda echo: (echo.host_id, echo.offset, echo.guest_id)))
 
 

@@ -129,6 +129,19 @@ def head_of(table: Words) -> Head:
     )
 
 
+def head_at(heads: Heads, spot: int) -> Head:
+    """One spot's head out of many; its arrays are views."""
+    places = np.arange(len(BIRTH_FRAMES)) * heads.n_spots + spot
+    return Head(
+        rows=heads.of(spot),
+        skipped=int(heads.skipped[spot]),
+        births=heads.births[places],
+        bits=np.stack([heads.first_bits[places], heads.second_bits[places]], axis=1),
+        masks=np.stack([heads.first_masks[places], heads.second_masks[places]], axis=1),
+        limits=np.stack([heads.first_limits[places], heads.both_limits[places]], axis=1),
+    )
+
+
 def heads_of(prints: Sequence[Print]) -> Heads:
     """The heads of prints, in their order."""
     return stack([head_of(print_.table) for print_ in prints])

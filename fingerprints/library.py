@@ -1,17 +1,17 @@
 """The spots that can be recognised: a folder with one recording each.
 
 The name of a file without its suffix is the spot's id. Prints are kept in `<folder>/.prints/`, named by the
-recording's content, so that only new recordings are read; where the folder cannot be written everything works, only slower.
+recording's content, and the heads of all of them in one library file there (`store.py`), so that only new recordings are read and
+compared; where the folder cannot be written everything works, only slower.
 """
 
 import contextlib
+import functools
 import hashlib
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +21,19 @@ from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.capture import Capture
 from fingerprints.echoes import Echo, find_echoes, groups_of
 from fingerprints.errors import FingerprintsError, PrintFileError, SpotError
-from fingerprints.features import Floats
+from fingerprints.features import Floats, Words
+from fingerprints.heads import Head, Heads, head_at, head_of, stack
 from fingerprints.onset import earliest_decision_s, threshold_nats
-from fingerprints.prints import LONGEST_S, Print, dump_print, load_print, make_print
+from fingerprints.prints import LONGEST_S, PHASES, Print, dump_print, load_print, make_print
+from fingerprints.store import KeptLibrary, KeptSpot, echo_array, read_library, write_library, write_whole
 from timebase import SystemClock
 
 PRINTS_FOLDER: Final = ".prints"
-SPOTS_MAX: Final = 20_000
+LIBRARY_FILE: Final = "library"
+SPOTS_MAX: Final = 200_000
+RACY_NS: Final = 2_000_000_000
+"""A recording changed this shortly before the library file was written is hashed again: its clock may be that coarse."""
+
 FILE_BYTES_MAX: Final = 512 * 1024 * 1024
 PRINT_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 AUDIO_SUFFIXES: Final = frozenset(
@@ -87,12 +93,14 @@ class SpotLibrary:
         problems: files that could not become spots, by name.
         echoes: where the head of one spot is heard inside another or again in itself.
         groups: ids of spots whose heads are alike; spots unlike all others are in none.
+        heads: the spots' heads in their order, laid out for the matcher.
     """
 
     spots: tuple[Spot, ...]
     problems: tuple[Problem, ...] = ()
     echoes: tuple[Echo, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    heads: Heads = field(default_factory=lambda: stack([]), repr=False)
 
     @classmethod
     def open(cls, folder: Path, *, progress: Progress | None = None) -> "SpotLibrary":
@@ -102,6 +110,7 @@ class SpotLibrary:
             FingerprintsError: the folder does not exist, cannot be read or holds too many files.
         """
         files = audio_files(folder)
+        kept = _Kept(folder)
         spots: dict[str, Spot] = {}
         problems: list[Problem] = []
         for done, path in enumerate(files):
@@ -111,24 +120,118 @@ class SpotLibrary:
                 if path.stem in spots:
                     taken = spots[path.stem].path.name
                     raise SpotError(f"{path.name}: the id {path.stem!r} is taken by {taken}; rename one of the two")
-                spots[path.stem] = _open_spot(path)
+                spots[path.stem] = kept.spot(path) or _open_spot(path)
             except FingerprintsError as error:
                 problems.append(Problem(name=path.name, message=str(error)))
         if progress is not None:
             progress(len(files), len(files), "")
-        return cls.of([spots[spot_id] for spot_id in sorted(spots)], problems=problems)
+        return kept.library([spots[spot_id] for spot_id in sorted(spots)], problems)
 
     @classmethod
     def of(cls, spots: Iterable[Spot], *, problems: Iterable[Problem] = ()) -> "SpotLibrary":
         """A library of spots at hand, their echoes found."""
         ordered = tuple(sorted(spots, key=lambda spot: spot.id))
         echoes = find_echoes([spot.print for spot in ordered])
-        groups = groups_of([spot.id for spot in ordered], echoes)
-        return cls(spots=ordered, problems=tuple(problems), echoes=echoes, groups=groups)
+        heads = stack([head_of(spot.print.table) for spot in ordered])
+        return cls._with(ordered, problems=problems, echoes=echoes, heads=heads)
+
+    @classmethod
+    def _with(
+        cls, spots: tuple[Spot, ...], *, problems: Iterable[Problem], echoes: tuple[Echo, ...], heads: Heads
+    ) -> "SpotLibrary":
+        groups = groups_of([spot.id for spot in spots], echoes)
+        return cls(spots=spots, problems=tuple(problems), echoes=echoes, groups=groups, heads=heads)
 
     def earliest_decision_s(self, spot: Spot) -> float | None:
         """Seconds from its onset to the decision if it is received without a flaw; None when its head cannot tell."""
         return earliest_decision_s(spot.print, threshold=threshold_nats(n_spots=len(self.spots), false_per_feed_year=1.0))
+
+
+class _Kept:
+    """What the library file of a folder still knows rightly, and the file brought up to date."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / PRINTS_FOLDER / LIBRARY_FILE
+        self._index: dict[str, int] = {}
+        self._hashes: dict[str, str] = {}
+        self._kept: KeptLibrary | None = None
+        try:
+            self._written_ns = self._path.stat().st_mtime_ns
+            self._kept = read_library(self._path)
+        except (OSError, PrintFileError):  # made anew
+            return
+        self._index = {spot.name: index for index, spot in enumerate(self._kept.spots)}
+
+    def spot(self, path: Path) -> Spot | None:
+        """The spot of a recording that has not changed since the file was written; None when it must be read."""
+        index = self._index.get(path.name)
+        if self._kept is None or index is None:
+            return None
+        known = self._kept.spots[index]
+        try:
+            status = path.stat()
+            same = (status.st_size, status.st_mtime_ns) == (known.size, known.changed_ns)
+            if same and status.st_mtime_ns > self._written_ns - RACY_NS:
+                same = _sha256(path) == known.content_sha256
+        except OSError:
+            return None
+        if not same:
+            return None
+        self._hashes[path.stem] = known.content_sha256
+        return Spot(id=path.stem, path=path, print=_lazy_print(path, known, self._kept.heads, index))
+
+    def library(self, spots: list[Spot], problems: list[Problem]) -> SpotLibrary:
+        """The library of these spots; the file is written again if they are not the ones it has."""
+        new = [spot for spot in spots if spot.id not in self._hashes]
+        if self._kept is not None and not new and len(spots) == len(self._kept.spots):
+            return SpotLibrary._with(tuple(spots), problems=problems, echoes=self._echoes(), heads=self._kept.heads)
+        echoes = self._updated_echoes(spots, new)
+        heads = stack([self._head(spot) for spot in spots])
+        with contextlib.suppress(OSError):  # a folder that cannot be written works without the file
+            place = {spot.id: index for index, spot in enumerate(spots)}
+            rows = [(place[echo.host_id], place[echo.guest_id], echo.offset, echo.until_s) for echo in echoes]
+            entries = tuple(self._entry(spot) for spot in spots)
+            write_library(self._path, KeptLibrary(spots=entries, heads=heads, echoes=echo_array(rows)))
+            with contextlib.suppress(PrintFileError):  # another process may have written its own meanwhile
+                written = read_library(self._path)
+                heads = written.heads if written.spots == entries else heads
+        return SpotLibrary._with(tuple(spots), problems=problems, echoes=echoes, heads=heads)
+
+    def _head(self, spot: Spot) -> Head:
+        if self._kept is None or spot.id not in self._hashes:
+            return head_of(spot.print.table)
+        return head_at(self._kept.heads, self._index[spot.path.name])
+
+    def _entry(self, spot: Spot) -> KeptSpot:
+        if self._kept is not None and spot.id in self._hashes:
+            return self._kept.spots[self._index[spot.path.name]]
+        status = spot.path.stat()
+        return KeptSpot(
+            name=spot.path.name,
+            size=status.st_size,
+            changed_ns=status.st_mtime_ns,
+            content_sha256=_sha256(spot.path),
+            rows=spot.print.rows,
+            lead_in_samples=spot.print.lead_in_samples,
+            audible_samples=spot.print.audible_samples,
+        )
+
+    def _echoes(self) -> tuple[Echo, ...]:
+        if self._kept is None:
+            return ()
+        ids = [Path(spot.name).stem for spot in self._kept.spots]
+        return tuple(
+            Echo(host_id=ids[host], guest_id=ids[guest], offset=offset, until_s=until_s)
+            for host, guest, offset, until_s in self._kept.echoes.tolist()
+        )
+
+    def _updated_echoes(self, spots: list[Spot], new: list[Spot]) -> tuple[Echo, ...]:
+        """Those of spots that stayed, and the new spots against everybody in both directions."""
+        stayed = {spot.id for spot in spots} - {spot.id for spot in new}
+        kept = [echo for echo in self._echoes() if echo.host_id in stayed and echo.guest_id in stayed]
+        fresh, old = [spot.print for spot in new], [spot.print for spot in spots if spot.id in stayed]
+        found = [*find_echoes(fresh, [*old, *fresh]), *find_echoes(old, fresh)]
+        return tuple(sorted([*kept, *found], key=lambda echo: (echo.host_id, echo.offset, echo.guest_id)))
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -190,7 +293,7 @@ def add_recording(folder: Path, source: Path, *, spot_id: str | None = None) -> 
             )
         checked = _open_spot(source, spot_id=new_id, keep_in=folder)
         target = folder / f"{new_id}{source.suffix.lower()}"
-        _write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
+        write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
     except OSError as error:
         raise FingerprintsError(
             f"{folder}: {source.name} cannot be stored there ({error.strerror}); check rights and space"
@@ -229,19 +332,22 @@ def _open_spot(path: Path, *, spot_id: str | None = None, keep_in: Path | None =
     except OSError as error:
         raise SpotError(f"{path.name}: it cannot be read ({error.strerror}); check its rights") from error
     cache = _print_path(keep_in or path.parent, content_sha256)
-    print_ = _cached(cache, content_sha256)
-    if print_ is None:
-        print_ = make_print(path.name, read_recording(path))
-        with contextlib.suppress(OSError):  # a folder that cannot be written works without the cache
-            cache.parent.mkdir(exist_ok=True)
-            (cache.parent / ".gitignore").write_text("*\n")  # made anew from the recordings, so never worth a commit
-            data = dump_print(print_, content_sha256=content_sha256)
-            _write_whole(cache, lambda temporary: Path(temporary).write_bytes(data))
+    print_ = _cached(cache, content_sha256) or _made(path, cache, content_sha256)
     if earliest_decision_s(print_, threshold=threshold_nats(n_spots=1, false_per_feed_year=1.0)) is None:
         raise SpotError(
             f"{path.name}: a tone, a hum or almost silence for its first ten seconds; nothing in it can be recognised"
         )
     return Spot(id=spot_id, path=path, print=replace(print_, spot_id=spot_id))
+
+
+def _made(path: Path, cache: Path, content_sha256: str) -> Print:
+    made = make_print(path.name, read_recording(path))
+    with contextlib.suppress(OSError):  # a folder that cannot be written works without the cache
+        cache.parent.mkdir(exist_ok=True)
+        (cache.parent / ".gitignore").write_text("*\n")  # made anew from the recordings, so never worth a commit
+        data = dump_print(made, content_sha256=content_sha256)
+        write_whole(cache, lambda temporary: Path(temporary).write_bytes(data))
+    return made
 
 
 def _cached(path: Path, content_sha256: str) -> Print | None:
@@ -262,14 +368,24 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_whole(target: Path, write: Callable[[str], object]) -> None:
-    """Make a file appear all at once, so that another process never reads half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-    os.close(handle)
-    try:
-        write(temporary)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _lazy_print(path: Path, known: KeptSpot, heads: Heads, index: int) -> Print:
+    return Print(
+        spot_id=path.stem,
+        rows=known.rows,
+        lead_in_samples=known.lead_in_samples,
+        audible_samples=known.audible_samples,
+        load=functools.partial(_load_table, path, known, heads, index),
+    )
+
+
+def _load_table(path: Path, known: KeptSpot, heads: Heads, index: int) -> Words:
+    """The rows of a print when somebody asks: from its file, from the recording, or, if both are gone, its head alone."""
+    cache = _print_path(path.parent, known.content_sha256)
+    with contextlib.suppress(FingerprintsError, OSError):
+        whole = _cached(cache, known.content_sha256) or _made(path, cache, known.content_sha256)
+        if whole.rows == known.rows:
+            return whole.table
+    table = np.zeros((known.rows, PHASES + 2), np.uint32)
+    skipped, head = int(heads.skipped[index]), heads.of(index)
+    table[skipped : skipped + len(head)] = head
+    return table

@@ -1,5 +1,6 @@
 """The folder of spots: what loads, what is named as a problem, what is cached."""
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Callable
@@ -66,7 +67,8 @@ def test_a_damaged_print_is_made_anew(tmp_path: Path, music: Music, write_wav: W
     whole = cached.read_bytes()
     cached.write_bytes(whole[: len(whole) // 2])
 
-    assert len(SpotLibrary.open(tmp_path).spots) == 1
+    (spot,) = SpotLibrary.open(tmp_path).spots
+    assert len(spot.print.table) == spot.print.rows
     assert cached.read_bytes() == whole
 
 
@@ -137,3 +139,69 @@ def test_what_cannot_be_added_is_refused_with_its_fix(tmp_path: Path, music: Mus
         remove_recording(folder, "nobody")
 
     assert sorted(os.listdir(folder)) == [".prints", "good.wav"]
+
+
+def _same(one: SpotLibrary, other: SpotLibrary) -> bool:
+    arrays = all(
+        np.array_equal(getattr(one.heads, each.name), getattr(other.heads, each.name)) for each in dataclasses.fields(one.heads)
+    )
+    prints = all(np.array_equal(a.print.table, b.print.table) for a, b in zip(one.spots, other.spots, strict=True))
+    return arrays and prints and (one.echoes, one.groups) == (other.echoes, other.groups)
+
+
+def test_a_library_grown_bit_by_bit_is_the_one_made_at_once(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:
+    """Added, replaced and removed recordings leave no trace: heads, echoes and groups are those of a fresh folder."""
+    grown, fresh = tmp_path / "grown", tmp_path / "fresh"
+    grown.mkdir()
+    fresh.mkdir()
+    head = music(11, 2.5)
+    sounds = {"b": np.concatenate([head, music(12, 1.0)]), "a": music(13, 3.0), "c": np.concatenate([head, music(14, 2.0)])}
+    for name, pcm in {**sounds, "gone": music(15, 3.0)}.items():
+        write_wav(grown / f"{name}.wav", pcm)
+        SpotLibrary.open(grown)
+    write_wav(grown / "a.wav", music(16, 3.5))
+    (grown / "gone.wav").unlink()
+    for name, pcm in {**sounds, "a": music(16, 3.5)}.items():
+        write_wav(fresh / f"{name}.wav", pcm)
+
+    library = SpotLibrary.open(grown)
+    assert library.groups == (("b", "c"),)
+    assert _same(library, SpotLibrary.open(fresh))
+    assert _same(library, SpotLibrary.open(grown))
+    assert _same(library, SpotLibrary.of(library.spots))
+
+
+def test_heads_are_mapped_from_the_file(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:
+    """What a listener compares with is the file's own memory, so listeners share it; nothing is copied."""
+    write_wav(tmp_path / "a.wav", music(1, 3.0))
+    SpotLibrary.open(tmp_path)
+    rows: object = SpotLibrary.open(tmp_path).heads.rows
+    while isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap):
+        rows = rows.base
+
+    assert isinstance(rows, np.memmap)
+
+
+def test_a_damaged_library_file_is_made_anew(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:
+    """It may be lost or broken at any time; the recordings are the truth."""
+    write_wav(tmp_path / "a.wav", music(1, 3.0))
+    first = SpotLibrary.open(tmp_path)
+    file = tmp_path / ".prints" / "library"
+    whole = file.read_bytes()
+    file.unlink()  # never written in place: who has it mapped keeps the old one
+    file.write_bytes(whole[:-100])
+
+    assert _same(SpotLibrary.open(tmp_path), first)
+    assert file.read_bytes() == whole
+
+
+def test_a_print_that_is_gone_is_followed_by_its_head(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:
+    """A recording removed while its spot is on air: what the library file knows is kept, the rest tells nothing."""
+    write_wav(tmp_path / "a.wav", music(1, 6.0))
+    first = SpotLibrary.open(tmp_path).spots[0].print.table
+    library = SpotLibrary.open(tmp_path)
+    remove_recording(tmp_path, "a")
+    table = library.spots[0].print.table
+
+    assert np.array_equal(table[:500], first[:500])
+    assert not table[500:].any()
