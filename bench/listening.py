@@ -1,123 +1,177 @@
-"""How soon spots are decided, how often wrongly, and what listening costs.
+"""`cuebird bench listening`: how soon and how surely spots are heard, how often wrongly, and what others need for the same.
 
-`python -m bench.listening [--other FILE...]` plays the example programme through the codecs of broadcast, then any other
-recordings that hold none of the spots, and prints Markdown. The floor of a decision is the sound it must have heard when every
-bit agrees; the floor of the cost is the Fourier transform alone.
+The work is divided into pieces (`measuring.py`) that two processes take; each result is kept as soon as it is there, so that
+an interrupted run goes on where it was. What is printed at the end is `report.py`'s.
 """
 
-import argparse
-import json
-import platform
-import subprocess
-import tempfile
+import itertools
+import multiprocessing
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from fingerprints import features
+from bench import measuring
+from bench.corpus import Corpus, Place, make_corpus, programme_piece, render_spot
+from bench.degradations import CONDITIONS
+from bench.matching import features_of
+from bench.measuring import PIECE_S, Shared, reference, share
+from bench.report import write_report
+from bench.setting import Setting, Store
 from fingerprints.audio import SAMPLE_RATE_HZ
-from fingerprints.features import FeatureStream
-from fingerprints.library import SpotLibrary, read_recording
-from fingerprints.onset import Onset, OnsetMatcher
-from fingerprints.prints import make_print
-from fingerprints.scan import scan
+from fingerprints.heads import Heads, heads_of
+from fingerprints.onset import OnsetMatcher
+from fingerprints.prints import Print, load_print, make_print
 
-MEDIA = Path(__file__).parents[1] / "examples" / "media"
-BUDGET_MS = 250
-CODECS = {
-    "AAC 64k": ["-c:a", "aac", "-b:a", "64k", "out.m4a"],
-    "AAC 48k": ["-c:a", "aac", "-b:a", "48k", "out.m4a"],
-    "MP3 32k": ["-ac", "1", "-ar", "32000", "-b:a", "32k", "out.mp3"],
-    "Opus 32k": ["-c:a", "libopus", "-b:a", "32k", "out.opus"],
-}
+PROCESSES: Final = 2
+HEADS_SPARE: Final = 1.08
+"""Some heads are silence or end in it and cannot serve."""
+PROBE_S: Final = 8.0
+
+Work = tuple[str, Callable[..., Any], tuple[Any, ...]]
+"""A name to keep the result under, the function, its arguments."""
 
 
-def main() -> None:
-    """Run everything and print it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--other", nargs="*", default=[], metavar="FILE", help="recordings that hold none of the example spots")
-    arguments = parser.parse_args()
-    library = SpotLibrary.open(MEDIA / "spots")
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, ", end="")
-    print(", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "av")), "\n")
-    print_latency(library)
-    print_cost()
-    if arguments.other:
-        print_false(library, arguments.other)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast one core plays the whole library against sound.
+
+    Attributes:
+        features: times real time, features alone.
+        matching: times real time, whole library.
+    """
+
+    features: float
+    matching: float
 
 
-def print_latency(library: SpotLibrary) -> None:
-    """Milliseconds from the first audible sample to the last sample the decision needed."""
-    truth = json.loads((MEDIA / "programme.json").read_text())["airings"]
-    floor_ms = 1000 * float(np.median([library.earliest_decision_s(spot) or np.nan for spot in library.spots]))
-    print(f"floor {floor_ms:.0f} ms, budget {BUDGET_MS} ms\n")
-    print("| through | found | false | p50 | p99 | max | p50 to floor |\n|---|---|---|---|---|---|---|")
-    for name, (*options, file) in CODECS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            media = Path(folder) / file
-            subprocess.run(["ffmpeg", "-v", "error", "-i", MEDIA / "programme.opus", *options, media], check=True)
-            onsets = [event for event in scan(str(media), library) if isinstance(event, Onset)]
-        late_ms = [
-            1000 * (onset.decided_sample / SAMPLE_RATE_HZ - airing["onset_s"])
-            for airing in truth
-            for onset in onsets
-            if airing["spot"] in onset.spot_ids and abs(onset.onset_sample / SAMPLE_RATE_HZ - airing["onset_s"]) < 0.1
-        ]
-        p50, p99 = np.percentile(late_ms, [50, 99])
-        row = (
-            f"| {name} | {len(late_ms)}/{len(truth)} | {len(onsets) - len(late_ms)} | {p50:.0f} | {p99:.0f} | {max(late_ms):.0f}"
+def run_listening(setting: Setting, out: Path) -> Path:
+    """Measure everything that has not been measured yet and write the report.
+
+    Args:
+        setting: the size of the run.
+        out: folder for the report, its plots and the results so far.
+
+    Returns:
+        The report.
+
+    Raises:
+        MissingError: Debian packages are missing.
+    """
+    began = time.monotonic()
+    store = Store(out, setting)
+    with _progress() as progress:
+        first = progress.add_task("dividing the material", total=1)
+        corpus = make_corpus(
+            seed=setting.seed,
+            n_spots=setting.n_spots,
+            n_heads=round((setting.n_library - setting.n_spots) * HEADS_SPARE),
+            folder=out / "speech",
         )
-        print(f"{row} | {p50 / floor_ms:.2f} |")
+        progress.advance(first)
+        library, places = _library(setting, corpus, progress)
+        heads = heads_of(library)
+        share(Shared(setting=setting, corpus=corpus, library=library, heads=heads, library_places=places))
+        pace = _pace(corpus, heads)
+        n_impostor = _affordable(setting.impostor_core_s, setting.impostor_hours, pace, len(library))
+        n_headline = sum(one.headline for one in CONDITIONS)
+        headline_hours = n_headline * setting.n_spots * (setting.aired_s + 1.5) / 3600
+        whole = _affordable(setting.library_core_s, headline_hours, pace, len(library)) == len(library)
+        results = _measure(list(_works(setting, n_impostor, whole)), store, progress)
+    return write_report(
+        setting, corpus, results, out=out, n_impostor=n_impostor, heads=heads, pace=(pace.features, pace.matching),
+        took_s=time.monotonic() - began,
+    )  # fmt: skip
 
 
-def print_cost() -> None:
-    """How many times faster than real time each step runs on one core."""
-    rng = np.random.default_rng(1)
-    pcm = read_recording(MEDIA / "programme.opus")
-    length_s = len(pcm) / SAMPLE_RATE_HZ
-    frames = np.lib.stride_tricks.sliding_window_view(pcm, features.WINDOW_SAMPLES)[:: features.HOP_SAMPLES]
-    bits = FeatureStream().feed(pcm)
-    starts = rng.integers(0, len(pcm) - 3 * SAMPLE_RATE_HZ, 100)
-    # Backwards, so that nothing of it is in the programme.
-    prints = [make_print(str(at), np.ascontiguousarray(pcm[at : at + 3 * SAMPLE_RATE_HZ][::-1])) for at in starts]
-    fft_s = _best_s(lambda: np.fft.rfft(frames.astype(np.float32), axis=1))
-    features_s = _best_s(lambda: FeatureStream().feed(pcm))
-    print("\n| step | × real time | to the Fourier transform alone |\n|---|---|---|")
-    print(f"| features | {length_s / features_s:.0f} | {features_s / fft_s:.2f} |")
-    for n_spots in (10, 100):
-        matching_s = _best_s(lambda: OnsetMatcher(prints[:n_spots]).advance(bits))  # noqa: B023 # called at once
-        print(f"| matching {n_spots} spots | {length_s / matching_s:.0f} | {matching_s / fft_s:.2f} |")
+def _works(setting: Setting, n_impostor: int, whole_library: bool) -> Iterator[Work]:
+    """Everything to measure, the longest first."""
+    yield "peers", measuring.measure_peers, (0, setting.n_peers)
+    for condition, first in itertools.product(CONDITIONS, range(0, setting.n_spots, setting.batch)):
+        whole = condition.headline and whole_library
+        yield f"condition {condition.name} {first} {whole}", measuring.measure_condition, (condition.name, first, whole)
+    for number in range(round(setting.impostor_hours * 3600 / PIECE_S)):
+        yield f"impostors {number} {n_impostor}", measuring.measure_impostors, (number, n_impostor)
 
 
-def print_false(library: SpotLibrary, others: list[str]) -> None:
-    """Decisions in recordings that hold no spot."""
-    heard_s, decided = 0.0, 0
-    for other in others:
-        position_s = 0.0
-
-        def heard(at_s: float) -> None:
-            nonlocal position_s
-            position_s = at_s
-
-        for event in scan(other, library, heard=heard):
-            if isinstance(event, Onset):
-                decided += 1
-                print(f"\n{other}: {event.spot_id} at {event.onset_sample / SAMPLE_RATE_HZ:.2f} s, score {event.score:.1f}")
-        heard_s += position_s
-    print(f"\n{decided} decisions in {heard_s / 60:.0f} min of other sound")
+def _library(setting: Setting, corpus: Corpus, progress: Progress) -> tuple[list[Print], list[Place | None]]:
+    """The aired spots' prints and as many heads as make the library full, and where each was cut."""
+    share(Shared(setting=setting, corpus=corpus, library=[], heads=heads_of([]), library_places=[]))
+    spots = [make_print(spot.id, reference(render_spot(corpus, spot))) for spot in corpus.spots]
+    task = progress.add_task(f"printing {setting.n_library:,} spots", total=len(corpus.spot_tracks))
+    made: list[tuple[int, bytes]] = []
+    with _pool() as pool:
+        for of_track in pool.map(measuring.print_heads, range(len(corpus.spot_tracks))):
+            made += of_track
+            progress.advance(task)
+    made = sorted(made, key=lambda numbered: numbered[0])[: setting.n_library - len(spots)]
+    places: list[Place | None] = [*([None] * len(spots)), *(corpus.heads[number] for number, _ in made)]
+    heads = [load_print(data, content_sha256="", name=f"head {number}") for number, data in made]
+    return [*spots, *heads], places
 
 
-def _best_s(work: Callable[[], object], *, rounds: int = 3) -> float:
-    def once() -> float:
-        began = time.perf_counter()
-        work()
-        return time.perf_counter() - began
+def _pace(corpus: Corpus, heads: Heads) -> Pace:
+    import random
 
-    return min(once() for _ in range(rounds))
+    pcm = programme_piece(corpus, random.Random(corpus.seed), seconds=PROBE_S)
+    heard = np.ascontiguousarray(reference(pcm))
+    features_of(heard)
+    began = time.process_time()
+    bits = features_of(heard)
+    features_s = time.process_time() - began
+    matcher = OnsetMatcher(heads)
+    began = time.process_time()
+    matcher.advance(bits)
+    matching_s = time.process_time() - began
+    length_s = len(heard) / SAMPLE_RATE_HZ
+    return Pace(features=length_s / max(features_s, 1e-6), matching=length_s / max(matching_s, 1e-6))
 
 
-if __name__ == "__main__":
-    main()
+def _affordable(core_s: float, hours: float, pace: Pace, n_library: int) -> int:
+    """How many spots of the library can be played against so much sound in the time there is."""
+    needed_s = hours * 3600 / pace.matching
+    return n_library if needed_s <= core_s else max(100, int(n_library * core_s / needed_s) // 100 * 100)
+
+
+def _measure(works: list[Work], store: Store, progress: Progress) -> dict[str, Any]:
+    task = progress.add_task("listening", total=len(works))
+    results = {name: kept for name, _, _ in works if (kept := store.get(name)) is not None}
+    progress.update(task, completed=len(results))
+    with _pool() as pool:
+        left = iter([work for work in works if work[0] not in results])
+        running: dict[Future[Any], str] = {}
+        for name, function, arguments in itertools.islice(left, PROCESSES + 1):
+            running[pool.submit(function, *arguments)] = name
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = running.pop(future)
+                results[name] = future.result()
+                store.put(name, results[name])
+                progress.update(task, advance=1, description=f"listening: {name}"[:60])
+                for name_, function, arguments in itertools.islice(left, 1):
+                    running[pool.submit(function, *arguments)] = name_
+    return results
+
+
+def _pool() -> ProcessPoolExecutor:
+    # Forked, so that the processes share the library's memory instead of copying it.
+    return ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("fork"))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, refresh_per_second=2) as progress:
+        yield progress
+
+
+def smaller(setting: Setting, *, n_spots: int, n_library: int, impostor_hours: float) -> Setting:
+    """The same run with less of everything, for trying it out."""
+    return replace(setting, n_spots=n_spots, n_library=n_library, impostor_hours=impostor_hours, n_peers=n_spots, batch=n_spots)

@@ -23,12 +23,13 @@ FORESEEN = (
     ("fingerprints.errors", "FingerprintsError"),
     ("hardware.errors", "HardwareError"),
     ("schedules.errors", "SchedulesError"),
+    ("bench.errors", "BenchError"),
 )
 """Root errors of the packages: their messages are written for people and printed as they are."""
 
 GROUPS = (
-    *("demo", "serve", "config", "listening", "spots", "schedule", "cues"),
-    *("scoreboard", "gateway", "sandbox", "user", "run"),
+    *("demo", "serve", "config", "listening", "delay", "spots", "schedule", "cues"),
+    *("scoreboard", "bench", "gateway", "sandbox", "user", "run"),
 )
 """Modules of `console.commands`, in the order of the help page."""
 

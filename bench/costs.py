@@ -1,0 +1,116 @@
+"""What listening costs a core, by number of spots, and what a spot costs: memory, and time to add it."""
+
+import time
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+
+from bench.matching import features_of
+from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.features import HOP_SAMPLES
+from fingerprints.heads import BIRTH_FRAMES, Heads
+from fingerprints.kernels import BLOCK
+from fingerprints.onset import OnsetMatcher
+from fingerprints.prints import make_print
+
+SIZES: Final = (100, 1_000, 10_000, 100_000)
+SOUND_S: Final = 12.0
+TIME_A_SIZE_S: Final = 20.0
+"""A size that would take longer for the sound is measured on less of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Measured costs.
+
+    Attributes:
+        table: (spots, feeds a core, times real time of matching alone).
+        verdicts: (what, target, measured, met).
+        notes: lines for the report.
+    """
+
+    table: list[tuple[int, float, float]]
+    verdicts: list[tuple[str, str, str, bool]]
+    notes: list[str]
+
+    @property
+    def feeds_a_core(self) -> list[tuple[int, float]]:
+        """(spots, feeds) for the plot."""
+        return [(n_spots, feeds) for n_spots, feeds, _ in self.table]
+
+
+def measure_costs(heads: Heads, *, features_pace: float, library_pace: float) -> Costs:
+    """Run the matcher on made-up speech-like noise with ever more spots.
+
+    Args:
+        heads: of the library; more spots than there are are made by taking its in turn.
+        features_pace: times real time of the features alone.
+        library_pace: times real time of matching the whole library, for the estimate of how long a size takes.
+    """
+    heard = _sound()
+    bits = features_of(heard)
+    table: list[tuple[int, float, float]] = []
+    for n_spots in SIZES:
+        expected_pace = library_pace * heads.n_spots / n_spots
+        share = min(1.0, TIME_A_SIZE_S * expected_pace / SOUND_S)
+        frames = max(125, int(len(bits) * share))
+        part = bits.between(bits.first_frame, bits.first_frame + frames)
+        matcher = OnsetMatcher(_as_many(heads, n_spots))
+        began = time.process_time()
+        matcher.advance(part)
+        spent_s = time.process_time() - began
+        pace = len(part) * HOP_SAMPLES / SAMPLE_RATE_HZ / max(spent_s, 1e-6)
+        table.append((n_spots, 1.0 / (1.0 / pace + 1.0 / features_pace), pace))
+    return Costs(table=table, verdicts=_verdicts(heads, table), notes=_notes(heads, features_pace))
+
+
+def _sound() -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    rng = np.random.default_rng(3)
+    n = round(SOUND_S * SAMPLE_RATE_HZ)
+    envelope = np.repeat(rng.uniform(0.01, 0.3, n // 800 + 1), 800)[:n]
+    colour = np.convolve(rng.standard_normal(n), rng.standard_normal(32) / 8, mode="same")
+    return (envelope * colour).astype(np.float32)
+
+
+def _verdicts(heads: Heads, table: list[tuple[int, float, float]]) -> list[tuple[str, str, str, bool]]:
+    feeds = {n_spots: value for n_spots, value, _ in table}
+    kilobytes = heads.nbytes / 1000 / (float(heads.lengths.sum()) * HOP_SAMPLES / SAMPLE_RATE_HZ)
+    adding_ms = _adding_ms()
+    return [
+        ("live feeds a core, 10,000 spots", "≥ 200", f"{feeds[10_000]:.0f}", feeds[10_000] >= 200),
+        ("live feeds a core, 100,000 spots", "≥ 50", f"{feeds[100_000]:.0f}", feeds[100_000] >= 50),
+        ("memory a second of spot head", "≤ 2.5 kB", f"{kilobytes:.2f} kB", kilobytes <= 2.5),
+        ("adding a 30 s spot, decoded sound to print", "≤ 100 ms", f"{adding_ms:.0f} ms", adding_ms <= 100),
+    ]
+
+
+def _as_many(heads: Heads, n_spots: int) -> Heads:
+    """So many heads, taken in turn. Filters stand birth after birth, so each birth's are taken apart."""
+    spots = np.arange(n_spots) % heads.n_spots
+    filters = (np.arange(len(BIRTH_FRAMES))[:, None] * heads.n_spots + spots[None, :]).reshape(-1)
+    padding = -len(filters) % BLOCK
+    chosen = {}
+    for name in (field.name for field in fields(heads) if field.name != "rows"):
+        column = getattr(heads, name)
+        if name in {"starts", "lengths", "skipped"}:
+            chosen[name] = column[spots]
+        else:
+            chosen[name] = np.concatenate([column[filters], np.zeros(padding, column.dtype)])
+    return replace(heads, **chosen)
+
+
+def _adding_ms() -> float:
+    rng = np.random.default_rng(4)
+    pcm = (0.1 * rng.standard_normal(30 * SAMPLE_RATE_HZ)).astype(np.float32)
+    make_print("warm", pcm)
+    began = time.process_time()
+    make_print("new", pcm)
+    return 1000 * (time.process_time() - began)
+
+
+def _notes(heads: Heads, features_pace: float) -> list[str]:
+    return [
+        f"Features alone run {features_pace:.0f} times faster than real time. More spots than the library's {heads.n_spots:,} are"
+        " its prints taken in turn. Process time of one core, beside one other process at most."
+    ]

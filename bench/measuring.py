@@ -1,0 +1,358 @@
+"""The pieces of work a run is divided into. Each takes plain values, runs in a process of its own and returns plain values.
+
+What they share (the corpus and the prints of the library) is set once in the parent before the processes are forked.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import soxr
+
+from bench.corpus import HEAD_S, HEADS_REGION, STREAM_RATE_HZ, Corpus, Place, at_level, render_spot
+from bench.degradations import CONDITIONS, Condition, through
+from bench.hearing import Heard, hear, hear_library
+from bench.matching import (
+    FIRST_FRAME_S,
+    HOP_S,
+    SAME_ONSET_S,
+    Decision,
+    Impostor,
+    decisions,
+    evidence_by_frame,
+    features_of,
+    impostors,
+    needed_nats,
+    promise,
+)
+from bench.material import Pcm, cut
+from bench.peers import Landmarks, chromaprint_evidence, chromaprint_items, item_known_s
+from bench.setting import Setting
+from bench.streams import Airing, make_stream
+from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.errors import SpotError
+from fingerprints.heads import Heads
+from fingerprints.onset import OnsetMatcher
+from fingerprints.prints import Print, dump_print, make_print
+
+EVIDENCE_FRAMES: Final = 40
+"""Frames (a third of a second) over which the information bound averages."""
+
+LATE_AIRED_S: Final = 6.0
+FLOOR_NATS: Final = 20.0
+SUSPICIOUS_NATS: Final = 32.0
+"""An impostor above this is compared sample by sample: it may be the same recording used again."""
+SAME_RECORDING: Final = 0.55
+COMPARED_S: Final = 0.5
+PIECE_S: Final = 120.0
+TRACK_MIN_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class Shared:
+    """What every piece of work may read."""
+
+    setting: Setting
+    corpus: Corpus
+    library: list[Print]
+    heads: Heads
+    library_places: list[Place | None]
+
+
+_shared: list[Shared] = []
+
+
+def share(shared: Shared) -> None:
+    """Set what pieces of work may read; before any process is forked."""
+    _shared[:] = [shared]
+
+
+def shared() -> Shared:
+    """What `share` was given last."""
+    return _shared[0]
+
+
+def reference(pcm: Pcm) -> Pcm:
+    """A delivered spot as the library reads it: mono, 16 kHz."""
+    mono: Pcm = np.asarray(soxr.resample(pcm.mean(axis=1), STREAM_RATE_HZ, SAMPLE_RATE_HZ), np.float32)
+    return mono
+
+
+def print_heads(track: int) -> list[tuple[int, bytes]]:
+    """The prints of a track's heads as bytes, by number; those that cannot serve as a spot are left out."""
+    corpus = shared().corpus
+    mine = [(number, place) for number, place in enumerate(corpus.heads) if place.track == track]
+    if not mine:
+        return []
+    region_s = max(place.start_s + HEAD_S * place.speed for _, place in mine) + 0.1
+    sound = cut(corpus.spot_tracks[track], start_s=0.0, seconds=region_s, rate_hz=SAMPLE_RATE_HZ, channels=1)[:, 0]
+    made: list[tuple[int, bytes]] = []
+    for number, place in mine:
+        try:
+            made.append((number, dump_print(make_print(f"head-{number:05d}", head_pcm(sound, place)), content_sha256="")))
+        except SpotError:
+            continue
+    return made
+
+
+def head_pcm(sound: Pcm, place: Place) -> Pcm:
+    """A head as its library would have it, cut from the sound of its track; both mono, 16 kHz."""
+    first = round(place.start_s * SAMPLE_RATE_HZ)
+    pcm = sound[first : first + round(HEAD_S * place.speed * SAMPLE_RATE_HZ)]
+    if place.speed != 1.0:
+        pcm = np.asarray(soxr.resample(pcm, SAMPLE_RATE_HZ * place.speed, SAMPLE_RATE_HZ), np.float32)
+    return at_level(pcm, -20.0)
+
+
+def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, Any]:
+    """One batch of airings through one condition.
+
+    Returns:
+        `delays_ms` (None where missed), `onset_error_ms`, `bounds_ms`, `evidence` (mean nats a frame), `others` (decisions for
+        a spot that is not on air), `sound_s`, `matching_s`, `kinds`.
+    """
+    state = shared()
+    setting, corpus = state.setting, state.corpus
+    condition = next(one for one in CONDITIONS if one.name == name)
+    spots = corpus.spots[first : first + setting.batch]
+    pcm, airings, delivered = make_stream(
+        corpus, spots, condition, seed=setting.seed, aired_s=LATE_AIRED_S if condition.late else setting.aired_s
+    )
+    heard, delay_s = through(condition, pcm)
+    references = [reference(one) for one in delivered]
+    prints = [make_print(spot.id, one) for spot, one in zip(spots, references, strict=True)]
+    began = time.process_time()
+    if whole_library:
+        found = hear_library(state.heads, first, len(spots), heard)
+    else:
+        found = hear(prints, references, heard, condition=condition, n_library=setting.n_library)
+    matching_s = time.process_time() - began
+    truths_s = [_heard_onset_s(airing, prints, condition, delay_s) for airing in airings]
+    firsts = [_first(found, airing, at_s, condition, delay_s) for airing, at_s in zip(airings, truths_s, strict=True)]
+    others = [one for one in found.decisions if not _belongs(one, truths_s)]
+    bits = features_of(heard)
+    evidence = [
+        evidence_by_frame(prints[airing.spot], bits, onset_s=at_s, frames=EVIDENCE_FRAMES)
+        for airing, at_s in zip(airings, truths_s, strict=True)
+    ]
+    need = needed_nats(n_library=setting.n_library)
+    return {
+        "delays_ms": [None if one is None else 1000 * one for one in firsts],
+        "bounds_ms": [_bound_ms(float(path.mean()), need) for path in evidence],
+        "evidence": [float(path.mean()) for path in evidence],
+        "others": [[one.decided_s, one.score] for one in others],
+        "sound_s": len(heard) / SAMPLE_RATE_HZ,
+        "matching_s": matching_s,
+        "kinds": [spot.kind for spot in spots],
+        "threshold": found.threshold,
+        "speeds": found.speeds,
+    }
+
+
+def _belongs(decision: Decision, truths_s: list[float]) -> bool:
+    """Whether a decision is for a spot that is on air there."""
+    return decision.spot < len(truths_s) and abs(decision.onset_s - truths_s[decision.spot]) < 3 * SAME_ONSET_S
+
+
+def _bound_ms(evidence: float, need: float) -> float | None:
+    return 1000 * (FIRST_FRAME_S + (need / evidence - 1) * HOP_S) if evidence > 0.05 else None
+
+
+def _heard_onset_s(airing: Airing, prints: list[Print], condition: Condition, delay_s: float) -> float:
+    audible_s = airing.onset_s + prints[airing.spot].lead_in_samples / SAMPLE_RATE_HZ
+    return audible_s / condition.speed + delay_s
+
+
+def _first(found: Heard, airing: Airing, onset_s: float, condition: Condition, delay_s: float) -> float | None:
+    """Seconds from the first audible sample that was aired to the first decision for this airing; None when there was none."""
+    aired_s, end_s = airing.aired_s / condition.speed + delay_s, airing.end_s / condition.speed + delay_s
+    began_s = max(onset_s, aired_s)
+    near_s = SAME_ONSET_S * 3 if condition.speed != 1.0 or condition.late else SAME_ONSET_S
+    mine = [
+        one.decided_s - began_s
+        for one in found.decisions
+        if one.spot == airing.spot and abs(one.onset_s - onset_s) < near_s and began_s < one.decided_s < end_s + 0.5
+    ]
+    return min(mine, default=None)
+
+
+def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
+    """A piece of programme without spots against `n_prints` of the library.
+
+    Returns:
+        `hours` of sound, `label`, `impostors` as (score, label, same recording's correlation or None), `matching_s`.
+    """
+    state = shared()
+    label, heard = impostor_sound(state.corpus, number)
+    bits = features_of(heard)
+    # Every piece meets another part of the library when it cannot meet all of it.
+    start = number * n_prints % len(state.library)
+    chosen = [(start + k) % len(state.library) for k in range(n_prints)]
+    prints = [state.library[index] for index in chosen]
+    everything = n_prints == len(state.library)
+    matcher = OnsetMatcher(
+        state.heads if everything else prints, false_per_feed_year=promise(n_prints=n_prints, n_library=state.setting.n_library)
+    )
+    threshold = matcher.threshold
+    began = time.process_time()
+    found = impostors(matcher, prints, bits, floor=FLOOR_NATS)
+    matching_s = time.process_time() - began
+    return {
+        "hours": len(heard) / SAMPLE_RATE_HZ / 3600,
+        "label": label,
+        "threshold": threshold,
+        "matching_s": matching_s,
+        "impostors": [
+            [one.score, one.onset_s, prints[one.spot].spot_id, _correlation(state, chosen[one.spot], heard, one)] for one in found
+        ],
+    }
+
+
+def _correlation(state: Shared, index: int, heard: Pcm, impostor: Impostor) -> float | None:
+    """How equal the waveforms are where the impostor seemed to be, 0 to 1; None below `SUSPICIOUS_NATS`."""
+    if impostor.score < SUSPICIOUS_NATS:
+        return None
+    place = state.library_places[index]
+    if place is None:
+        pcm = reference(render_spot(state.corpus, state.corpus.spots[index]))
+    else:
+        track = state.corpus.spot_tracks[place.track]
+        seconds = place.start_s + HEAD_S * place.speed + 0.1
+        pcm = head_pcm(cut(track, start_s=0.0, seconds=seconds, rate_hz=SAMPLE_RATE_HZ, channels=1)[:, 0], place)
+    lead = state.library[index].lead_in_samples
+    wanted = np.diff(pcm[lead : lead + round(COMPARED_S * SAMPLE_RATE_HZ)])
+    first = round((impostor.onset_s - 0.06) * SAMPLE_RATE_HZ)
+    window = np.diff(heard[max(0, first) : max(0, first) + len(wanted) + round(0.12 * SAMPLE_RATE_HZ)])
+    if len(window) <= len(wanted):
+        return 0.0
+    cross = np.abs(np.correlate(window, wanted, mode="valid"))
+    squares = np.concatenate([[0.0], np.cumsum(np.square(window, dtype=np.float64))])
+    energy = np.sqrt(np.maximum(squares[len(wanted) :] - squares[: -len(wanted)], 1e-9)) * (np.linalg.norm(wanted) + 1e-9)
+    return float((cross[: len(energy)] / energy[: len(cross)]).max())
+
+
+def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm]:
+    """Some minutes without any spot: of related music and voices, of others, of tones, silence and applause.
+
+    Returns:
+        (what it is, float32 mono 16 kHz)
+    """
+    rng = random.Random(f"{corpus.seed} impostor {number}")
+    kind = ("related", "other", "related", "other", "related", "made")[number % 6]
+    if kind == "made":
+        stereo = np.repeat(_made(np.random.default_rng(rng.randrange(2**32)))[:, None], 2, axis=1)
+    else:
+        related = kind == "related"
+        tracks = [
+            track for track in (corpus.spot_tracks if related else corpus.programme_tracks) if track.length_s >= TRACK_MIN_S
+        ]
+        track = tracks[rng.randrange(len(tracks))]
+        first_s = track.length_s * HEADS_REGION + SPOT_MARGIN_S if related else 0.0
+        seconds = min(PIECE_S, track.length_s - first_s)
+        start_s = rng.uniform(first_s, track.length_s - seconds)
+        stereo = at_level(cut(track, start_s=start_s, seconds=seconds, rate_hz=STREAM_RATE_HZ, channels=2), -20.0)
+    condition = CONDITIONS[0] if number % 2 else next(one for one in CONDITIONS if one.name == "clean")
+    return f"{kind}, {condition.name}", through(condition, stereo)[0]
+
+
+SPOT_MARGIN_S: Final = 12.0
+"""A spot or head that begins at the end of its region must not reach into related sound."""
+
+
+def _made(noise: np.random.Generator) -> Pcm:
+    """Tones, chords, sweeps, silence, hum and applause, five seconds each, in a random order."""
+    n = 5 * STREAM_RATE_HZ
+    t = np.arange(n) / STREAM_RATE_HZ
+    parts: list[Pcm] = []
+    while len(parts) * 5 < PIECE_S:
+        kind = int(noise.integers(6))
+        hz = float(noise.uniform(200, 3000))
+        if kind == 0:
+            pcm = np.sin(2 * np.pi * hz * t)
+        elif kind == 1:
+            gate = (np.sin(2 * np.pi * float(noise.uniform(1, 6)) * t) > 0).astype(float)
+            pcm = gate * sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 6))
+        elif kind == 2:
+            pcm = np.sin(2 * np.pi * (hz + 300 * t) * t)
+        elif kind == 3:
+            pcm = np.zeros(n)
+        elif kind == 4:
+            pcm = np.sign(np.sin(2 * np.pi * 50 * t)) + 0.02 * noise.standard_normal(n)
+        else:
+            claps = noise.random(n) < 400 / STREAM_RATE_HZ
+            decay = np.exp(-np.arange(STREAM_RATE_HZ // 50) / 150.0) * noise.standard_normal(STREAM_RATE_HZ // 50)
+            pcm = np.convolve(claps * noise.uniform(0.2, 1.0, n), decay)[:n]
+        parts.append(at_level(pcm.astype(np.float32), -20.0))
+    return np.concatenate(parts)
+
+
+def measure_peers(first: int, count: int) -> dict[str, Any]:
+    """Whole spots through the broadcast chain, to chromaprint, landmarks and ourselves.
+
+    Returns:
+        for each method the delay in ms of each airing, None where missed, and the threshold its programme asked for.
+    """
+    state = shared()
+    condition = CONDITIONS[0]
+    spots = state.corpus.spots[first : first + count]
+    pcm, airings, delivered = make_stream(state.corpus, spots, condition, seed=state.setting.seed + 1, aired_s=12.0)
+    heard, delay_s = through(condition, pcm)
+    references = [reference(one) for one in delivered]
+    prints = [make_print(spot.id, one) for spot, one in zip(spots, references, strict=True)]
+    truths_s = [_heard_onset_s(airing, prints, condition, delay_s) for airing in airings]
+    ends_s = [airing.end_s + delay_s for airing in airings]
+    empty = np.concatenate([impostor_sound(state.corpus, number)[1] for number in range(1, 11, 2)])
+    ours, _ = decisions(prints, features_of(heard), n_library=state.setting.n_library)
+    return {
+        "ours": _delays(ours, truths_s),
+        "chromaprint": _chromaprint_delays(references, heard, empty, truths_s, ends_s),
+        "landmarks": _landmark_delays(references, heard, empty, truths_s, ends_s),
+    }
+
+
+def _delays(found: list[Decision], truths_s: list[float]) -> list[float | None]:
+    return [
+        min(
+            (1000 * (one.decided_s - at_s) for one in found if one.spot == spot and abs(one.onset_s - at_s) < SAME_ONSET_S),
+            default=None,
+        )
+        for spot, at_s in enumerate(truths_s)
+    ]
+
+
+def _chromaprint_delays(
+    references: list[Pcm], heard: Pcm, empty: Pcm, truths_s: list[float], ends_s: list[float]
+) -> list[float | None]:
+    items, nothing = chromaprint_items(heard), chromaprint_items(empty)
+    prints = [chromaprint_items(one) for one in references]
+    limit = max(float(chromaprint_evidence(one, nothing).max()) for one in prints)
+    known_s = np.array([item_known_s(index) for index in range(len(items))])
+    return [
+        _first_above(known_s, chromaprint_evidence(one, items), limit, begin_s, end_s)
+        for one, begin_s, end_s in zip(prints, truths_s, ends_s, strict=True)
+    ]
+
+
+def _landmark_delays(
+    references: list[Pcm], heard: Pcm, empty: Pcm, truths_s: list[float], ends_s: list[float]
+) -> list[float | None]:
+    landmarks = Landmarks(references)
+    limit = float(landmarks.votes(empty)[1].max())
+    positions_s, votes = landmarks.votes(heard)
+    return [
+        _first_above(positions_s, votes[:, spot].astype(np.float64), limit, begin_s, end_s)
+        for spot, (begin_s, end_s) in enumerate(zip(truths_s, ends_s, strict=True))
+    ]
+
+
+def _first_above(
+    positions_s: "np.ndarray[Any, np.dtype[np.float64]]",
+    values: "np.ndarray[Any, np.dtype[np.float64]]",
+    limit: float,
+    begin_s: float,
+    end_s: float,
+) -> float | None:
+    over = np.nonzero((values > limit) & (positions_s > begin_s) & (positions_s < end_s + 3.0))[0]
+    return 1000 * float(positions_s[over[0]] - begin_s) if len(over) else None
