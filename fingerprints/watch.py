@@ -14,6 +14,8 @@ STALL_S = 1.5
 """Without sound for this long a feed is stalled."""
 SILENCE_S = 1.8
 """Quieter than the limit for this long, in stream time, a feed is silent."""
+PLAYED_AHEAD_MAX_S = 30.0
+"""A burst is granted at most this long to be played: a sender whose clock is fast would otherwise be granted more every day."""
 WINDOW_SAMPLES = SAMPLE_RATE_HZ // 20
 """Levels are taken over 50 ms: a pause that begins inside one is noticed at most that much later."""
 METER_WINDOWS = 2
@@ -79,7 +81,8 @@ class FeedWatch:
         self._seen_mono_ns = block.seen_mono_ns
         self._next_sample = block.first_sample + len(block.pcm)
         length_ns = len(block.pcm) * _NS_PER_S // SAMPLE_RATE_HZ
-        self._played_until_mono_ns = max(self._played_until_mono_ns, block.seen_mono_ns) + length_ns
+        played_until_mono_ns = max(self._played_until_mono_ns, block.seen_mono_ns) + length_ns
+        self._played_until_mono_ns = min(played_until_mono_ns, block.seen_mono_ns + round(PLAYED_AHEAD_MAX_S * _NS_PER_S))
         if block.gap or self._state not in (FeedState.LIVE, FeedState.SILENT):
             self._restart_levels()
             self._state, self._detail = FeedState.LIVE, ""

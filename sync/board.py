@@ -89,10 +89,18 @@ class Board:
             detail=status.detail,
             last_spot=before.last_spot if before else "",
             last_utc=before.last_utc if before else None,
+            delay_ms=status.delay_ms,
+            dropped_blocks=status.dropped_blocks,
+            gaps=status.gaps,
         )
         self._feeds[status.feed_id] = view
         self._status_at_mono_ns[status.feed_id] = now_mono_ns
         return view
+
+    def dropped_blocks(self, feed_id: str) -> int:
+        """Blocks the feed's listener has lost so far, as last told."""
+        feed = self._feeds.get(feed_id)
+        return feed.dropped_blocks if feed else 0
 
     def take_detection(self, detection: Detection, *, spot_id: str) -> DetectionView:
         """Note a detection; `spot_id` is the spot it counts as."""

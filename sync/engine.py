@@ -241,6 +241,10 @@ class Engine:
             ControlError: the feed is not configured.
         """
         self._channel(status.feed_id)
+        if status.dropped_blocks and not self._board.dropped_blocks(status.feed_id):
+            # The first of a listener's life; its count goes on in the status.
+            sentence = f"feed {status.feed_id} loses sound: its listener cannot keep up; give it fewer feeds or more processors"
+            self._spawn(self._alarm("critical", sentence), name="alarm")
         self._publish("feed", self._board.take_feed(status, now_mono_ns=self._clock.mono_ns()))
 
     async def take_device(self, status: DeviceStatus) -> None:

@@ -27,7 +27,10 @@ class EngineView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedView:
-    """A feed's last status and last match."""
+    """A feed's last status and last match.
+
+    `delay_ms` runs from the arrival of sound to the decision about it; `dropped_blocks` and `gaps` count from its opening.
+    """
 
     feed_id: str
     channel: str
@@ -39,6 +42,9 @@ class FeedView:
     detail: str
     last_spot: str
     last_utc: datetime | None
+    delay_ms: float = 0.0
+    dropped_blocks: int = 0
+    gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

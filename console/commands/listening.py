@@ -36,7 +36,13 @@ def register(app: typer.Typer) -> None:
 
 
 def listen(
-    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Streams (http, https, udp, rtp; HLS too) or audio files.")],
+    urls: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="URL...",
+            help="Streams (http, hls, dash, udp, rtp, rtsp, rtmp, srt, alsa …), audio files, or - for raw samples.",
+        ),
+    ],
     spots: Annotated[Path, typer.Option(help="Folder with one audio file a spot.")],
     output: Annotated[
         LineFormat, typer.Option("--format", help="One JSON object a line, or columns to read.")

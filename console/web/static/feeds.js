@@ -68,7 +68,7 @@ function feedTile(store, curves) {
     setHidden(peak, peakDb <= FLOOR_DB);
     setText(db, isOld || level === null ? "– dB" : `${level.toFixed(1)} dB`);
     setText(channel, text(feed.channel));
-    setText(age, ageMs === null ? "no data yet" : `data ${duration(ageMs)} old`);
+    setText(age, ageMs === null ? "no data yet" : `data ${duration(ageMs)} old${healthText(feed)}`);
     age.classList.toggle("old", isOld);
     const detections = store.rows("detections").filter((one) => one.feed_id === feed.feed_id);
     setText(match, matchText(feed, detections.at(-1), now));
@@ -77,6 +77,15 @@ function feedTile(store, curves) {
     drawCurve(history, curves.get(feed.feed_id) ?? [], detections, now);
   }
   return { node, update };
+}
+
+/** What it took to decide about the newest sound, and what was lost, where there is something to tell. */
+function healthText(feed) {
+  const delay = number(feed.delay_ms);
+  const parts = delay === null || delay === 0 ? [] : [`decided in ${delay.toFixed(1)} ms`];
+  if (number(feed.gaps)) parts.push(`${feed.gaps} ${feed.gaps === 1 ? "gap" : "gaps"}`);
+  if (number(feed.dropped_blocks)) parts.push(`${feed.dropped_blocks} blocks lost`);
+  return parts.map((part) => `, ${part}`).join("");
 }
 
 function matchText(feed, detection, now) {

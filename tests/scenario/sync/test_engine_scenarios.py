@@ -942,3 +942,22 @@ async def test_snapshot_shows_every_part(database: Database) -> None:
         assert {feed["feed_id"]: feed["last_spot"] for feed in shown["feeds"]} == {"main": "kaffee-30", "backup": ""}
         assert {firing["state"] for firing in shown["firings"]} == {"POSTED", "ARMED"}
         assert json.loads(json.dumps(shown)) == shown
+
+
+async def test_a_feed_that_loses_sound_is_shown_and_an_alarm_once(database: Database) -> None:
+    """Its listener cannot keep up: the count goes on in the status, the alarm is told once."""
+    async with world_of(database) as world:
+        process = await world.start()
+        assert process.engine is not None
+        for dropped in (0, 3, 9):
+            process.engine.take_feed(
+                FeedStatus(
+                    feed_id="main", state=FeedState.LIVE, level_db=-20.0, position_s=1.0, seen_mono_ns=1,
+                    sent_utc=world.clock.utc(), delay_ms=2.5, dropped_blocks=dropped, gaps=1,
+                )
+            )  # fmt: skip
+            await world.clock.advance(0.2)
+        shown = process.engine.snapshot()
+        feed = next(feed for feed in shown["feeds"] if feed["feed_id"] == "main")
+        assert (feed["delay_ms"], feed["dropped_blocks"], feed["gaps"]) == (2.5, 9, 1)
+        assert [alarm["level"] for alarm in shown["alarms"] if "feed main loses sound" in alarm["text"]] == ["critical"]

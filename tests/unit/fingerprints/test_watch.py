@@ -148,3 +148,15 @@ def test_a_note_shows_while_the_feed_is_live() -> None:
     watch.note("3 blocks were dropped")
 
     assert watch.view(at(1)).detail == "3 blocks were dropped"
+
+
+def test_a_sender_with_a_fast_clock_is_granted_no_more_than_half_a_minute() -> None:
+    """Segments of 4 s that come every 3.9 s for an hour: when they stop, the stall shows within 32 s, not after minutes."""
+    watch = FeedWatch(silence_db=-60.0)
+    watch.segmented = True
+    pcm = np.full(4 * SAMPLE_RATE_HZ, 0.2, dtype=np.float32)
+    for number in range(900):
+        watch.hear(AudioBlock(pcm=pcm, first_sample=number * len(pcm), seen_mono_ns=at(3.9 * number)))
+
+    assert watch.view(at(3.9 * 899 + 29)).state is FeedState.LIVE
+    assert watch.view(at(3.9 * 899 + 32)).state is FeedState.STALLED
