@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.corpus import STREAM_RATE_HZ
 from bench.material import Pcm
 from fingerprints.audio import SAMPLE_RATE_HZ
-from fingerprints.capture import Capture
+from fingerprints.capture import Capture, Channel
 from fingerprints.rates import Rate
 from timebase import SystemClock
 
@@ -31,6 +31,7 @@ class Condition:
         encode: ffmpeg options of the codec; the last is the file's suffix.
         speed: how much faster it plays than delivered.
         rates: other playback rates the channel is known to use.
+        channel: which channels of it the listener takes.
         cross_fade_s: the programme before still sounds this long under the spot.
         voice_over_db: level of a presenter's voice against the spot; None for none.
         head_cut_s_max: up to this much of the head is not aired.
@@ -48,6 +49,7 @@ class Condition:
     encode: tuple[str, ...] = ("-c:a", "pcm_s16le", "wav")
     speed: float = 1.0
     rates: tuple[Rate, ...] = ()
+    channel: Channel = "mix"
     cross_fade_s: float = 0.0
     voice_over_db: float | None = None
     head_cut_s_max: float = 0.0
@@ -104,6 +106,7 @@ CONDITIONS: Final[tuple[Condition, ...]] = (
     Condition(name="clock 100 ppm fast", filters="asetrate=48005,aresample=48000", speed=48005 / 48000),
     Condition(name="mono", encode=("-ac", "1", "-c:a", "pcm_s16le", "wav")),
     Condition(name="one channel inverted", filters="pan=stereo|c0=c0|c1=-1*c1"),
+    Condition(name="one channel inverted, left taken", filters="pan=stereo|c0=c0|c1=-1*c1", channel="left"),
     Condition(name="tempo +4 %", filters="atempo=1.04", speed=1.04, rates=_TEMPOS),
     Condition(name="tempo -4 %", filters="atempo=0.96", speed=0.96, rates=_TEMPOS),
     Condition(name="speed +4.2 %", filters="asetrate=50016,aresample=48000", speed=1.042, rates=_SPEEDS),
@@ -128,13 +131,13 @@ def through(condition: Condition, pcm: Pcm) -> tuple[Pcm, float]:
         out = Path(folder) / f"stream.{suffix}"
         command = ["ffmpeg", "-v", "error", "-f", "f32le", "-ar", str(STREAM_RATE_HZ), "-ac", "2", "-i", "-"]
         subprocess.run([*command, "-threads", "1", "-af", condition.filters, *options, out], input=pcm.tobytes(), check=True)
-        heard = received(out)
+        heard = received(out, channel=condition.channel)
     return heard, delay_s(pcm, heard) if condition.speed == 1.0 else 0.0
 
 
-def received(path: Path) -> Pcm:
+def received(path: Path, *, channel: Channel) -> Pcm:
     """A recording as a listener captures it, float32 [shape=(n_samples,)], mono, 16 kHz."""
-    with Capture(str(path), clock=SystemClock()) as capture:
+    with Capture(str(path), clock=SystemClock(), channel=channel) as capture:
         parts = [block.pcm for block in capture.blocks()]
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 

@@ -65,15 +65,15 @@ def hear_library(heads: Heads, first: int, count: int, heard: Pcm) -> Heard:
         heard: the stream, mono, 16 kHz.
 
     Returns:
-        What was decided; spots that do not air have numbers from `count` on.
+        What was decided; a spot that does not air is numbered `count` plus its index in the library.
     """
     found, threshold = decisions(heads, features_of(heard), n_library=heads.n_spots)
-    numbered = [replace(one, spot=_number(one.spot - first, count)) for one in found]
+    numbered = [replace(one, spot=_number(one.spot, first, count)) for one in found]
     return Heard(decisions=numbered, threshold=threshold, speeds=(1.0,))
 
 
-def _number(index: int, count: int) -> int:
-    return index if 0 <= index < count else count
+def _number(index: int, first: int, count: int) -> int:
+    return index - first if first <= index < first + count else count + index
 
 
 def _late(prints: Sequence[Print], references: Sequence[Pcm], heard: Pcm) -> list[Decision]:

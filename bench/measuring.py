@@ -15,11 +15,11 @@ from bench.corpus import HEAD_S, HEADS_REGION, STREAM_RATE_HZ, Corpus, Place, at
 from bench.degradations import CONDITIONS, Condition, through
 from bench.hearing import Heard, hear, hear_library
 from bench.matching import (
+    CLUSTER_S,
     FIRST_FRAME_S,
     HOP_S,
     SAME_ONSET_S,
     Decision,
-    Impostor,
     decisions,
     evidence_by_frame,
     features_of,
@@ -41,8 +41,8 @@ EVIDENCE_FRAMES: Final = 40
 """Frames (a third of a second) over which the information bound averages."""
 
 LATE_AIRED_S: Final = 6.0
-FLOOR_NATS: Final = 20.0
-SUSPICIOUS_NATS: Final = 32.0
+FLOOR_NATS: Final = 10.0
+SUSPICIOUS_NATS: Final = 22.0
 """An impostor above this is compared sample by sample: it may be the same recording used again."""
 SAME_RECORDING: Final = 0.55
 COMPARED_S: Final = 0.5
@@ -131,7 +131,7 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
     matching_s = time.process_time() - began
     truths_s = [_heard_onset_s(airing, prints, condition, delay_s) for airing in airings]
     firsts = [_first(found, airing, at_s, condition, delay_s) for airing, at_s in zip(airings, truths_s, strict=True)]
-    others = [one for one in found.decisions if not _belongs(one, truths_s)]
+    others = _events([one for one in found.decisions if not _belongs(one, truths_s)])
     bits = features_of(heard)
     evidence = [
         evidence_by_frame(prints[airing.spot], bits, onset_s=at_s, frames=EVIDENCE_FRAMES)
@@ -140,15 +140,32 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
     need = needed_nats(n_library=setting.n_library)
     return {
         "delays_ms": [None if one is None else 1000 * one for one in firsts],
-        "bounds_ms": [_bound_ms(float(path.mean()), need) for path in evidence],
+        "bounds_ms": [None if condition.rates else _bound_ms(float(path.mean()), need) for path in evidence],
         "evidence": [float(path.mean()) for path in evidence],
-        "others": [[one.decided_s, one.score] for one in others],
+        "others": [
+            [one.decided_s, one.score, _correlation(state, _index(one.spot, first, len(spots)), heard, one.onset_s)]
+            for one in others
+        ],
         "sound_s": len(heard) / SAMPLE_RATE_HZ,
         "matching_s": matching_s,
         "kinds": [spot.kind for spot in spots],
         "threshold": found.threshold,
         "speeds": found.speeds,
     }
+
+
+def _events(found: list[Decision]) -> list[Decision]:
+    """The first decision of each spot and place; its neighbours half a hop away are the same event."""
+    events: list[Decision] = []
+    for one in found:
+        if not any(one.spot == other.spot and abs(one.onset_s - other.onset_s) < CLUSTER_S for other in events):
+            events.append(one)
+    return events
+
+
+def _index(spot: int, first: int, count: int) -> int:
+    """A decision's spot as the library counts it."""
+    return first + spot if spot < count else spot - count
 
 
 def _belongs(decision: Decision, truths_s: list[float]) -> bool:
@@ -205,15 +222,19 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
         "threshold": threshold,
         "matching_s": matching_s,
         "impostors": [
-            [one.score, one.onset_s, prints[one.spot].spot_id, _correlation(state, chosen[one.spot], heard, one)] for one in found
+            [
+                one.score,
+                one.onset_s,
+                prints[one.spot].spot_id,
+                _correlation(state, chosen[one.spot], heard, one.onset_s) if one.score >= SUSPICIOUS_NATS else None,
+            ]
+            for one in found
         ],
     }
 
 
-def _correlation(state: Shared, index: int, heard: Pcm, impostor: Impostor) -> float | None:
-    """How equal the waveforms are where the impostor seemed to be, 0 to 1; None below `SUSPICIOUS_NATS`."""
-    if impostor.score < SUSPICIOUS_NATS:
-        return None
+def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float:
+    """How equal the waveforms of a spot of the library and of the stream are where it seemed to begin, 0 to 1."""
     place = state.library_places[index]
     if place is None:
         pcm = reference(render_spot(state.corpus, state.corpus.spots[index]))
@@ -223,7 +244,7 @@ def _correlation(state: Shared, index: int, heard: Pcm, impostor: Impostor) -> f
         pcm = head_pcm(cut(track, start_s=0.0, seconds=seconds, rate_hz=SAMPLE_RATE_HZ, channels=1)[:, 0], place)
     lead = state.library[index].lead_in_samples
     wanted = np.diff(pcm[lead : lead + round(COMPARED_S * SAMPLE_RATE_HZ)])
-    first = round((impostor.onset_s - 0.06) * SAMPLE_RATE_HZ)
+    first = round((onset_s - 0.06) * SAMPLE_RATE_HZ)
     window = np.diff(heard[max(0, first) : max(0, first) + len(wanted) + round(0.12 * SAMPLE_RATE_HZ)])
     if len(window) <= len(wanted):
         return 0.0

@@ -30,7 +30,7 @@ def draw_recall(path: Path, conditions: Sequence[tuple[str, int, int]]) -> None:
     names = [name for name, _, _ in conditions][::-1]
     shares = [100 * (1 - missed / max(1, count)) for _, missed, count in conditions][::-1]
     axes.barh(names, shares, color=[BLUE if share >= 99.9 else RED for share in shares])
-    axes.set(xlabel="airings heard, %", xlim=(0, 100))
+    axes.set(xlabel="airings heard, %", xlim=(0, 100), ylim=(-0.6, len(names) - 0.4))
     _save(figure, path)
 
 
@@ -51,7 +51,8 @@ def draw_tail(path: Path, scores: Sequence[float], tail: Tail | None, *, thresho
     axes.axvline(threshold, color=FAINT)
     axes.axhline(1, color=FAINT, linestyle=":")
     axes.set(xlabel="score, nats (vertical line: the threshold)", ylabel="coincidences a feed-year")
-    axes.legend(frameon=False)
+    if tail is not None:
+        axes.legend(frameon=False)
     _save(figure, path)
 
 

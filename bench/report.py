@@ -21,6 +21,8 @@ from bench.tail import Tail, at_most, fit_tail, rate_a_year, threshold_for
 from fingerprints.heads import Heads
 
 REPORT: Final = "report.md"
+TAIL_COUNT: Final = 400
+"""Coincidences a tail is fitted to, at most."""
 MET, NOT_MET, NOT_MEASURED = "met", "**not met**", "not measured"
 
 
@@ -40,7 +42,7 @@ class Row:
     condition: Condition
     delays_ms: list[float]
     bounds_ms: list[float]
-    others: list[tuple[float, float]]
+    others: list[tuple[float, float, float]]
     whole_library: bool
     speeds: list[float]
 
@@ -115,8 +117,14 @@ def impostors_of(results: dict[str, Any], *, n_impostor: int, n_library: int) ->
     feed_hours = sound_hours * n_impostor / n_library
     return Impostors(
         scores=scores, repeated=repeated, wrong=wrong, sound_hours=sound_hours, feed_hours=feed_hours, threshold=threshold,
-        tail=fit_tail(scores, floor=FLOOR_NATS, hours=feed_hours),
+        tail=fit_tail(scores, floor=_fit_floor(scores), hours=feed_hours),
     )  # fmt: skip
+
+
+def _fit_floor(scores: list[float]) -> float:
+    """Where the tail begins: above the body of the scores, below the last few hundred."""
+    ordered = sorted(scores, reverse=True)
+    return max(FLOOR_NATS, ordered[TAIL_COUNT]) if len(ordered) > TAIL_COUNT else FLOOR_NATS
 
 
 def write_report(
@@ -236,24 +244,29 @@ def _conditions(rows: list[Row], setting: Setting) -> list[str]:
         " Neighbouring frames share"
         " most of their samples, so the bound counts some evidence more than once and nothing can quite reach it.",
         "",
-        "| through | heard | p50 | p90 | p99 | max | bound | ratio | decisions for a spot not on air | listening |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| through | heard | p50 | p90 | p99 | max | bound | ratio | decided elsewhere | of which same recording | listening |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         heard = len(row.delays_ms) - row.missed
         bound = float(np.median(row.bounds_ms)) if row.bounds_ms else float("inf")
         ratio = f"{row.at(50) / bound:.2f}" if np.isfinite(row.at(50)) and np.isfinite(bound) else "–"
+        repeated = sum(correlation >= SAME_RECORDING for *_, correlation in row.others)
         latest = max((ms for ms in row.delays_ms if np.isfinite(ms)), default=float("inf"))
         listening = f"{setting.n_library:,} spots" if row.whole_library else "the aired spots"
         lines.append(
             f"| {row.condition.name} | {heard}/{len(row.delays_ms)} | {_ms(row.at(50))} | {_ms(row.at(90))} | {_ms(row.at(99))}"
-            f" | {_ms(latest)} | {_ms(bound)} | {ratio} | {len(row.others)} | {listening} |"
+            f" | {_ms(latest)} | {_ms(bound)} | {ratio} | {len(row.others)} | {repeated} | {listening} |"
         )
     return [
         *lines,
         "",
-        "Where only the aired spots were listening, their threshold was that of the whole library: hypotheses of"
-        " different spots do not touch each other, so their decisions are the same.",
+        "*Decided elsewhere*: decisions for a spot of the library that is not on air there; *same recording*: its waveform and"
+        f" the stream's correlate by {SAME_RECORDING} or more at that place, so that the sound is really there: game music"
+        " repeats its bars, and heads of the library are cut from the same tracks.",
+        "",
+        "Where only the aired spots were listening, their threshold was that of the whole library; hypotheses of"
+        " different spots touch each other only where a cap on the matcher's work is reached.",
         "",
         "![Distribution of the time to decision](delays.png)",
         "",
@@ -306,7 +319,7 @@ def _impostors(impostors: Impostors, setting: Setting, n_impostor: int) -> list[
     ]
     if tail is not None:
         lines += [
-            f"{tail.count} coincidences came above {tail.floor:.0f} nats; the highest reached {tail.largest:.1f}. Exponential"
+            f"{tail.count} coincidences came above {tail.floor:.1f} nats; the highest reached {tail.largest:.1f}. Exponential"
             f" tail: slope {tail.slope:.3f} a nat; generalised Pareto: shape {tail.shape:+.3f}, scale {tail.scale:.2f} nats. One"
             f" a feed-year at {setting.n_library:,} spots would be {threshold_for(tail, a_year=1.0):.1f} nats by the"
             " exponential.",
