@@ -172,7 +172,9 @@ def test_a_file_cannot_make_us_open_another(tmp_path: Path, text: str) -> None:
         captured(Path(write_bytes(tmp_path / "list.m3u8", text.encode())))
 
 
-@pytest.mark.parametrize("url", ["gopher://127.0.0.1:1", "concat:a|b://x", "ftp://127.0.0.1/a", "data://x", "subfile://127.0.0.1/a"])
+@pytest.mark.parametrize(
+    "url", ["gopher://127.0.0.1:1", "concat:a|b://x", "ftp://127.0.0.1/a", "data://x", "subfile://127.0.0.1/a"]
+)
 def test_other_protocols_are_refused(url: str) -> None:
     """Only what is documented is opened."""
     with pytest.raises(CaptureError, match="are not opened; use a file name, - for raw samples") as caught:
