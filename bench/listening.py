@@ -6,11 +6,12 @@ an interrupted run goes on where it was. What is printed at the end is `report.p
 
 import itertools
 import multiprocessing
+import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,8 +118,6 @@ def _library(setting: Setting, corpus: Corpus, progress: Progress) -> tuple[list
 
 
 def _pace(corpus: Corpus, heads: Heads) -> Pace:
-    import random
-
     pcm = programme_piece(corpus, random.Random(corpus.seed), seconds=PROBE_S)
     heard = np.ascontiguousarray(reference(pcm))
     features_of(heard)
@@ -170,8 +169,3 @@ def _progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, refresh_per_second=2) as progress:
         yield progress
-
-
-def smaller(setting: Setting, *, n_spots: int, n_library: int, impostor_hours: float) -> Setting:
-    """The same run with less of everything, for trying it out."""
-    return replace(setting, n_spots=n_spots, n_library=n_library, impostor_hours=impostor_hours, n_peers=n_spots, batch=n_spots)
