@@ -143,7 +143,7 @@ def test_advance_equals_following_each_hypothesis_by_itself(seed: int) -> None:
         table = heads.of(spot)[row]
         full = sum(float(WEIGHTS[0, (int(table[2]) >> bit & 1) + 2 * (int(table[3]) >> bit & 1) - 1])
                    for bit in range(32) if (int(table[2]) | int(table[3])) >> bit & 1)  # fmt: skip
-        return min(3.0, _slow_score(table[[phase, 2, 3]], full, int(bits.signs[at]), int(bits.stills[at])))
+        return min(matcher.row_most, _slow_score(table[[phase, 2, 3]], full, int(bits.signs[at]), int(bits.stills[at])))
 
     for frame in range(len(bits)):
         moved = [

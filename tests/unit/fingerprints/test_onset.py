@@ -8,7 +8,8 @@ import pytest
 
 from fingerprints.errors import FingerprintsError
 from fingerprints.features import FeatureStream
-from fingerprints.onset import ALIVE_MAX, OnsetMatcher, earliest_decision_s, threshold_nats
+from fingerprints.heads import FILTER_ROWS, head_of, heads_of, stack
+from fingerprints.onset import ALIVE_MAX, PASSED_LEAST, TAIL_SLOPE, OnsetMatcher, earliest_decision_s, threshold_nats
 from fingerprints.prints import Print, make_print
 
 Pcm = npt.NDArray[np.float32]
@@ -68,7 +69,7 @@ def test_a_stricter_promise_needs_more_evidence() -> None:
     assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(
         threshold_nats(n_spots=10, false_per_feed_year=0.1)
     )
-    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(base + np.log(10) / 0.5)
+    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(base + np.log(10) / TAIL_SLOPE)
 
 
 @pytest.mark.parametrize("promise", [0.0, -1.0, float("nan"), float("inf")])
@@ -103,3 +104,36 @@ def test_one_attack_alone_decides_nothing(music: Music) -> None:
     broken_off = np.concatenate([music(44, 2.0), head[:960], music(45, 2.0)])
 
     assert OnsetMatcher([make_print("spot", head)]).advance(FeatureStream().feed(broken_off)) == []
+
+
+@pytest.mark.parametrize("name", [*NOTHING, "music", "the spots themselves"])
+def test_work_is_bounded_whatever_the_sound(name: str, music: Music) -> None:
+    """Counted, not timed: words compared and rows scored a frame stay below what the caps allow."""
+    heads = heads_of([make_print(str(seed), music(seed, 4.0)) for seed in range(4)] * 10)
+    sounds = {
+        **NOTHING,
+        "music": music(60, 10.0),
+        "the spots themselves": np.concatenate([music(seed, 4.0) for seed in range(4)] * 2),
+    }
+    matcher = OnsetMatcher(heads)
+    matcher.threshold = 1e9  # nothing is ever decided, so nothing leaves by crossing
+    bits = FeatureStream().feed(np.asarray(sounds[name], np.float32))
+    matcher.advance(bits)
+    n_filters = len(heads.first_bits)
+
+    assert n_filters * len(bits) <= matcher.work.compared <= 2 * n_filters * len(bits)
+    assert matcher.work.passed <= min(n_filters, 2 * PASSED_LEAST) * len(bits)
+    assert matcher.work.scored <= len(bits) * ALIVE_MAX + 2 * FILTER_ROWS * matcher.work.passed
+    assert matcher.alive <= ALIVE_MAX
+
+
+def test_more_passing_than_the_cap_allows_are_cut_to_the_closest(music: Music) -> None:
+    """Two thousand spots with one head: a frame lets through no more than the cap, and one of them is still decided."""
+    table = make_print("one", music(61, 4.0)).table
+    matcher = OnsetMatcher(stack([head_of(table)] * 2_000))
+    bits = FeatureStream().feed(np.concatenate([music(62, 1.0), music(61, 4.0)]))
+    crossings = matcher.advance(bits)
+
+    assert crossings
+    assert matcher.alive <= ALIVE_MAX
+    assert matcher.work.passed <= 2 * PASSED_LEAST * len(bits)
