@@ -7,13 +7,15 @@ journal when the file is done, so that a scan of an archive that was interrupted
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from fingerprints.audio import SAMPLE_RATE_HZ
+import numpy as np
+
+from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.capture import Capture
 from fingerprints.ear import Ear, Event
 from fingerprints.errors import FingerprintsError
@@ -56,11 +58,33 @@ def scan(
     """
     ear = Ear(library, index=index, feed_id=media, false_per_feed_year=false_per_feed_year)
     with Capture(media, clock=SystemClock()) as capture:
-        for block in capture.blocks():
+        for block in gathered(capture.blocks()):
             yield from ear.feed(block)
             if heard is not None:
                 heard((block.first_sample + len(block.pcm)) / SAMPLE_RATE_HZ)
     yield from ear.finish()
+
+
+def gathered(blocks: Iterable[AudioBlock]) -> Iterator[AudioBlock]:
+    """The same sound in blocks of about a second: a file is in no hurry, and each block costs as much as its arithmetic."""
+    waiting: list[AudioBlock] = []
+    samples = 0
+    for block in blocks:
+        follows = waiting and not block.gap and block.first_sample == waiting[-1].first_sample + len(waiting[-1].pcm)
+        if waiting and not follows:
+            yield _joined(waiting)
+            waiting, samples = [], 0
+        waiting.append(block)
+        samples += len(block.pcm)
+        if samples >= SAMPLE_RATE_HZ:
+            yield _joined(waiting)
+            waiting, samples = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: list[AudioBlock]) -> AudioBlock:
+    return replace(blocks[0], pcm=np.concatenate([block.pcm for block in blocks]), seen_mono_ns=blocks[-1].seen_mono_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
