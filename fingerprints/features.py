@@ -72,6 +72,19 @@ def _slopes_of_spectra(spectra, weights, spans, floor):  # type: ignore[no-untyp
     return slopes
 
 
+@numba.njit("void(float32[:, ::1], float32, uint32[::1], uint32[::1])", cache=True, nogil=True)
+def _pack_stream(contrasts, still_below, signs, stills):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
+    for frame in range(len(contrasts)):
+        sign, still = np.uint32(0), np.uint32(0)
+        for band in range(contrasts.shape[1]):
+            bit = np.uint32(1) << np.uint32(band)
+            if contrasts[frame, band] > 0:
+                sign |= bit
+            if abs(contrasts[frame, band]) < still_below:
+                still |= bit
+        signs[frame], stills[frame] = sign, still
+
+
 _WEIGHTS: Final = band_weights()
 _SPANS: Final = np.array([(row.nonzero()[0][0], row.nonzero()[0][-1] + 1) for row in _WEIGHTS], np.int64)
 _WINDOW: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(np.float32)
@@ -88,7 +101,10 @@ def slopes_of(pcm: Floats) -> Floats:
     """
     if len(pcm) < WINDOW_SAMPLES:
         return np.empty((0, BITS), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(pcm, WINDOW_SAMPLES)[::HOP_SAMPLES]
+    pcm = np.ascontiguousarray(pcm, np.float32)
+    n_frames = (len(pcm) - WINDOW_SAMPLES) // HOP_SAMPLES + 1
+    # The same view as sliding_window_view's, which takes longer to make than a live block takes to transform.
+    frames = np.ndarray((n_frames, WINDOW_SAMPLES), np.float32, pcm.data, 0, (HOP_SAMPLES * pcm.itemsize, pcm.itemsize))
     # numpy, not scipy: scipy.fft transforms several rows in one SIMD register and the last rows without, so that a frame's
     # last bit would depend on its neighbours.
     spectra = np.fft.rfft(frames * _WINDOW, axis=1)
@@ -150,7 +166,9 @@ def contrasts_of(pcm: Floats) -> Floats:
 
 def stream_bits(contrasts: Floats, *, first_frame: int) -> StreamBits:
     """What the matchers need of contrasts: signs and stillness."""
-    return StreamBits(first_frame=first_frame, signs=pack_bits(contrasts > 0), stills=pack_bits(np.abs(contrasts) < STILL_NATS))
+    signs, stills = np.empty(len(contrasts), np.uint32), np.empty(len(contrasts), np.uint32)
+    _pack_stream(contrasts, np.float32(STILL_NATS), signs, stills)
+    return StreamBits(first_frame=first_frame, signs=signs, stills=stills)
 
 
 class FeatureStream:

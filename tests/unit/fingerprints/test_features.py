@@ -9,12 +9,14 @@ import pytest
 from fingerprints.features import (
     BITS,
     HOP_SAMPLES,
+    STILL_NATS,
     WINDOW_SAMPLES,
     FeatureStream,
     band_weights,
     contrasts_of,
     pack_bits,
     slopes_of,
+    stream_bits,
 )
 
 Pcm = npt.NDArray[np.float32]
@@ -70,3 +72,15 @@ def test_less_than_a_window_has_no_frame() -> None:
     """The first frame needs 32 ms of sound."""
     assert len(slopes_of(np.zeros(WINDOW_SAMPLES - 1, np.float32))) == 0
     assert len(slopes_of(np.zeros(WINDOW_SAMPLES + HOP_SAMPLES, np.float32))) == 2
+
+
+def test_stream_bits_are_signs_and_stillness_bit_by_bit() -> None:
+    """The compiled loop packs what plain comparisons say, lowest band first."""
+    contrasts = np.random.default_rng(12).normal(0, 0.05, (50, 32)).astype(np.float32)
+    contrasts[3] = 0.0
+    contrasts[4, :2] = [np.nan, -0.0]
+    bits = stream_bits(contrasts, first_frame=9)
+
+    assert bits.first_frame == 9
+    assert np.array_equal(bits.signs, pack_bits(contrasts > 0))
+    assert np.array_equal(bits.stills, pack_bits(np.abs(contrasts) < STILL_NATS))
