@@ -86,6 +86,7 @@ async def run_configured_listener(config: Config, feed_ids: Sequence[str], *, on
     unknown = [feed_id for feed_id in feed_ids if feed_id not in feeds]
     if unknown:
         raise ConfigError(f"feed {unknown[0]}: not in the configuration; it has {', '.join(feeds) or 'none'}")
+    channels = {channel.id: channel for channel in config.channels}
     chosen = [feeds[feed_id] for feed_id in dict.fromkeys(feed_ids)]
     clock = SystemClock()
     async with ControlClient(config.paths.socket_file) as client, asyncio.TaskGroup() as tasks:
@@ -93,7 +94,16 @@ async def run_configured_listener(config: Config, feed_ids: Sequence[str], *, on
         sending = tasks.create_task(reporter.run(), name="report to the engine")
         ready = tasks.create_task(_when_reached(reporter, on_ready), name="first report")
         await run_listeners(
-            [FeedSetup(feed_id=feed.id, url=feed.url, channel=feed.channel_mix) for feed in chosen],
+            [
+                FeedSetup(
+                    feed_id=feed.id,
+                    url=feed.url,
+                    channel=feed.channel_mix,
+                    speeds=channels[feed.channel].rates,
+                    tempos=channels[feed.channel].tempos,
+                )
+                for feed in chosen
+            ],
             library_folder=config.paths.spots_dir,
             false_per_feed_year=config.listening.false_per_feed_year,
             silence_db=config.listening.silence_db,
