@@ -361,7 +361,13 @@ class Engine:
 
     def _followed(self, end: FollowEnd) -> None:
         self._channel(end.feed_id)
-        facts = {"feed_id": end.feed_id, "spot_id": end.spot_id, "onset_s": end.onset_s, "coverage": end.coverage}
+        facts = {
+            "feed_id": end.feed_id,
+            "spot_id": end.spot_id,
+            "onset_s": end.onset_s,
+            "coverage": end.coverage,
+            "late": end.late,
+        }
         _log.info("follow_end", extra=facts)
 
     # --- firing ---------------------------------------------------------------------------------

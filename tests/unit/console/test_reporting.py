@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.reporting import FINDINGS_WAITING_MAX, EngineReporter
-from fingerprints.events import Detection, FeedState, FeedStatus
+from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, LateFound
 from sync.errors import EngineUnreachableError
 from timebase import VirtualClock
 
@@ -85,3 +85,21 @@ async def test_a_flood_while_the_engine_is_away_is_bounded() -> None:
     assert reporter.dropped_count == 3
     assert engine.taken[0] == ("detection", detection(3.0))
     assert engine.taken[-1] == ("detection", detection(float(FINDINGS_WAITING_MAX + 2)))
+
+
+async def test_an_airing_found_late_is_no_detection() -> None:
+    """The engine hears of it by its end alone, so that nothing can fire on it."""
+    engine, clock = Engine(), VirtualClock()
+    reporter = EngineReporter(engine, clock=clock)  # type: ignore[arg-type]  # the one verb it uses
+    found = LateFound(
+        spot_id="kaffee-30", spot_ids=("kaffee-30",), feed_id="nord", onset_s=-7.0, joined_s=0.1, decided_s=1.0, score=40.0,
+        threshold=32.0, speed=1.0,
+    )  # fmt: skip
+    end = FollowEnd(spot_id="kaffee-30", feed_id="nord", onset_s=-7.0, end_s=23.0, coverage=0.77, late=True)
+    task = asyncio.create_task(reporter.run())
+    await reporter.take(found)
+    await reporter.take(end)
+    await settle(clock)
+    task.cancel()
+
+    assert engine.taken == [("follow_end", end)]

@@ -109,3 +109,64 @@ def test_scan_prints_columns_for_people(app: typer.Typer, tmp_path: Path) -> Non
     assert "kaffee" in began
     assert "decided after" in began
     assert "100% of it heard" in ended
+
+
+def test_adding_tells_programs_everything(app: typer.Typer, tmp_path: Path) -> None:
+    """Loudness, identifiers, warnings and collisions in one object."""
+    folder = str(tmp_path / "spots")
+    RUNNER.invoke(app, ["spots", "add", str(_wav(tmp_path / "a.wav", seed=1, head_seed=9)), "--spots", folder])
+    second = str(_wav(tmp_path / "b.wav", seed=2, head_seed=9))
+    options = ["--isci", "abcd1234", "--clock-number", "dir/corp001/030", "--campaign", "Winter", "--version", "short"]
+    added = RUNNER.invoke(app, ["spots", "add", second, "--spots", folder, *options, "--json"])
+    told = json.loads(added.stdout)
+    listed = json.loads(RUNNER.invoke(app, ["spots", "list", "--spots", folder, "--json"]).stdout)
+
+    (record,) = told["added"]
+    assert record["spot"] == "b"
+    assert record["identifiers"] == {"isci": "ABCD1234", "clock_number": "DIR/CORP001/030"}
+    assert (record["campaign"], record["version"]) == ("Winter", "short")
+    assert [warning["about"] for warning in record["warnings"]] == ["loudness", "length"]
+    assert [(one["kind"], one["spots"]) for one in told["collisions"]] == [("heads alike", ["a", "b"])]
+    assert listed["spots"][1]["identifiers"] == record["identifiers"]
+
+
+def test_a_mistyped_identifier_refuses_the_spot(app: typer.Typer, tmp_path: Path) -> None:
+    """Nothing is copied, and the sentence shows the right form."""
+    source = str(_wav(tmp_path / "a.wav", seed=1))
+    added = RUNNER.invoke(app, ["spots", "add", source, "--spots", str(tmp_path / "spots"), "--ad-id", "0BAD"])
+
+    assert added.exit_code == 1
+    assert "Ad-ID '0BAD': not in its form" in added.stderr
+    assert not (tmp_path / "spots" / "a.wav").exists()
+
+
+def test_removing_a_spot_removes_what_was_said_of_it(app: typer.Typer, tmp_path: Path) -> None:
+    """A later spot of the same id does not inherit its identifiers."""
+    folder = tmp_path / "spots"
+    RUNNER.invoke(app, ["spots", "add", str(_wav(tmp_path / "a.wav", seed=1)), "--spots", str(folder), "--isci", "ABCD1234"])
+    assert (folder / "a.spot.json").exists()
+    RUNNER.invoke(app, ["spots", "remove", "a", "--spots", str(folder)])
+
+    assert not list(folder.glob("[!.]*"))
+
+
+def test_showing_writes_a_picture_or_says_why_not(app: typer.Typer, tmp_path: Path) -> None:
+    """A PNG file; an unknown spot is exit code 1."""
+    _wav(tmp_path / "a.wav", seed=1)
+    shown = RUNNER.invoke(app, ["spots", "show", "a", "--spots", str(tmp_path), "--out", str(tmp_path / "a.png")])
+    unknown = RUNNER.invoke(app, ["spots", "show", "b", "--spots", str(tmp_path), "--out", str(tmp_path / "b.png")])
+
+    assert shown.exit_code == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert unknown.exit_code == 1
+    assert "b: no such spot" in unknown.stderr
+
+
+def test_rates_that_are_no_numbers_are_a_wrong_command_line(app: typer.Typer, tmp_path: Path) -> None:
+    """Exit code 2 for words, 1 with a sentence for a rate nobody plays spots at."""
+    _wav(tmp_path / "a.wav", seed=1)
+    words = RUNNER.invoke(app, ["scan", "x.wav", "--spots", str(tmp_path), "--rates", "fast"])
+    wild = RUNNER.invoke(app, ["scan", "x.wav", "--spots", str(tmp_path), "--tempos", "3"])
+
+    assert words.exit_code == 2
+    assert wild.exit_code == 1
