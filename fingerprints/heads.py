@@ -33,8 +33,8 @@ HEAD_FRAMES_MAX: Final = 500
 FILTER_ROWS: Final = 11
 """Rows a filter looks at, 88 ms: fewer than any decision needs, so that nothing waits for it."""
 
-FIRST_SIGMAS: Final = (2.0, 2.6, 2.6, 2.6)
-BOTH_SIGMAS: Final = (2.75, 3.0, 3.0, 3.0)
+FIRST_SIGMAS: Final = (2.2, 2.8, 2.8, 2.8)
+BOTH_SIGMAS: Final = (3.0, 3.4, 3.4, 3.4)
 """By how many standard deviations fewer bits than half must differ, in the first word and in both, for each of `BIRTH_FRAMES`.
 
 Source: 300 airings through compressor + equaliser + AAC 64k and through MP3 32k, and 3 h of other sound (docs/adr/0010).
