@@ -86,7 +86,7 @@ def run_listening(setting: Setting, out: Path) -> Path:
         whole = _affordable(setting.library_core_s, headline_hours, pace, len(library)) == len(library)
         results = _measure(list(_works(setting, n_impostor, whole)), store, progress)
     return write_report(
-        setting, corpus, results, out=out, n_impostor=n_impostor, heads=heads, pace=(pace.features, pace.matching),
+        setting, corpus, results, out=out, n_impostor=n_impostor, heads=heads, features_pace=pace.features,
         took_s=time.monotonic() - began,
     )  # fmt: skip
 
