@@ -256,6 +256,7 @@ def _conditions(rows: list[Row], setting: Setting) -> list[str]:
         heard = len(row.delays_ms) - row.missed
         bound = float(np.median(row.bounds_ms)) if row.bounds_ms else float("inf")
         ratio = f"{row.at(50) / bound:.2f}" if np.isfinite(row.at(50)) and np.isfinite(bound) else "–"
+        shown_bound = _ms(bound) if np.isfinite(bound) else "–"
         repeated = sum(correlation >= SAME_RECORDING for *_, correlation in row.others)
         latest = max((ms for ms in row.delays_ms if np.isfinite(ms)), default=float("inf"))
         listening = f"{setting.n_library:,} spots" if row.whole_library else "the aired spots"
