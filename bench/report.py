@@ -262,7 +262,7 @@ def _conditions(rows: list[Row], setting: Setting) -> list[str]:
         listening = f"{setting.n_library:,} spots" if row.whole_library else "the aired spots"
         lines.append(
             f"| {row.condition.name} | {heard}/{len(row.delays_ms)} | {_ms(row.at(50))} | {_ms(row.at(90))} | {_ms(row.at(99))}"
-            f" | {_ms(latest)} | {_ms(bound) if np.isfinite(bound) else '–'} | {ratio} | {len(row.others)} | {repeated} | {listening} |"
+            f" | {_ms(latest)} | {shown_bound} | {ratio} | {len(row.others)} | {repeated} | {listening} |"
         )
     return [
         *lines,
