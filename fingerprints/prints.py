@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from fingerprints import features
-from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ
 from fingerprints.errors import PrintFileError, SpotError
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, Floats, Words, pack_bits
 
@@ -54,6 +54,7 @@ ROW_BYTES: Final = 4 * (PHASES + 2)
 
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
+    "downmix": list(DOWNMIX),
     "window_samples": features.WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
     "lag_frames": LAG_FRAMES,
