@@ -39,12 +39,16 @@ LEAN_NATS: Final = 10.0
 WHOLE_SAMPLES: Final = SAMPLE_RATE_HZ // 4
 """A spot heard to within a quarter of a second of its end ran to it: its last frames are often a fade."""
 
+PLACES_HALF_HOPS: Final = 4
+"""How far beside the decided onset a candidate that did not decide is looked for, 16 ms."""
+
 
 class Candidate:
     """One spot that may be the one on air: its running evidence along its own alignment."""
 
-    def __init__(self, print_: Print, *, onset: int, frame: int, score: float) -> None:
+    def __init__(self, print_: Print, *, onset: int, frame: int, score: float, placed: bool) -> None:
         self.print = print_
+        self._placed = placed
         self.over = False
         self.complete = False
         self._onset = onset
@@ -55,6 +59,8 @@ class Candidate:
 
     def feed(self, bits: StreamBits) -> None:
         """Take one window of frames into account."""
+        if not self._placed:
+            self._place(bits)
         tried = [self._scores(bits, self._onset + shift) for shift in (-1, 0, 1)]
         path = self._total + np.cumsum(tried[1], dtype=np.float64)
         top = int(np.argmax(path))
@@ -67,6 +73,12 @@ class Candidate:
             self.over, self.complete = True, self._total > self.best_total - DOUBT_NATS
         elif self._total < self.best_total - DROP_NATS:
             self.over = True
+
+    def _place(self, bits: StreamBits) -> None:
+        """Settle where it fits best: the same spot at another rate does so a few half hops beside the one that was decided."""
+        shifts = sorted(range(-PLACES_HALF_HOPS, PLACES_HALF_HOPS + 1), key=abs)
+        self._onset += max(shifts, key=lambda shift: float(self._scores(bits, self._onset + shift).sum()))
+        self._placed = True
 
     @property
     def confidence(self) -> float:
@@ -109,7 +121,9 @@ class Follower:
         self._next_frame = frame + 1
         self._pending: list[StreamBits] = []
         self._pending_frames = 0
-        self._candidates = [Candidate(print_, onset=onset, frame=frame, score=score) for print_ in prints]
+        self._candidates = [
+            Candidate(print_, onset=onset, frame=frame, score=score, placed=place == 0) for place, print_ in enumerate(prints)
+        ]
 
     @property
     def spot_ids(self) -> tuple[str, ...]:
@@ -150,10 +164,13 @@ class Follower:
         likeliest = self._likeliest()
         return likeliest.heard_samples(onset=self.onset) / likeliest.print.audible_samples
 
-    def add(self, print_: Print, *, frame: int, score: float) -> None:
-        """Take in a look-alike that reached the threshold later than the others."""
+    def add(self, print_: Print, *, onset: int, frame: int, score: float) -> None:
+        """Take in a look-alike that reached the threshold later than the others, along its own alignment.
+
+        The same spot at another rate fits best a few half hops beside, and would not be followed from where the first one fitted.
+        """
         if print_.spot_id not in self.spot_ids:
-            self._candidates.append(Candidate(print_, onset=self.onset, frame=frame, score=score))
+            self._candidates.append(Candidate(print_, onset=onset, frame=frame, score=score, placed=True))
 
     def feed(self, bits: StreamBits) -> None:
         """Follow through these frames, which come after those given before."""

@@ -6,6 +6,7 @@ spot's name with the rate after an `@`, which no spot's own name may hold.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,10 +68,13 @@ def rates_of(speeds: Sequence[float] = (), tempos: Sequence[float] = ()) -> tupl
     return tuple(rates)
 
 
+_VARIANT = re.compile(r"(?P<name>.+)@(?P<speed>[0-9]+(?:\.[0-9]+)?)t?", re.DOTALL)
+
+
 def name_and_speed(variant_id: str) -> tuple[str, float]:
     """A variant's spot and its speed."""
-    name, at, rate = variant_id.partition("@")
-    return (name, float(rate.removesuffix("t"))) if at else (name, 1.0)
+    variant = _VARIANT.fullmatch(variant_id)
+    return (variant["name"], float(variant["speed"])) if variant else (variant_id, 1.0)
 
 
 def played_at(pcm: Floats, rate: Rate) -> Floats:

@@ -135,7 +135,7 @@ class Recogniser:
         for airing in self._airings:
             if self._is_same(airing, print_.spot_id, crossing):
                 if not airing.told:
-                    airing.follower.add(print_, frame=crossing.frame, score=crossing.score)
+                    airing.follower.add(print_, onset=crossing.onset, frame=crossing.frame, score=crossing.score)
                 return []
             if self._is_echo(airing, print_.spot_id, crossing):
                 return []

@@ -71,7 +71,7 @@ def test_a_spot_joined_in_the_middle_is_a_late_line(tmp_path: Path) -> None:
     [("asetrate=48000*1.042,aresample=48000", "--rates", 1.042), ("atempo=1.04", "--tempos", 1.04)],
 )
 def test_a_faster_programme_is_heard_at_its_rate(filters: str, option: str, speed: float, tmp_path: Path) -> None:
-    """With the rate named, both airings are decided and followed, and the rate is told."""
+    """With the rate named, both airings are decided, and the rate is told at their ends."""
     media = cut(tmp_path / "fast.m4a", filters=filters, length_s=49)
     lines = [json.loads(line) for line in scan(media, option, str(speed)).stdout.splitlines()]
     detections, ends = [line for line in lines if "score" in line], [line for line in lines if "end_s" in line]

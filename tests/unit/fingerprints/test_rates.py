@@ -87,3 +87,9 @@ def test_impossible_rates_are_refused(speed: float) -> None:
         rates_of([speed])
     with pytest.raises(FingerprintsError, match="at most"):
         rates_of([0.9 + 0.01 * n for n in range(20)])
+
+
+@pytest.mark.parametrize("name", ["ask@home", "a@b@c", "@", "10@", "x@1.2.3", "x@fast"])
+def test_a_spot_with_an_at_sign_in_its_name_is_no_variant(name: str) -> None:
+    """A file may be called as its owner likes."""
+    assert name_and_speed(name) == (name, 1.0)
