@@ -92,7 +92,7 @@ def _as_many(heads: Heads, n_spots: int) -> Heads:
     chosen = {}
     for name in (field.name for field in fields(heads) if field.name != "rows"):
         column = getattr(heads, name)
-        if name in {"starts", "lengths", "skipped"}:
+        if name in {"starts", "lengths", "skipped", "waves"}:
             chosen[name] = column[spots]
         else:
             chosen[name] = np.concatenate([column[filters], np.zeros(padding, column.dtype)])

@@ -8,7 +8,7 @@ Frame `n` covers samples `n * HOP_SAMPLES` up to `n * HOP_SAMPLES + WINDOW_SAMPL
 order of operations whatever the batch, so the result is the same to the last bit however the sound was delivered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numba
@@ -29,6 +29,9 @@ ENERGY_FLOOR: Final = 1e-6
 
 STILL_NATS: Final = 0.02
 """A smaller contrast is no movement at all: silence, or one steady tone. A still bit agrees with nothing."""
+
+SOUND_KEPT_SAMPLES: Final = 8192
+"""Of what was heard before the newest frames, half a second: the second test (`coherence.py`) looks back no further."""
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
@@ -120,11 +123,16 @@ class StreamBits:
         first_frame: frame number of `signs[0]`.
         signs: uint32 [shape=(n_frames,)]; bit b is set where contrast b is positive.
         stills: uint32 [shape=(n_frames,)]; bit b is set where contrast b is smaller than `STILL_NATS`.
+        sound: float32 [shape=(n_samples,)], the samples of these frames and `SOUND_KEPT_SAMPLES` before them, as far as the
+            stream has any; empty where the bits are not of a stream.
+        sound_first: number of `sound[0]`, counted from the grid's origin.
     """
 
     first_frame: int
     signs: Words
     stills: Words
+    sound: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    sound_first: int = 0
 
     def __len__(self) -> int:
         return len(self.signs)
@@ -132,7 +140,7 @@ class StreamBits:
     def between(self, first_frame: int, end_frame: int) -> "StreamBits":
         """The part from `first_frame` up to, not including, `end_frame`."""
         start, end = max(0, first_frame - self.first_frame), max(0, end_frame - self.first_frame)
-        return StreamBits(first_frame=self.first_frame + start, signs=self.signs[start:end], stills=self.stills[start:end])
+        return replace(self, first_frame=self.first_frame + start, signs=self.signs[start:end], stills=self.stills[start:end])
 
 
 def pack_bits(bits: npt.NDArray[np.bool_]) -> Words:
@@ -164,18 +172,19 @@ def contrasts_of(pcm: Floats) -> Floats:
     return contrasts
 
 
-def stream_bits(contrasts: Floats, *, first_frame: int) -> StreamBits:
-    """What the matchers need of contrasts: signs and stillness."""
+def stream_bits(contrasts: Floats, *, first_frame: int, sound: Floats, sound_first: int) -> StreamBits:
+    """What the matchers need of a stream: signs, stillness and the samples themselves."""
     signs, stills = np.empty(len(contrasts), np.uint32), np.empty(len(contrasts), np.uint32)
     _pack_stream(contrasts, np.float32(STILL_NATS), signs, stills)
-    return StreamBits(first_frame=first_frame, signs=signs, stills=stills)
+    return StreamBits(first_frame=first_frame, signs=signs, stills=stills, sound=sound, sound_first=sound_first)
 
 
 class FeatureStream:
     """Bits of a stream that arrives in pieces; the pieces' sizes do not change them."""
 
     def __init__(self) -> None:
-        self._pending: Floats = np.empty(0, np.float32)
+        self._sound: Floats = np.empty(0, np.float32)
+        self._sound_first = 0
         self._slopes: Floats = np.empty((0, BITS), np.float32)
         self._frames_done = 0
 
@@ -188,12 +197,13 @@ class FeatureStream:
         pcm = np.asarray(pcm, np.float32)
         if not np.isfinite(pcm).all():
             pcm = np.nan_to_num(pcm, nan=0.0, posinf=0.0, neginf=0.0)
-        self._pending = np.concatenate([self._pending, pcm])
-        fresh = slopes_of(self._pending)
-        self._pending = self._pending[len(fresh) * HOP_SAMPLES :]
+        sound, sound_first = np.concatenate([self._sound, pcm]), self._sound_first
+        fresh = slopes_of(sound[self._frames_done * HOP_SAMPLES - sound_first :])
         slopes = np.concatenate([self._slopes, fresh])
         first_frame = self._frames_done - len(self._slopes) + LAG_FRAMES
         self._frames_done += len(fresh)
+        forgotten = max(0, self._frames_done * HOP_SAMPLES - SOUND_KEPT_SAMPLES - sound_first)
+        self._sound, self._sound_first = sound[forgotten:], sound_first + forgotten
         self._slopes = slopes[-LAG_FRAMES:]
         contrasts = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES] if len(slopes) > LAG_FRAMES else slopes[:0]
-        return stream_bits(contrasts, first_frame=first_frame)
+        return stream_bits(contrasts, first_frame=first_frame, sound=sound, sound_first=sound_first)

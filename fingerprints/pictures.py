@@ -12,7 +12,7 @@ from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.errors import FingerprintsError, SpotError
 from fingerprints.features import BITS, HIGHEST_HZ, HOP_SAMPLES, LAG_FRAMES, LOWEST_HZ, WINDOW_SAMPLES, FeatureStream, Floats
 from fingerprints.library import Spot, SpotLibrary, read_recording
-from fingerprints.onset import LOWER_BOUND_NATS, ROW_MOST_NATS, Onset, decided_sample, row_of, threshold_nats
+from fingerprints.onset import LOWER_BOUND_NATS, ROW_MOST_NATS, Onset, decided_sample, row_of
 from fingerprints.prints import CLASS_EDGES_NATS, LOSSES, PHASE_SAMPLES, Print
 from fingerprints.recogniser import Recogniser
 
@@ -61,7 +61,7 @@ def draw_spot(library: SpotLibrary, spot_id: str, out: Path, *, heard: str | Non
     if spot is None:
         raise SpotError(f"{spot_id}: no such spot; there are {', '.join(one.id for one in library.spots) or 'none'}")
     pcm, onset_sample = _reference(spot) if heard is None else _reception(library, spot, heard)
-    threshold = threshold_nats(n_spots=len(library.spots), false_per_feed_year=1.0)
+    threshold = library.threshold
     evidence = evidence_of(spot.print, pcm, onset_sample=onset_sample, seconds=seconds, threshold=threshold)
     title = f"{spot_id}: {'its own recording' if heard is None else heard}"
     figure = _figure(spot.print, pcm, onset_sample, evidence, seconds=seconds, title=title)

@@ -6,8 +6,6 @@ the blocks that carried them.
 
 from typing import Final
 
-import numpy as np
-
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.echoes import Echo
 from fingerprints.events import FollowEnd
@@ -19,6 +17,9 @@ from fingerprints.prints import PHASE_SAMPLES, PHASES
 
 SAME_AIRING_HALF_HOPS: Final = SAMPLE_RATE_HZ // PHASE_SAMPLES
 """A look-alike that seems to begin within a second of a decided one is the same airing."""
+
+TOGETHER_HALF_HOPS: Final = 25
+"""Within 0.1 s no second spot can begin on a feed: whatever else is heard there is the same sound."""
 
 ECHO_HALF_HOPS: Final = 12
 """How exactly (48 ms) an echo must lie where the collision report expects it."""
@@ -57,27 +58,11 @@ class Recogniser:
     def __init__(self, library: SpotLibrary, *, feed_id: str, false_per_feed_year: float = 1.0) -> None:
         self._feed_id = feed_id
         self._take_in(library)
-        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year)
+        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year, calibration=library.calibration)
         self._airings: list[Airing] = []
         self._features = FeatureStream()
         self._origin_sample = 0
         self._next_sample: int | None = None
-
-    def use(self, library: SpotLibrary) -> None:
-        """Go on with another library from the next sample on.
-
-        No sample is missed: what is half heard of a spot whose head stayed the same goes on, and airings that are
-        followed run to their end, also of spots that are gone.
-        """
-        old = {spot.id: index for index, spot in enumerate(self._spots)}
-        before = self._matcher.heads
-        moved = {
-            old[spot.id]: index
-            for index, spot in enumerate(library.spots)
-            if spot.id in old and np.array_equal(before.of(old[spot.id]), library.heads.of(index))
-        }
-        self._take_in(library)
-        self._matcher.use(library.heads, moved=moved)
 
     def _take_in(self, library: SpotLibrary) -> None:
         self._spots = library.spots
@@ -135,7 +120,7 @@ class Recogniser:
         for airing in self._airings:
             if self._is_same(airing, print_.spot_id, crossing):
                 if not airing.told:
-                    airing.follower.add(print_, onset=crossing.onset, frame=crossing.frame, score=crossing.score)
+                    airing.follower.add(print_, onset=crossing.onset, frame=crossing.frame, score=crossing.bits)
                 return []
             if self._is_echo(airing, print_.spot_id, crossing):
                 return []
@@ -145,7 +130,7 @@ class Recogniser:
         onset = self._onset(crossing)
         likeliest_first = sorted(onset.spot_ids, key=lambda spot_id: spot_id != onset.spot_id)
         prints = [self._print_of[spot_id] for spot_id in likeliest_first]
-        follower = Follower(prints, onset=crossing.onset, frame=crossing.frame, score=crossing.score)
+        follower = Follower(prints, onset=crossing.onset, frame=crossing.frame, score=crossing.bits)
         self._airings.append(Airing(onset, crossing, follower))
         return [*events, onset]
 
@@ -171,10 +156,11 @@ class Recogniser:
         ]
 
     def _is_same(self, airing: Airing, spot_id: str, crossing: Crossing) -> bool:
-        """Whether this is the airing already decided: the same spot or a look-alike, begun at about the same time."""
+        """Whether this is the airing already decided: begun at the same time, or a look-alike at about the same time."""
+        apart = abs(crossing.onset - airing.start)
         known = airing.follower.spot_ids
         alike = spot_id in known or any(spot_id in self._group_of.get(other, ()) for other in known)
-        return alike and abs(crossing.onset - airing.start) <= SAME_AIRING_HALF_HOPS
+        return apart <= TOGETHER_HALF_HOPS or (alike and apart <= SAME_AIRING_HALF_HOPS)
 
     def _is_echo(self, airing: Airing, spot_id: str, crossing: Crossing) -> bool:
         """Whether a spot on air explains it: the head is known to be heard at just this place of it."""

@@ -1,6 +1,6 @@
 """The library file: the heads of all spots of a folder, mapped into memory and shared by every process that listens.
 
-A line `CUEBIRD LIBRARY 1`, a line of JSON, and arrays one after the other, each at a multiple of 64 bytes with its CRC-32. The
+A line `CUEBIRD LIBRARY 2`, a line of JSON, and arrays one after the other, each at a multiple of 64 bytes with its CRC-32. The
 JSON names every parameter that changes a fingerprint or a head and the arrays' places; its SHA-256 stands before it. Nothing in
 it is ever executed or unpickled, and no array is looked at before it is known to be whole and to fit the others. A file appears
 all at once, so nobody reads half of one; who still reads the old one keeps it.
@@ -20,18 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints import heads, kernels
+from fingerprints.coherence import WAVE_WORDS
 from fingerprints.errors import PrintFileError
 from fingerprints.heads import BIRTH_FRAMES, Heads
 from fingerprints.prints import PARAMETERS, PHASES
 
-_MAGIC: Final = b"CUEBIRD LIBRARY 1\n"
+_MAGIC: Final = b"CUEBIRD LIBRARY 2\n"
 _ALIGNMENT: Final = 64
 _HEADER_BYTES_MAX: Final = 65_536
 FILE_BYTES_MAX: Final = 16 << 30
 SPOT_BYTES_MAX: Final = 1 << 12
 HEAD_PARAMETERS: Final = {
     **PARAMETERS,
-    "anchor_nats": heads.ANCHOR_NATS,
     "birth_frames": list(BIRTH_FRAMES),
     "head_frames_max": heads.HEAD_FRAMES_MAX,
     "filter_rows": heads.FILTER_ROWS,
@@ -42,7 +42,7 @@ HEAD_PARAMETERS: Final = {
 """Everything that changes a head; a library file made with other values is made anew."""
 
 _HEAD_TYPES: Final = {
-    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "births": "<i4", "first_bits": "<u8",
+    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "waves": "<u4", "births": "<i4", "first_bits": "<u8",
     "first_masks": "<u8", "first_limits": "|i1", "second_bits": "<u8", "second_masks": "<u8", "both_limits": "|i1",
 }  # fmt: skip
 ECHO_TYPE: Final = np.dtype([("host", "<i4"), ("guest", "<i4"), ("offset", "<i4"), ("until_s", "<f8")])
@@ -151,6 +151,7 @@ def _parse(name: str, mapped: npt.NDArray[np.uint8], header: Mapping[str, Any], 
     names = [field.name for field in fields(KeptSpot)]
     arrays = {part: parts[part].view(dtype) for part, dtype in _HEAD_TYPES.items()}
     arrays["rows"] = arrays["rows"].reshape(-1, PHASES + 2)
+    arrays["waves"] = arrays["waves"].reshape(-1, WAVE_WORDS)
     kept = KeptLibrary(
         spots=tuple(KeptSpot(**dict(zip(names, each, strict=True))) for each in described),
         heads=Heads(**arrays),
@@ -168,7 +169,7 @@ def fits(kept: Heads) -> bool:
     by_filter = (kept.births, kept.first_bits, kept.first_masks, kept.first_limits)
     if {len(each) for each in (*by_filter, kept.second_bits, kept.second_masks, kept.both_limits)} != {padded}:
         return False
-    if len(kept.lengths) != kept.n_spots or len(kept.skipped) != kept.n_spots or kept.first_limits[n_filters:].any():
+    if {len(each) for each in (kept.lengths, kept.skipped, kept.waves)} != {kept.n_spots} or kept.first_limits[n_filters:].any():
         return False
     inside = (kept.starts >= 0) & (kept.lengths >= 0) & (kept.starts + kept.lengths <= len(kept.rows))
     births = kept.births[:n_filters].reshape(len(BIRTH_FRAMES), -1)

@@ -79,8 +79,8 @@ def test_stream_bits_are_signs_and_stillness_bit_by_bit() -> None:
     contrasts = np.random.default_rng(12).normal(0, 0.05, (50, 32)).astype(np.float32)
     contrasts[3] = 0.0
     contrasts[4, :2] = [np.nan, -0.0]
-    bits = stream_bits(contrasts, first_frame=9)
+    bits = stream_bits(contrasts, first_frame=9, sound=np.zeros(4, np.float32), sound_first=5)
 
-    assert bits.first_frame == 9
+    assert (bits.first_frame, len(bits.sound), bits.sound_first) == (9, 4, 5)
     assert np.array_equal(bits.signs, pack_bits(contrasts > 0))
     assert np.array_equal(bits.stills, pack_bits(np.abs(contrasts) < STILL_NATS))
