@@ -25,14 +25,14 @@ from bench.matching import (
     needed_nats,
     promise,
 )
-from bench.material import Pcm, cut
+from bench.material import Pcm, Track, cut
 from bench.peers import Landmarks, chromaprint_evidence, chromaprint_items, item_known_s
 from bench.setting import Setting
 from bench.streams import Airing, make_stream
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import SpotError
 from fingerprints.heads import Heads
-from fingerprints.impostors import CLUSTER_S, impostors_in
+from fingerprints.impostors import CLUSTER_S, Impostor, impostors_in
 from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import Print, dump_print, make_print
 
@@ -199,11 +199,11 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
     """A piece of programme without spots against `n_prints` of the library.
 
     Returns:
-        `hours` of sound, `label`, `threshold`, `matching_s`, and `impostors` as (score, where in the sound, spot, bits,
-        whether it is the same recording).
+        `hours` of sound, `label`, `threshold`, `matching_s`, and `impostors` as (score, where in the sound, spot, bits, what
+        makes it a repetition of the same recording or "").
     """
     state = shared()
-    label, heard = impostor_sound(state.corpus, number)
+    label, heard, track = impostor_sound(state.corpus, number)
     # Every piece meets another part of the library when it cannot meet all of it.
     start = number * n_prints % len(state.library)
     chosen = [(start + k) % len(state.library) for k in range(n_prints)]
@@ -220,8 +220,27 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
         "label": label,
         "threshold": matcher.threshold,
         "matching_s": matching_s,
-        "impostors": [[one.score, one.onset_s, state.library[chosen[one.spot]].spot_id, one.bits, one.repeated] for one in found],
+        "impostors": [
+            [
+                one.score,
+                one.onset_s,
+                state.library[chosen[one.spot]].spot_id,
+                one.bits,
+                _repetition(state, chosen[one.spot], track, one),
+            ]
+            for one in found
+        ],
     }
+
+
+def _repetition(state: Shared, index: int, track: Track | None, impostor: Impostor) -> str:
+    """Why a coincidence is the same recording: the waveform goes on to agree, or a piece of music repeats its own bars."""
+    if impostor.repeated:
+        return "the waveform goes on to agree"
+    place = state.library_places[index]
+    own = state.corpus.spots[index].place.track if place is None else place.track
+    repeats = track is not None and track.kind == "music" and state.corpus.spot_tracks[own].name == track.name
+    return f"{track.name} repeats itself" if track is not None and repeats else ""
 
 
 def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float:
@@ -245,14 +264,15 @@ def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float
     return float((cross[: len(energy)] / energy[: len(cross)]).max())
 
 
-def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm]:
+def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm, Track | None]:
     """Some minutes without any spot: of related music and voices, of others, of tones, silence and applause.
 
     Returns:
-        (what it is, float32 mono 16 kHz)
+        (what it is, float32 mono 16 kHz, the track it was cut from)
     """
     rng = random.Random(f"{corpus.seed} impostor {number}")
     kind = ("related", "other", "related", "other", "related", "made")[number % 6]
+    track: Track | None = None
     if kind == "made":
         stereo = np.repeat(_made(np.random.default_rng(rng.randrange(2**32)))[:, None], 2, axis=1)
     else:
@@ -266,7 +286,7 @@ def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm]:
         start_s = rng.uniform(first_s, track.length_s - seconds)
         stereo = at_level(cut(track, start_s=start_s, seconds=seconds, rate_hz=STREAM_RATE_HZ, channels=2), -20.0)
     condition = CONDITIONS[0] if number % 2 else next(one for one in CONDITIONS if one.name == "clean")
-    return f"{kind}, {condition.name}", through(condition, stereo)[0]
+    return f"{kind}, {condition.name}", through(condition, stereo)[0], track
 
 
 SPOT_MARGIN_S: Final = 12.0

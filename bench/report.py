@@ -4,6 +4,7 @@ import os
 import platform
 import random
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,8 @@ REPORT: Final = "report.md"
 COST_SOUND_S: Final = 12.0
 TAIL_COUNT: Final = 400
 """Coincidences a tail is fitted to, at most."""
+REPEATED_NATS: Final = 12.0
+"""Below this no coincidence is asked whether it is a repetition."""
 MET, NOT_MET, NOT_MEASURED = "met", "**not met**", "not measured"
 
 
@@ -89,7 +92,7 @@ class Impostors:
 
     Attributes:
         scores: best score of each coincidence that is no repetition of a recording.
-        repeated: those that are: (score, bits, where, spot).
+        repeated: those that are: (score, why, where, spot).
         wrong: coincidences at or above the threshold.
         sound_hours: of programme.
         feed_hours: the same, weighed by the share of the library it was played against.
@@ -99,7 +102,7 @@ class Impostors:
     """
 
     scores: list[float]
-    repeated: list[tuple[float, float, str, str]]
+    repeated: list[tuple[float, str, str, str]]
     wrong: list[tuple[float, float, str, str]]
     sound_hours: float
     feed_hours: float
@@ -112,13 +115,14 @@ def impostors_of(results: dict[str, Any], *, n_impostor: int, n_library: int) ->
     """All pieces of sound without spots together."""
     pieces = [value for name, value in results.items() if name.startswith("impostors ")]
     scores: list[float] = []
-    repeated: list[tuple[float, float, str, str]] = []
+    repeated: list[tuple[float, str, str, str]] = []
     wrong: list[tuple[float, float, str, str]] = []
     threshold = max((piece["threshold"] for piece in pieces), default=0.0)
     for piece in pieces:
-        for score, _, spot_id, bits, is_repeated in piece["impostors"]:
-            if is_repeated:
-                repeated.append((score, bits, piece["label"], spot_id))
+        for score, _, spot_id, bits, why in piece["impostors"]:
+            # Below the threshold a piece of music counts against its own bars too: the tail is to be no better than it is.
+            if why and score >= REPEATED_NATS:
+                repeated.append((score, why, piece["label"], spot_id))
                 continue
             scores.append(score)
             if score >= threshold:
@@ -351,10 +355,13 @@ def _impostors(impostors: Impostors, setting: Setting, n_impostor: int) -> list[
             f" largest {made.largest:.1f}.",
             "",
         ]
+    decided = sum(score >= impostors.threshold for score, *_ in impostors.repeated)
+    reasons = ", ".join(f"{why} ({count})" for why, count in Counter(why for _, why, *_ in impostors.repeated).most_common(8))
     lines += [
-        f"{len(impostors.repeated)} further coincidences are the same recording used again: the waveform goes on to agree in"
-        " parts of the head that the score does not rest on. Game music repeats bars and samples. They are no errors of the"
-        " threshold and are left out above; only the plan's windows keep such a thing from firing.",
+        f"{len(impostors.repeated)} further coincidences above {REPEATED_NATS:.0f} nats are the same recording used again"
+        f"{': ' if reasons else ''}{reasons}. Game music repeats its bars and samples. {decided} of them would have been decided:"
+        " they are no errors of the threshold, since the sound is really there; only the plan's windows keep such a thing from"
+        " firing. They are left out above.",
         "",
         "![Tail of impostor scores](impostors.png)",
         "",

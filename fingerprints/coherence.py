@@ -48,8 +48,18 @@ COMPARED_SAMPLES_MAX: Final = 6400
 COMPARED_SAMPLES_LEAST: Final = 800
 """Of the stream, 16 kHz: the last 0.4 s at most, 50 ms at least."""
 
-CHECK_FRAMES: Final = 4
-"""A hypothesis' waveform is compared at its birth and each time it is 32 ms older."""
+PIECE_SAMPLES: Final = 256
+"""32 ms of 8 kHz."""
+SIGNS_SHARE: Final = 2 / math.pi
+"""Of a sound's power, what its signs alone explain."""
+WHOLE_SHARE: Final = 0.3
+"""A piece of whose power the wave explains this share is the wave's: the rest is codec, equaliser, and a voice over it."""
+EXTENT_LEAST: Final = 3.3
+UNSPREAD_NATS: Final = 6.0
+"""Music is made of samples: one drum, the same to the last bit in two tracks, fills a tenth of a second. Evidence that does not
+spread over 106 ms of sound says no more than this, however much it is. Source: docs/adr/0011."""
+CHECK_FRAMES: Final = 2
+"""A hypothesis' waveform is compared at its birth and each time it is 16 ms older."""
 BITS_SHARE: Final = 0.2
 """What a nat of bits counts beside one of the waveform. Bits of neighbouring frames and bands repeat each other, so the tail of
 impostors' bits falls by about 0.2 a nat, not by 1; with this share one slope fits both. Source: docs/adr/0011."""
@@ -126,12 +136,33 @@ def coherence_nats(wave: Words, *, heard: Floats, skipped: int) -> float:
     phases = [np.ascontiguousarray(white[phase::STRIDE]) for phase in range(STRIDE)]
     lag, squared = kernels.best_lag(signs, phases[0], phases[1], LAG_SAMPLES + 1)
     aired = phases[lag % STRIDE][lag // STRIDE : lag // STRIDE + n]
-    return _nats(signs, aired, squared)
+    evidence = _nats(signs, aired, squared)
+    return evidence if extent(signs, aired) >= EXTENT_LEAST else min(UNSPREAD_NATS, evidence)
 
 
 def _nats(signs: Floats, aired: Floats, squared: float) -> float:
     evidence = -0.5 / chance_variance(signs, aired) * math.log1p(-min(squared, 1.0 - 1e-9))
     return evidence * (1.0 - periodicity(aired) ** 2)
+
+
+def extent(signs: Floats, aired: Floats) -> float:
+    """How much of what was heard is the wave, in pieces of `PIECE_SAMPLES`.
+
+    Args:
+        signs: float32 [shape=(n,)], of the wave.
+        aired: float32 [shape=(n,)], whitened, at the best lag.
+
+    Returns:
+        The sum over the pieces of the share of their power that the wave explains, against `WHOLE_SHARE`, each at most 1; what is
+        left over at the end counts as the part of a piece it is.
+    """
+    explained = 0.0
+    for first in range(0, len(signs), PIECE_SAMPLES):
+        wanted, heard = signs[first : first + PIECE_SAMPLES], aired[first : first + PIECE_SAMPLES]
+        power = float(np.dot(heard, heard)) * len(heard)
+        share = float(np.dot(wanted, heard)) ** 2 / power / SIGNS_SHARE if power > 0 else 0.0
+        explained += min(1.0, share / WHOLE_SHARE) * len(heard) / PIECE_SAMPLES
+    return explained
 
 
 def flawless_nats(wave: Words, *, skipped: int, n_samples: int) -> float:

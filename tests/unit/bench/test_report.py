@@ -44,12 +44,12 @@ def test_batches_are_put_together() -> None:
 
 def test_repeated_recordings_are_told_from_false_decisions() -> None:
     """Equal waveforms above the threshold are listed, but are no error of the threshold; others are."""
-    found = [[60.0, 1.0, "head-1", 9.0, True], [55.0, 2.0, "head-2", 9.0, False], [25.0, 3.0, "head-3", 9.0, False]]
+    found = [[60.0, 1.0, "head-1", 9.0, "a loop"], [55.0, 2.0, "head-2", 9.0, ""], [9.0, 3.0, "head-3", 9.0, "a loop"]]
     piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
     impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
     assert [score for score, *_ in impostors.repeated] == [60.0]
     assert [score for score, *_ in impostors.wrong] == [55.0]
-    assert impostors.scores == [55.0, 25.0]
+    assert impostors.scores == [55.0, 9.0]
     assert impostors.feed_hours == pytest.approx(0.01)
 
 
