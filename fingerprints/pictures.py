@@ -1,5 +1,9 @@
-"""A spot's beginning as a picture: what is heard, which bits that gives and how sure they are, and how soon it is enough."""
+"""A spot's beginning as a picture: what is heard, which bits that gives and how sure they are, and how soon it is enough.
 
+Of a reception also how clean each second of it was.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints import kernels
-from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import FingerprintsError, SpotError
+from fingerprints.events import FollowEnd
 from fingerprints.features import BITS, HIGHEST_HZ, HOP_SAMPLES, LAG_FRAMES, LOWEST_HZ, WINDOW_SAMPLES, FeatureStream, Floats
 from fingerprints.library import Spot, SpotLibrary, read_recording
 from fingerprints.onset import LOWER_BOUND_NATS, ROW_MOST_NATS, Onset, decided_sample, row_of, threshold_nats
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZE_IN: Final = (11.0, 9.0)
+CONFIDENCES_IN: Final = 2.0
+"""How much higher a picture of a reception is."""
+DRAWN_LEAST_S: Final = 11.0
 DOTS_AN_INCH: Final = 110
 DRAWN_THRESHOLDS: Final = 3.0
 """How much evidence is drawn: what comes after the decision only flattens the picture."""
@@ -60,11 +68,12 @@ def draw_spot(library: SpotLibrary, spot_id: str, out: Path, *, heard: str | Non
     spot = next((one for one in library.spots if one.id == spot_id), None)
     if spot is None:
         raise SpotError(f"{spot_id}: no such spot; there are {', '.join(one.id for one in library.spots) or 'none'}")
-    pcm, onset_sample = _reference(spot) if heard is None else _reception(library, spot, heard)
+    reception = _reference(spot) if heard is None else _reception(library, spot, heard)
+    pcm, onset_sample = reception.pcm, reception.onset_sample
     threshold = threshold_nats(n_spots=len(library.spots), false_per_feed_year=1.0)
     evidence = evidence_of(spot.print, pcm, onset_sample=onset_sample, seconds=seconds, threshold=threshold)
     title = f"{spot_id}: {'its own recording' if heard is None else heard}"
-    figure = _figure(spot.print, pcm, onset_sample, evidence, seconds=seconds, title=title)
+    figure = _figure(spot.print, reception, evidence, seconds=seconds, title=title)
     try:
         figure.savefig(out, dpi=DOTS_AN_INCH, format="png")
     except OSError as error:
@@ -106,14 +115,23 @@ def signed_classes(print_: Print, *, rows: int) -> Floats:
     return values
 
 
-def _reference(spot: Spot) -> tuple[Floats, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reception:
+    """Sound around a spot's onset; of a recording also how clean each second of the spot was."""
+
+    pcm: Floats
+    onset_sample: int
+    end: FollowEnd | None = None
+
+
+def _reference(spot: Spot) -> _Reception:
     pcm = read_recording(spot.path)
     lead = np.zeros(max(0, round(BEFORE_S * SAMPLE_RATE_HZ) - spot.print.lead_in_samples), np.float32)
-    return np.concatenate([lead, pcm]), spot.print.lead_in_samples + len(lead)
+    return _Reception(pcm=np.concatenate([lead, pcm]), onset_sample=spot.print.lead_in_samples + len(lead))
 
 
-def _reception(library: SpotLibrary, spot: Spot, heard: str) -> tuple[Floats, int]:
-    """A recording around the first airing of a spot in it."""
+def _reception(library: SpotLibrary, spot: Spot, heard: str) -> _Reception:
+    """A recording around the first airing of a spot in it, which is followed to its end."""
     from fingerprints.capture import Capture
     from timebase import SystemClock
 
@@ -121,35 +139,49 @@ def _reception(library: SpotLibrary, spot: Spot, heard: str) -> tuple[Floats, in
     parts: list[Floats] = []
     kept, first = 0, 0
     found: int | None = None
+    end: FollowEnd | None = None
     with Capture(heard, clock=SystemClock()) as capture:
         for block in capture.blocks():
-            parts.append(block.pcm)
-            kept += len(block.pcm)
+            if found is None or block.first_sample <= found + DRAWN_LEAST_S * SAMPLE_RATE_HZ:
+                parts.append(block.pcm)
+                kept += len(block.pcm)
             while found is None and kept - len(parts[0]) > 15 * SAMPLE_RATE_HZ:
                 first += len(parts[0])
                 kept -= len(parts.pop(0))
+            events = recogniser.feed(block)
             if found is None:
-                found = _onset_in(recogniser, block, spot.id)
-            elif block.first_sample > found + 11 * SAMPLE_RATE_HZ:
+                found = _onset_in(events, spot.id)
+            end = end or _end_in(events, found)
+            if end is not None and found is not None and block.first_sample > found + DRAWN_LEAST_S * SAMPLE_RATE_HZ:
                 break
     if found is None:
         raise SpotError(f"{spot.id}: it is not heard in {heard}; name a recording in which it airs")
-    return np.concatenate(parts), found - first
+    return _Reception(pcm=np.concatenate(parts), onset_sample=found - first, end=end or _end_in(recogniser.finish(), found))
 
 
-def _onset_in(recogniser: Recogniser, block: AudioBlock, spot_id: str) -> int | None:
-    for event in recogniser.feed(block):
-        if isinstance(event, Onset) and spot_id in event.spot_ids:
-            return event.onset_sample
-    return None
+def _onset_in(events: Sequence[Onset | FollowEnd], spot_id: str) -> int | None:
+    return next((event.onset_sample for event in events if isinstance(event, Onset) and spot_id in event.spot_ids), None)
 
 
-def _figure(print_: Print, pcm: Floats, onset_sample: int, evidence: Evidence, *, seconds: float, title: str) -> Any:
+def _end_in(events: Sequence[Onset | FollowEnd], onset_sample: int | None) -> FollowEnd | None:
+    ends = (event for event in events if isinstance(event, FollowEnd))
+    return next((end for end in ends if round(end.onset_s * SAMPLE_RATE_HZ) == onset_sample), None)
+
+
+def _figure(print_: Print, reception: _Reception, evidence: Evidence, *, seconds: float, title: str) -> Any:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-    figure = Figure(figsize=SIZE_IN, layout="constrained")
-    sound, bits, growth = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2.5))
+    pcm, onset_sample = reception.pcm, reception.onset_sample
+    if reception.end is None:
+        figure = Figure(figsize=SIZE_IN, layout="constrained")
+        sound, bits, growth = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2.5))
+    else:
+        figure = Figure(figsize=(SIZE_IN[0], SIZE_IN[1] + CONFIDENCES_IN), layout="constrained")
+        sound, bits, growth, seconds_ = figure.subplots(4, 1, height_ratios=(3, 3, 2.5, 1.5))
+        sound.sharex(growth)
+        bits.sharex(growth)
+        _draw_confidences(seconds_, reception.end)
     _draw_sound(sound, pcm, onset_sample, seconds)
     mesh = _draw_bits(bits, print_, seconds)
     bar = figure.colorbar(mesh, ax=bits, ticks=range(-3, 4), pad=0.01)
@@ -216,3 +248,17 @@ def _draw_evidence(axes: "Axes", evidence: Evidence) -> None:
     axes.set_ylabel("log-likelihood ratio, nats")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
+
+
+def _draw_confidences(axes: "Axes", end: FollowEnd) -> None:
+    told = [(second, one) for second, one in enumerate(end.confidences) if one is not None]
+    axes.bar([second + 0.5 for second, _ in told], [one for _, one in told], width=0.9, color="tab:blue")
+    axes.axhline(
+        end.confidence, color="tab:gray", linestyle=":", label=f"of all {end.coverage:.0%} that was heard: {end.confidence:.2f}"
+    )
+    axes.set_xlim(0, max(1, len(end.confidences)))
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("confidence")
+    until = "its end" if end.cut_s is None else "where it was broken off"
+    axes.set_xlabel(f"seconds of {end.spot_id}, to {until}")
+    axes.legend(loc="lower right")

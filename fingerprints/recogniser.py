@@ -211,5 +211,6 @@ class Recogniser:
             coverage=airing.follower.coverage,
             speed=round(likeliest.speed, SPEED_DIGITS),
             confidence=likeliest.confidence,
+            confidences=likeliest.confidences,
             cut_s=airing.follower.cut_s,
         )

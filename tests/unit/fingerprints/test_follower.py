@@ -179,3 +179,27 @@ def test_noise_is_given_up_within_two_seconds(music: Music) -> None:
     assert candidate.over
     assert not candidate.complete
     assert candidate.best_total < 40.0 + DROP_NATS / 10
+
+
+def test_confidence_is_told_for_each_second_that_was_heard(music: Music, library_of: LibraryOf, hear: Hear) -> None:
+    """Noise over one second shows there and nowhere else; what was cut off is not in the list."""
+    spot = music(90, 10.0)
+    aired = spot[:112_000].copy()
+    aired[48_000:64_000] += 0.06 * np.random.default_rng(91).standard_normal(16_000).astype(np.float32)
+    end = only_end(hear(library_of({"spot": spot}), np.concatenate([music(92, 1.0), aired, music(93, 3.0)])))
+    told = [one for one in end.confidences if one is not None]
+
+    assert end.cut_s == pytest.approx(7.0, abs=0.15)
+    assert len(told) == 7
+    assert min(told[:3] + told[4:]) > 0.9
+    assert told[3] < 0.6
+    assert end.confidence == pytest.approx(np.mean(told), abs=0.1)
+
+
+def test_a_second_in_which_the_spot_is_silent_tells_nothing(music: Music, library_of: LibraryOf, hear: Hear) -> None:
+    """Neither clean nor unclean."""
+    spot = np.concatenate([music(94, 2.0), np.zeros(40_000, np.float32), music(95, 3.0)])
+    end = only_end(hear(library_of({"spot": spot}), np.concatenate([music(96, 1.0), spot, music(97, 2.0)])))
+
+    assert [one is None for one in end.confidences] == [second in (2, 3) for second in range(8)]
+    assert end.coverage > 0.98
