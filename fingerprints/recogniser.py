@@ -10,7 +10,7 @@ from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.echoes import Echo
 from fingerprints.events import FollowEnd
 from fingerprints.features import FeatureStream, StreamBits
-from fingerprints.follower import Follower
+from fingerprints.follower import SPEED_DIGITS, Follower
 from fingerprints.library import SpotLibrary
 from fingerprints.onset import Crossing, Onset, OnsetMatcher, decided_sample
 from fingerprints.prints import PHASE_SAMPLES, PHASES
@@ -166,10 +166,9 @@ class Recogniser:
         """Whether a spot on air explains it: the head is known to be heard at just this place of it."""
         if airing.told and crossing.onset > airing.end:
             return False
-        offset = crossing.onset - airing.start
         return any(
-            abs(echo.offset - offset) <= ECHO_HALF_HOPS
-            for host_id in airing.follower.spot_ids
+            abs(crossing.onset - host_onset - echo.offset) <= ECHO_HALF_HOPS
+            for host_id, host_onset in airing.follower.onsets().items()
             for echo in self._echoes.get((host_id, spot_id), ())
         )
 
@@ -189,12 +188,15 @@ class Recogniser:
     def _end(self, airing: Airing) -> FollowEnd:
         airing.follower.finish()
         airing.told = True
+        likeliest = airing.follower.likeliest
         return FollowEnd(
-            spot_id=airing.follower.spot_id,
+            spot_id=likeliest.print.spot_id,
             feed_id=self._feed_id,
             onset_s=airing.onset.onset_sample / SAMPLE_RATE_HZ,
             end_s=(self._origin_sample + airing.follower.end_sample) / SAMPLE_RATE_HZ,
             coverage=airing.follower.coverage,
-            confidence=airing.follower.confidence,
+            speed=round(likeliest.speed, SPEED_DIGITS),
+            confidence=likeliest.confidence,
+            confidences=likeliest.confidences,
             cut_s=airing.follower.cut_s,
         )
