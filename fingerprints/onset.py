@@ -163,7 +163,6 @@ class OnsetMatcher:
         self.lower_bound = LOWER_BOUND_NATS
         self.row_most = ROW_MOST_NATS
         self.work = Work()
-        self._false_per_feed_year = false_per_feed_year
         room = 2 * max(PASSED_LEAST, int(self.heads.n_spots * PASSED_SHARE))
         self._passed = np.empty((FRAMES_A_CALL, room), np.int64)
         self._margins = np.empty((FRAMES_A_CALL, room), np.int64)
@@ -190,22 +189,6 @@ class OnsetMatcher:
     def alive(self) -> int:
         """How many hypotheses live now; at most `ALIVE_MAX`."""
         return self._alive
-
-    def use(self, heads: Heads, *, moved: dict[int, int]) -> None:
-        """Go on with another set of heads: hypotheses of spots that stayed live on.
-
-        Args:
-            heads: the new heads.
-            moved: the new index of each old spot whose print is the same.
-        """
-        old = self._pool[: self._alive]
-        stays = np.array([spot in moved for spot in old[:, 0].tolist()], bool)
-        pool, scores, alive = old[stays], self._scores[: self._alive][stays], int(stays.sum())
-        pool[:, 0] = [moved[spot] for spot in pool[:, 0].tolist()]
-        signs, stills, work, best = self._signs, self._stills, self.work, self._best
-        self.__init__(heads, false_per_feed_year=self._false_per_feed_year)  # type: ignore[misc] # the same, with other heads
-        self._signs, self._stills, self.work, self._best = signs, stills, work, best
-        self._pool[:alive], self._scores[:alive], self._alive = pool, scores, alive
 
     def advance(self, bits: StreamBits) -> list[Crossing]:
         """The hypotheses that reach the threshold within these frames, in order of frames, best first within one.

@@ -6,8 +6,6 @@ the blocks that carried them.
 
 from typing import Final
 
-import numpy as np
-
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.echoes import Echo
 from fingerprints.events import FollowEnd
@@ -56,31 +54,6 @@ class Recogniser:
 
     def __init__(self, library: SpotLibrary, *, feed_id: str, false_per_feed_year: float = 1.0) -> None:
         self._feed_id = feed_id
-        self._take_in(library)
-        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year)
-        self._airings: list[Airing] = []
-        self._features = FeatureStream()
-        self._origin_sample = 0
-        self._next_sample: int | None = None
-
-    def use(self, library: SpotLibrary) -> None:
-        """Go on with another library from the next sample on.
-
-        No sample is missed: what is half heard of a spot whose head stayed the same goes on, and airings that are
-        followed run to their end, also of spots that are gone.
-        """
-        old = {spot.id: index for index, spot in enumerate(self._spots)}
-        before = self._matcher.heads
-        moved = {
-            old[spot.id]: index
-            for index, spot in enumerate(library.spots)
-            if spot.id in old and np.array_equal(before.of(old[spot.id]), library.heads.of(index))
-        }
-        self._take_in(library)
-        self._matcher.use(library.heads, moved=moved)
-
-    def _take_in(self, library: SpotLibrary) -> None:
-        self._spots = library.spots
         self._prints = [spot.print for spot in library.spots]
         self._print_of = {print_.spot_id: print_ for print_ in self._prints}
         self._group_of = {spot_id: group for group in library.groups for spot_id in group}
@@ -88,6 +61,11 @@ class Recogniser:
         for echo in library.echoes:
             self._echoes.setdefault((echo.host_id, echo.guest_id), []).append(echo)
         self._longest = max((print_.audible_samples for print_ in self._prints), default=0) // PHASE_SAMPLES
+        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year)
+        self._airings: list[Airing] = []
+        self._features = FeatureStream()
+        self._origin_sample = 0
+        self._next_sample: int | None = None
 
     def feed(self, block: AudioBlock) -> list[Onset | FollowEnd]:
         """What this block completes, in the order of the stream.
