@@ -295,7 +295,14 @@ class Capture:
                 return av.open(str(Path(source.address)), "r", options=options)
         open_timeout_s = CALLED_TIMEOUT_S if source.listens else OPEN_TIMEOUT_S
         read_timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else READ_TIMEOUT_S
-        return av.open(source.address, "r", options=options, timeout=(open_timeout_s, read_timeout_s))
+        timeouts_s = (open_timeout_s, read_timeout_s)
+        try:
+            return av.open(source.address, "r", options=options, timeout=timeouts_s)
+        except (av.error.HTTPBadRequestError, av.error.HTTPOtherClientError):
+            # 461, or 400: this server sends by UDP only, and says so as well as it can.
+            if source.scheme != "rtsp" or source.listens:
+                raise
+            return av.open(source.address, "r", options=options | {"rtsp_transport": "udp"}, timeout=timeouts_s)
 
     def _options(self) -> dict[str, str]:
         source = self._source
