@@ -20,6 +20,7 @@ import numpy as np
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.calibration import CALIBRATION_FILE, SHIPPED, Calibration, read_calibration, threshold_nats
 from fingerprints.capture import Capture
+from fingerprints.downmix import Downmix
 from fingerprints.echoes import Echo, find_echoes, groups_of
 from fingerprints.errors import CalibrationError, FingerprintsError, PrintFileError, SpotError
 from fingerprints.features import Floats, Words
@@ -271,7 +272,7 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def read_recording(path: Path) -> Floats:
-    """A recording as mono samples.
+    """A recording as mono samples; where one channel is inverted against the other it is turned over, from the beginning.
 
     Returns:
         float32 [shape=(n_samples,)], 16 kHz, at most a little more than `LONGEST_S`.
@@ -279,8 +280,14 @@ def read_recording(path: Path) -> Floats:
     Raises:
         MediaError: not readable as audio.
     """
+    downmix = Downmix(follows=False)
+    pcm = _read(path, downmix)
+    return _read(path, Downmix(inverted=True, follows=False)) if downmix.seems_inverted else pcm
+
+
+def _read(path: Path, downmix: Downmix) -> Floats:
     parts, samples = [], 0
-    with Capture(str(path), clock=SystemClock()) as capture:
+    with Capture(str(path), clock=SystemClock(), downmix=downmix) as capture:
         for block in capture.blocks():
             parts.append(block.pcm)
             samples += len(block.pcm)

@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from fingerprints import coherence, features
-from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ
+from fingerprints import coherence, downmix, features
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import PrintFileError, SpotError
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, Floats, Words, pack_bits
 
@@ -56,7 +56,7 @@ ANCHOR_NATS: Final = 2.0
 
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
-    "downmix": list(DOWNMIX),
+    "downmix": downmix.PARAMETERS,
     "window_samples": features.WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
     "lag_frames": LAG_FRAMES,

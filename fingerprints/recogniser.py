@@ -57,15 +57,6 @@ class Recogniser:
 
     def __init__(self, library: SpotLibrary, *, feed_id: str, false_per_feed_year: float = 1.0) -> None:
         self._feed_id = feed_id
-        self._take_in(library)
-        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year, calibration=library.calibration)
-        self._airings: list[Airing] = []
-        self._features = FeatureStream()
-        self._origin_sample = 0
-        self._next_sample: int | None = None
-
-    def _take_in(self, library: SpotLibrary) -> None:
-        self._spots = library.spots
         self._prints = [spot.print for spot in library.spots]
         self._print_of = {print_.spot_id: print_ for print_ in self._prints}
         self._group_of = {spot_id: group for group in library.groups for spot_id in group}
@@ -73,6 +64,11 @@ class Recogniser:
         for echo in library.echoes:
             self._echoes.setdefault((echo.host_id, echo.guest_id), []).append(echo)
         self._longest = max((print_.audible_samples for print_ in self._prints), default=0) // PHASE_SAMPLES
+        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year, calibration=library.calibration)
+        self._airings: list[Airing] = []
+        self._features = FeatureStream()
+        self._origin_sample = 0
+        self._next_sample: int | None = None
 
     def feed(self, block: AudioBlock) -> list[Onset | FollowEnd]:
         """What this block completes, in the order of the stream.

@@ -19,7 +19,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ
+from fingerprints import downmix
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.features import Floats, Words, pack_bits
 
 WINDOW_SAMPLES: Final = 4096
@@ -66,7 +67,7 @@ WEIGHTS_NATS: Final[Floats] = (INDEPENDENT * np.array([_STRONG_GAIN, _WEAK_GAIN,
 
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
-    "downmix": list(DOWNMIX),
+    "downmix": downmix.PARAMETERS,
     "window_samples": WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
     "lag_frames": LAG_FRAMES,
