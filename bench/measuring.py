@@ -30,9 +30,10 @@ from bench.peers import Landmarks, chromaprint_evidence, chromaprint_items, item
 from bench.setting import Setting
 from bench.streams import Airing, make_stream
 from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.calibration import CLUSTER_S
 from fingerprints.errors import SpotError
 from fingerprints.heads import Heads
-from fingerprints.impostors import CLUSTER_S, Impostor, impostors_in
+from fingerprints.impostors import Impostor, impostors_in
 from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import Print, dump_print, make_print
 

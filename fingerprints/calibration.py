@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -164,6 +164,8 @@ def _parameters_hash() -> str:
     return hashlib.sha256(json.dumps(SCORE_PARAMETERS, sort_keys=True).encode()).hexdigest()
 
 
+CLUSTER_S: Final = 0.5
+"""Scores of one spot within this are one coincidence: neighbouring alignments, and the same hypothesis a little older."""
 BIN_S: Final = 300.0
 WATCHED_BINS: Final = 12
 """An hour."""
@@ -178,13 +180,23 @@ class ChanceWatch:
     def __init__(self, calibration: Calibration, *, n_spots: int) -> None:
         self._an_hour = calibration.an_hour(n_spots=n_spots)
         self._bins: deque[tuple[float, int]] = deque([(0.0, 0)], maxlen=WATCHED_BINS)
+        self._last: dict[int, int] = {}
 
-    def note(self, coincidences: int, *, samples: int) -> None:
-        """So many came above the floor in the next `samples` of 16 kHz."""
+    def note(self, places: Iterable[tuple[int, int]], *, samples: int) -> None:
+        """Coincidences above the floor in the next `samples` of 16 kHz.
+
+        Args:
+            places: of each, the spot and the sample at which it seemed to begin; one that is told again counts once.
+            samples: of 16 kHz.
+        """
         heard_s, count = self._bins[-1]
-        self._bins[-1] = heard_s + samples / SAMPLE_RATE_HZ, count + coincidences
+        for spot, onset_sample in places:
+            count += abs(onset_sample - self._last.get(spot, -SAMPLE_RATE_HZ)) >= CLUSTER_S * SAMPLE_RATE_HZ
+            self._last[spot] = onset_sample
+        self._bins[-1] = heard_s + samples / SAMPLE_RATE_HZ, count
         if self._bins[-1][0] >= BIN_S:
             self._bins.append((0.0, 0))
+            self._last.clear()
 
     @property
     def excess(self) -> tuple[int, float] | None:

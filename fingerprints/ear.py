@@ -85,6 +85,11 @@ class Ear:
         self._finder.note(found)
         return [*late, *found, *self._finder.finish()]
 
+    @property
+    def chance_excess(self) -> tuple[int, float] | None:
+        """Coincidences of the last hour and how many the calibration allows, where there were surely too many; else None."""
+        return self.recogniser.chance_excess
+
     def _waited(self) -> Floats:
         pcm = np.concatenate(self._waiting) if self._waiting else np.empty(0, np.float32)
         self._waiting, self._to_step = [], STEP_SAMPLES

@@ -40,6 +40,11 @@ class Matcher(Protocol):
         """The ends of what was still being followed: no more sound comes, or the next block follows a gap."""
         ...
 
+    @property
+    def chance_excess(self) -> tuple[int, float] | None:
+        """Coincidences of the last hour and how many the calibration allows, where there were surely too many; else None."""
+        ...
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -101,6 +106,11 @@ class Handover:
     def matchers(self) -> int:
         """How many hear the sound now."""
         return len(self._turns)
+
+    @property
+    def chance_excess(self) -> tuple[int, float] | None:
+        """As the newest matcher counts them."""
+        return self._turns[-1].matcher.chance_excess
 
     def _sift(self, turn: _Turn, events: "Sequence[Event]") -> "list[Event]":
         """The events a matcher answers for and no other has told."""

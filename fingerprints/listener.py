@@ -88,6 +88,7 @@ class Listener:
         self._handover: Handover | None = None
         self._delay_ns = self._dropped_before = self._dropped_now = self._gaps = 0
         self._downmix, self._told_inverted = Downmix(), False
+        self._chance_excess: tuple[int, float] | None = None
         self._clock, self._sink = clock, sink
         source = parse_source(url)
         self._is_file = source.transport is Transport.FILE
@@ -236,6 +237,12 @@ class Listener:
     def _note(self) -> None:
         """Say what is odd about a feed that works."""
         notes = ["one channel arrives inverted, and is turned over before matching"] if self._told_inverted else []
+        if self._chance_excess is not None:
+            counted, allowed = self._chance_excess
+            notes.append(
+                f"{counted} coincidences in the last hour where the calibration allows {allowed:.1f}:"
+                " measure it again on this channel with `cuebird spots calibrate`"
+            )
         if self.dropped_blocks:
             notes.append(f"{self.dropped_blocks} blocks were dropped: matching is too slow on this machine")
         self._watch.note("; ".join(notes))
@@ -249,6 +256,16 @@ class Listener:
         joined = join(turn)
         decided_mono_ns = await self._tell(executor, lambda: matcher.feed(joined))
         self._delay_ns = max(self._delay_ns, decided_mono_ns - turn[0].seen_mono_ns)
+        self._tell_chance(matcher.chance_excess)
+
+    def _tell_chance(self, excess: tuple[int, float] | None) -> None:
+        if excess == self._chance_excess:
+            return
+        if self._chance_excess is None and excess is not None:
+            counted, allowed = excess
+            log.warning("feed.uncalibrated", extra={"feed_id": self._feed_id, "counted": counted, "allowed": round(allowed, 2)})
+        self._chance_excess = excess
+        self._note()
 
     async def _tell(self, executor: ThreadPoolExecutor, work: "Callable[[], Sequence[Event]]") -> int:
         """Let the matcher work in its thread and send what it found; when it had decided."""

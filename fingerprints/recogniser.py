@@ -7,6 +7,7 @@ the blocks that carried them.
 from typing import Final
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.calibration import ChanceWatch
 from fingerprints.echoes import Echo
 from fingerprints.events import FollowEnd
 from fingerprints.features import FeatureStream, StreamBits
@@ -65,6 +66,7 @@ class Recogniser:
             self._echoes.setdefault((echo.host_id, echo.guest_id), []).append(echo)
         self._longest = max((print_.audible_samples for print_ in self._prints), default=0) // PHASE_SAMPLES
         self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year, calibration=library.calibration)
+        self._chance = ChanceWatch(library.calibration, n_spots=len(library.spots))
         self._airings: list[Airing] = []
         self._features = FeatureStream()
         self._origin_sample = 0
@@ -87,7 +89,19 @@ class Recogniser:
             frame = crossing.frame + 1
             events += self._decide(crossing)
         events += self._follow(bits.between(frame, bits.first_frame + len(bits)))
+        self._watch_chance(len(block.pcm))
         return events
+
+    def _watch_chance(self, samples: int) -> None:
+        """Count coincidences; while a spot is on air the sound is none without spots."""
+        places = [(one.spot, one.onset * PHASE_SAMPLES) for one in self._matcher.take_coincidences()]
+        if all(airing.told for airing in self._airings):
+            self._chance.note(places, samples=samples)
+
+    @property
+    def chance_excess(self) -> tuple[int, float] | None:
+        """Coincidences of the last hour and how many the calibration allows, where there were surely too many; else None."""
+        return self._chance.excess
 
     def finish(self) -> list[Onset | FollowEnd]:
         """The ends of the airings still followed: the feed is over."""

@@ -33,6 +33,7 @@ class FakeMatcher:
     def __init__(self, onset_sample: int | None = None) -> None:
         self.onset_sample, self.blocks = onset_sample, list[AudioBlock]()
         self.finished = 0
+        self.chance_excess: tuple[int, float] | None = None
 
     def finish(self) -> Sequence[Onset | FollowEnd]:
         self.finished += 1

@@ -20,7 +20,7 @@ from fingerprints.calibration import (
     write_calibration,
 )
 from fingerprints.errors import CalibrationError, FingerprintsError
-from fingerprints.impostors import decoys_of, impostors_in
+from fingerprints.impostors import decoys_of, impostors_in, measure
 from fingerprints.library import SpotLibrary
 from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import make_print
@@ -135,20 +135,32 @@ def test_a_folder_s_own_calibration_sets_its_threshold(tmp_path: Path) -> None:
 
 def test_as_many_coincidences_as_calibrated_are_no_warning_and_many_more_are() -> None:
     """A feed of another kind than the calibration's is told apart within the hour."""
-    watch, expected_an_hour = ChanceWatch(PLAIN, n_spots=1000), PLAIN.an_hour(n_spots=1000)
-    for minute in range(600):
-        watch.note(int(minute % 6 == 0 and expected_an_hour / 10 >= 1), samples=60 * 16_000)
+    watch = ChanceWatch(PLAIN, n_spots=100)
+    allowed = round(PLAIN.an_hour(n_spots=100))
+    for number in range(10 * allowed):
+        watch.note([(number, 0)], samples=round(3600 * 16_000 / allowed))
     before = watch.excess
-    for _ in range(30):
-        watch.note(3, samples=60 * 16_000)
+    for number in range(20 * allowed):
+        watch.note([(number, 0)], samples=round(3600 * 16_000 / allowed / 20))
     excess = watch.excess
+    for _ in range(90):
+        watch.note([], samples=60 * 16_000)
 
     assert before is None
     assert excess is not None
-    assert excess[0] > 5 * excess[1]
-    for _ in range(90):
-        watch.note(0, samples=60 * 16_000)
+    assert excess[0] > 10 * excess[1]
     assert watch.excess is None
+
+
+def test_a_coincidence_that_is_told_again_counts_once() -> None:
+    """The same hypothesis is looked at every few frames."""
+    watch = ChanceWatch(PLAIN, n_spots=1)
+    for at in range(200):
+        watch.note([(3, 5000 + at % 3)], samples=160)
+    assert watch.excess is None
+    for at in range(200):
+        watch.note([(3, 10_000 * at)], samples=160)
+    assert watch.excess is not None
 
 
 def test_music_without_the_spots_scores_little_and_a_spot_in_it_is_no_coincidence(music: Music) -> None:
@@ -174,3 +186,48 @@ def test_decoys_are_heads_of_the_sound_itself(music: Music) -> None:
 
     assert 6 <= len(decoys) <= 9
     assert {one.spot for one in found if one.repeated} == set(range(len(decoys)))
+
+
+def _drums(seconds: float) -> Pcm:
+    """A drum machine: four samples, again and again, in a random order."""
+    rng = np.random.default_rng(5)
+    kit = []
+    for _ in range(4):
+        colour = rng.standard_normal(40) * np.exp(-np.arange(40) / 8)
+        kit.append(np.convolve(rng.standard_normal(2400) * np.exp(-np.arange(2400) / rng.uniform(300, 900)), colour, "same"))
+    pcm = 0.01 * rng.standard_normal(round(seconds * 16_000))
+    at = 0
+    while at < len(pcm) - 2400:
+        pcm[at : at + 2400] += kit[int(rng.integers(4))] * rng.uniform(0.5, 1)
+        at += int(rng.choice([1600, 2000, 2400]))
+    return np.asarray(0.8 * pcm / np.abs(pcm).max(), np.float32)
+
+
+LibraryOf = Callable[[dict[str, Pcm]], SpotLibrary]
+WriteWav = Callable[[Path, Pcm], Path]
+
+
+def test_a_small_folder_is_calibrated_with_heads_of_the_recording_itself(
+    music: Music, library_of: LibraryOf, write_wav: WriteWav, tmp_path: Path
+) -> None:
+    """Coincidences of one spot are too few, those of its own samples are many; a spot that airs after all is left out."""
+    spot, pcm = music(300, 4.0), _drums(70.0)
+    pcm[40 * 16_000 : 44 * 16_000] = spot
+    medium = str(write_wav(tmp_path / "evening.wav", pcm))
+    told: list[float] = []
+    measured = measure(library_of({"spot": spot}), [medium], heard=lambda _, seconds: told.append(seconds), piece_s=20)
+
+    assert told == pytest.approx([20.0, 40.0, 60.0, 70.0], abs=0.1)
+    assert measured.decoys > 15
+    assert measured.hours == pytest.approx(70 / 3600, rel=1e-3)
+    assert any(one.spot_id == "spot" and one.repeated and abs(one.onset_s - 40.0) < 0.1 for one in measured.suspects)
+    assert measured.calibration.largest < 20
+    assert measured.repeated > 0
+
+
+def test_too_little_of_a_recording_is_said(music: Music, library_of: LibraryOf, write_wav: WriteWav, tmp_path: Path) -> None:
+    """Three seconds of music are no calibration."""
+    medium = str(write_wav(tmp_path / "short.wav", music(310, 3.0)))
+
+    with pytest.raises(CalibrationError, match=r"short\.wav: 0 coincidences .* give more hours"):
+        measure(library_of({"spot": music(300, 4.0)}), [medium], heard=lambda *_: None)
