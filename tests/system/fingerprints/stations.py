@@ -77,7 +77,7 @@ def likeness(heard: npt.NDArray[np.float32]) -> float:
 
 
 @contextmanager
-def icecast(folder: Path, *, port: int = 0, burst_bytes: int = 0) -> Iterator[int]:
+def icecast(folder: Path, *, port: int = 0, burst_bytes: int = 0, queue_bytes: int = 524_288) -> Iterator[int]:
     """A real Icecast server; the port it listens on."""
     port, folder = port or free_port(socket.SOCK_STREAM), folder / "icecast"
     folder.mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ def icecast(folder: Path, *, port: int = 0, burst_bytes: int = 0) -> Iterator[in
     config = folder / "icecast.xml"
     config.write_text(
         f"""<icecast>
-          <limits><sources>4</sources><burst-size>{burst_bytes}</burst-size></limits>
+          <limits><sources>4</sources><queue-size>{queue_bytes}</queue-size><burst-size>{burst_bytes}</burst-size></limits>
           <authentication><source-password>hackme</source-password></authentication>
           <hostname>127.0.0.1</hostname>
           <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
@@ -119,8 +119,12 @@ class Evening:
     def state(self) -> FeedState | None:
         return next((report.state for report in reversed(self.reports) if isinstance(report, FeedStatus)), None)
 
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with asyncio.timeout(90):
+    def position_s(self) -> float:
+        """How far the feed has been heard."""
+        return max((report.position_s for report in self.reports if isinstance(report, FeedStatus)), default=0.0)
+
+    async def until(self, wanted: Callable[[], bool], *, patience_s: float = 90.0) -> None:
+        async with asyncio.timeout(patience_s):
             while not wanted():
                 self._changed.clear()
                 await self._changed.wait()
