@@ -125,6 +125,8 @@ class Resampler:
             parts += [self._pick(out) for out in self._inner.resample(frame)]
         else:
             parts += self._drain()
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
     def _drain(self) -> list[npt.NDArray[np.float32]]:

@@ -112,7 +112,8 @@ class Intake:
                 self._dropped += 1
                 self._lost_before_next = True
             self._blocks.append(block)
-            self._wake()
+            if len(self._blocks) == 1:  # else the listener is awake already
+                self._wake()
 
     def _wake(self) -> None:
         if not self._closed and not self._loop.is_closed():

@@ -206,7 +206,7 @@ class Listener:
         self._watch.segmented = intake.segmented
         for block in blocks:
             self._heard_samples += len(block.pcm)
-            self._watch.hear(replace(block, first_sample=self._positions.expected(block)))
+            self._watch.hear(block, first_sample=self._positions.expected(block))
 
     def _sift(self, block: AudioBlock) -> list[AudioBlock]:
         """The new sound that is ready after a block, at its position in the feed."""
@@ -294,21 +294,21 @@ class Listener:
         )
 
     async def _report_change(self) -> None:
-        view = self._watch.view(self._clock.mono_ns())
-        if view.state is not self._reported_state:
-            await self._report(view)
+        now_mono_ns = self._clock.mono_ns()
+        if self._watch.state(now_mono_ns) is not self._reported_state:
+            await self._report(self._watch.view(now_mono_ns))
 
     async def _report_for_ever(self) -> None:
         while True:
-            view = self._watch.view(self._clock.mono_ns())
-            if self._is_due(view):
-                await self._report(view)
+            now_mono_ns = self._clock.mono_ns()
+            if self._is_due(now_mono_ns):
+                await self._report(self._watch.view(now_mono_ns))
             await self._clock.sleep(LOOK_S)
 
-    def _is_due(self, view: FeedView) -> bool:
-        alive = view.state in (FeedState.LIVE, FeedState.SILENT, FeedState.STALLED)
-        age_ns = self._clock.mono_ns() - self._reported_mono_ns
-        return view.state is not self._reported_state or age_ns >= (METER_NS if alive else IDLE_NS)
+    def _is_due(self, now_mono_ns: int) -> bool:
+        state = self._watch.state(now_mono_ns)
+        alive = state in (FeedState.LIVE, FeedState.SILENT, FeedState.STALLED)
+        return state is not self._reported_state or now_mono_ns - self._reported_mono_ns >= (METER_NS if alive else IDLE_NS)
 
     async def _report(self, view: FeedView) -> None:
         if view.state is not self._reported_state:

@@ -70,7 +70,9 @@ class Positions:
         elif fresh:
             away_samples = (block.seen_mono_ns - self._seen_mono_ns) * SAMPLE_RATE_HZ // 1_000_000_000 - len(block.pcm)
             self._offset = self._next_sample + max(1, away_samples) - block.first_sample
-        placed = replace(block, first_sample=block.first_sample + self._offset, gap=block.gap or fresh)
+        placed = block
+        if self._offset or fresh:
+            placed = replace(block, first_sample=block.first_sample + self._offset, gap=block.gap or fresh)
         self._next_sample, self._seen_mono_ns = placed.first_sample + len(block.pcm), block.seen_mono_ns
         return placed
 

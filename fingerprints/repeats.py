@@ -108,9 +108,12 @@ class Repeats:
         return heard[best:] if float(likeness[best]) >= ALIKE else heard[:0]
 
     def _remember(self, pcm: Pcm) -> None:
-        samples = np.round(np.clip(pcm[-len(self._heard) :], -1.0, 1.0) * 32_767).astype(np.int16)
-        place = (self._written + np.arange(len(samples))) % len(self._heard)
-        self._heard[place] = samples
+        samples = np.clip(pcm[-len(self._heard) :], -1.0, 1.0) * np.float32(32_767)
+        np.rint(samples, out=samples)
+        place = self._written % len(self._heard)
+        before_end = min(len(samples), len(self._heard) - place)
+        self._heard[place : place + before_end] = samples[:before_end]
+        self._heard[: len(samples) - before_end] = samples[before_end:]
         self._written += len(samples)
 
     def _history(self) -> Pcm:

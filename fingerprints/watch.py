@@ -76,10 +76,10 @@ class FeedWatch:
         """Something to say about a feed that works; empty to say nothing."""
         self._note = text
 
-    def hear(self, block: AudioBlock) -> None:
-        """Sound has arrived."""
+    def hear(self, block: AudioBlock, *, first_sample: int | None = None) -> None:
+        """Sound has arrived; its place in the feed is told where the block knows only that in its connection."""
         self._seen_mono_ns = block.seen_mono_ns
-        self._next_sample = block.first_sample + len(block.pcm)
+        self._next_sample = (block.first_sample if first_sample is None else first_sample) + len(block.pcm)
         length_ns = len(block.pcm) * _NS_PER_S // SAMPLE_RATE_HZ
         played_until_mono_ns = max(self._played_until_mono_ns, block.seen_mono_ns) + length_ns
         self._played_until_mono_ns = min(played_until_mono_ns, block.seen_mono_ns + round(PLAYED_AHEAD_MAX_S * _NS_PER_S))
@@ -91,18 +91,22 @@ class FeedWatch:
 
     def view(self, now_mono_ns: int) -> FeedView:
         """How the feed is at this instant."""
-        state, detail = self._state, self._detail
-        if state in (FeedState.LIVE, FeedState.SILENT):
-            since_mono_ns = self._played_until_mono_ns if self.segmented else self._seen_mono_ns
-            if now_mono_ns - since_mono_ns >= self._stall_ns:
-                state = FeedState.STALLED
+        state = self.state(now_mono_ns)
         return FeedView(
             state=state,
             level_db=self._level_db() if state in (FeedState.LIVE, FeedState.SILENT) else NO_LEVEL_DB,
             position_s=self._next_sample / SAMPLE_RATE_HZ,
             seen_mono_ns=self._seen_mono_ns,
-            detail=detail or self._say(state, now_mono_ns),
+            detail=self._detail or self._say(state, now_mono_ns),
         )
+
+    def state(self, now_mono_ns: int) -> FeedState:
+        """The state alone, which is asked for with every block."""
+        if self._state in (FeedState.LIVE, FeedState.SILENT):
+            since_mono_ns = self._played_until_mono_ns if self.segmented else self._seen_mono_ns
+            if now_mono_ns - since_mono_ns >= self._stall_ns:
+                return FeedState.STALLED
+        return self._state
 
     def _say(self, state: FeedState, now_mono_ns: int) -> str:
         match state:
