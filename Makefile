@@ -30,7 +30,7 @@ lint: .venv/dev.stamp
 
 .PHONY: debian-packages
 debian-packages:
-	@deploy/debian-packages.sh mosquitto postgresql chromium ffmpeg icecast2
+	@deploy/debian-packages.sh mosquitto postgresql chromium ffmpeg icecast2 rtsp-server-perl
 
 .PHONY: lock
 lock: .venv/dev.stamp  ## Pin every dependency again, with hashes and without addresses

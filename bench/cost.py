@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.coherence import WAVE_WORDS
 from fingerprints.features import Words
 from fingerprints.heads import Head, head_of, stack
 from fingerprints.library import SpotLibrary, read_recording
@@ -50,7 +51,12 @@ def main() -> None:
 
 
 def _cut(tables: list[Words]) -> list[Head]:
-    return [head_of(table[at : at + HEAD_ROWS]) for table in tables for at in range(0, max(1, len(table) - HEAD_ROWS), 12)]
+    noise = np.random.default_rng(1)
+    return [
+        head_of(table[at : at + HEAD_ROWS], noise.integers(0, 2**32, WAVE_WORDS, dtype=np.uint32))
+        for table in tables
+        for at in range(0, max(1, len(table) - HEAD_ROWS), 12)
+    ]
 
 
 def _library(heads: list[Head], n_spots: int) -> KeptLibrary:
@@ -58,7 +64,7 @@ def _library(heads: list[Head], n_spots: int) -> KeptLibrary:
     turn = 1
     while len(chosen) < n_spots:
         left, right = np.uint32(turn), np.uint32(32 - turn)
-        chosen += [head_of((head.rows << left) | (head.rows >> right)) for head in heads[: n_spots - len(chosen)]]
+        chosen += [head_of((head.rows << left) | (head.rows >> right), head.wave) for head in heads[: n_spots - len(chosen)]]
         turn = turn % 31 + 1
     spots = tuple(
         KeptSpot(

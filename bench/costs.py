@@ -88,7 +88,7 @@ def _as_many(heads: Heads, n_spots: int) -> Heads:
     spots = np.arange(n_spots) % heads.n_spots
     chosen = (np.arange(len(BIRTH_FRAMES))[:, None] * heads.n_spots + spots[None, :]).reshape(-1)
     births, filters, limits, planes = grouped(heads.births[chosen], heads.filters[chosen], heads.limits[chosen])
-    by_spot = {name: getattr(heads, name)[spots] for name in ("starts", "lengths", "skipped")}
+    by_spot = {name: getattr(heads, name)[spots] for name in ("starts", "lengths", "skipped", "waves")}
     return replace(heads, **by_spot, births=births, filters=filters, limits=limits, planes=planes)
 
 

@@ -1,5 +1,5 @@
-"""What a listener decides in a stream under one condition: the matcher at the rates the channel is known to use, and for
-heads that were cut off the index of whole spots."""
+"""What a listener decides in a stream under one condition: the matcher at the rates the channel is known to use, and the index
+of whole spots for what it misses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,8 +50,7 @@ def hear(prints: Sequence[Print], references: Sequence[Pcm], heard: Pcm, *, cond
             variants.append(make_print(f"{print_.spot_id}{rate.suffix}", played_at(pcm[start:end], rate)))
     found, threshold = decisions(variants, features_of(heard), n_library=n_library * (1 + len(condition.rates)))
     named = [replace(one, spot=one.spot % len(prints)) for one in found]
-    if condition.late:
-        named += _late(prints, references, heard)
+    named += late_decisions(prints, references, heard)
     return Heard(decisions=named, threshold=threshold, speeds=(1.0, *(rate.speed for rate in condition.rates)))
 
 
@@ -76,7 +75,7 @@ def _number(index: int, first: int, count: int) -> int:
     return index - first if first <= index < first + count else count + index
 
 
-def _late(prints: Sequence[Print], references: Sequence[Pcm], heard: Pcm) -> list[Decision]:
+def late_decisions(prints: Sequence[Print], references: Sequence[Pcm], heard: Pcm) -> list[Decision]:
     """What the index of whole spots finds."""
     whole: list[WholePrint] = []
     for print_, pcm in zip(prints, references, strict=True):
@@ -91,5 +90,6 @@ def _late(prints: Sequence[Print], references: Sequence[Pcm], heard: Pcm) -> lis
         if isinstance(event, LateFound)
     ]
     return [
-        Decision(spot=number_of[one.spot_id], onset_s=one.onset_s, decided_s=one.decided_s, score=one.score) for one in events
+        Decision(spot=number_of[one.spot_id], onset_s=one.onset_s, decided_s=one.decided_s, score=one.score, late=True)
+        for one in events
     ]

@@ -13,27 +13,26 @@ import soxr
 
 from bench.corpus import HEAD_S, HEADS_REGION, STREAM_RATE_HZ, Corpus, Place, at_level, render_spot
 from bench.degradations import CONDITIONS, Condition, through
-from bench.hearing import Heard, hear, hear_library
+from bench.hearing import Heard, hear, hear_library, late_decisions
 from bench.matching import (
-    CLUSTER_S,
     FIRST_FRAME_S,
     HOP_S,
     SAME_ONSET_S,
     Decision,
     decisions,
-    evidence_by_frame,
+    evidence_a_frame,
     features_of,
-    impostors,
     needed_nats,
     promise,
 )
-from bench.material import Pcm, cut
+from bench.material import Pcm, Track, cut
 from bench.peers import Landmarks, chromaprint_evidence, chromaprint_items, item_known_s
 from bench.setting import Setting
 from bench.streams import Airing, make_stream
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import SpotError
 from fingerprints.heads import Heads
+from fingerprints.impostors import CLUSTER_S, Impostor, impostors_in
 from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import Print, dump_print, make_print
 
@@ -41,9 +40,6 @@ EVIDENCE_FRAMES: Final = 40
 """Frames (a third of a second) over which the information bound averages."""
 
 LATE_AIRED_S: Final = 6.0
-FLOOR_NATS: Final = 10.0
-SUSPICIOUS_NATS: Final = 22.0
-"""An impostor above this is compared sample by sample: it may be the same recording used again."""
 SAME_RECORDING: Final = 0.55
 COMPARED_S: Final = 0.5
 PIECE_S: Final = 120.0
@@ -110,8 +106,8 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
     """One batch of airings through one condition.
 
     Returns:
-        `delays_ms` (None where missed), `onset_error_ms`, `bounds_ms`, `evidence` (mean nats a frame), `others` (decisions for
-        a spot that is not on air), `sound_s`, `matching_s`, `kinds`.
+        `delays_ms` (None where not heard in time), `late` (heard by the whole-spot index alone), `bounds_ms`, `evidence` (mean
+        nats a frame), `others` (decisions for a spot that is not on air), `sound_s`, `matching_s`, `kinds`.
     """
     state = shared()
     setting, corpus = state.setting, state.corpus
@@ -126,22 +122,25 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
     began = time.process_time()
     if whole_library:
         found = hear_library(state.heads, first, len(spots), heard)
+        found.decisions.extend(late_decisions(prints, references, heard))
     else:
         found = hear(prints, references, heard, condition=condition, n_library=setting.n_library)
     matching_s = time.process_time() - began
     truths_s = [_heard_onset_s(airing, prints, condition, delay_s) for airing in airings]
-    firsts = [_first(found, airing, at_s, condition, delay_s) for airing, at_s in zip(airings, truths_s, strict=True)]
-    others = _events([one for one in found.decisions if not _belongs(one, truths_s)])
+    mine = [_mine(found, airing, at_s, condition, delay_s) for airing, at_s in zip(airings, truths_s, strict=True)]
+    firsts = [min((s for s, late in one if condition.late or not late), default=None) for one in mine]
+    others = _events([one for one in found.decisions if not one.late and not _belongs(one, truths_s)])
     bits = features_of(heard)
     evidence = [
-        evidence_by_frame(prints[airing.spot], bits, onset_s=at_s, frames=EVIDENCE_FRAMES)
+        evidence_a_frame(prints[airing.spot], bits, onset_s=at_s, frames=EVIDENCE_FRAMES)
         for airing, at_s in zip(airings, truths_s, strict=True)
     ]
     need = needed_nats(n_library=setting.n_library)
     return {
         "delays_ms": [None if one is None else 1000 * one for one in firsts],
-        "bounds_ms": [None if condition.rates else _bound_ms(float(path.mean()), need) for path in evidence],
-        "evidence": [float(path.mean()) for path in evidence],
+        "late": [bool(one) and first is None for one, first in zip(mine, firsts, strict=True)],
+        "bounds_ms": [None if condition.rates else _bound_ms(nats, need) for nats in evidence],
+        "evidence": evidence,
         "others": [
             [one.decided_s, one.score, _correlation(state, _index(one.spot, first, len(spots)), heard, one.onset_s)]
             for one in others
@@ -182,55 +181,66 @@ def _heard_onset_s(airing: Airing, prints: list[Print], condition: Condition, de
     return audible_s / condition.speed + delay_s
 
 
-def _first(found: Heard, airing: Airing, onset_s: float, condition: Condition, delay_s: float) -> float | None:
-    """Seconds from the first audible sample that was aired to the first decision for this airing; None when there was none."""
+def _mine(found: Heard, airing: Airing, onset_s: float, condition: Condition, delay_s: float) -> list[tuple[float, bool]]:
+    """Seconds from the first audible sample that was aired to each decision for this airing, and whether that was a late one."""
     aired_s, end_s = airing.aired_s / condition.speed + delay_s, airing.end_s / condition.speed + delay_s
     began_s = max(onset_s, aired_s)
     near_s = SAME_ONSET_S * 3 if condition.speed != 1.0 or condition.late else SAME_ONSET_S
-    mine = [
-        one.decided_s - began_s
+    return [
+        (one.decided_s - began_s, one.late)
         for one in found.decisions
-        if one.spot == airing.spot and abs(one.onset_s - onset_s) < near_s and began_s < one.decided_s < end_s + 0.5
+        if one.spot == airing.spot
+        and abs(one.onset_s - onset_s) < (near_s * 3 if one.late else near_s)
+        and began_s < one.decided_s < end_s + 0.5
     ]
-    return min(mine, default=None)
 
 
 def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
     """A piece of programme without spots against `n_prints` of the library.
 
     Returns:
-        `hours` of sound, `label`, `impostors` as (score, label, same recording's correlation or None), `matching_s`.
+        `hours` of sound, `label`, `threshold`, `matching_s`, and `impostors` as (score, where in the sound, spot, bits, what
+        makes it a repetition of the same recording or "").
     """
     state = shared()
-    label, heard = impostor_sound(state.corpus, number)
-    bits = features_of(heard)
+    label, heard, track = impostor_sound(state.corpus, number)
     # Every piece meets another part of the library when it cannot meet all of it.
     start = number * n_prints % len(state.library)
     chosen = [(start + k) % len(state.library) for k in range(n_prints)]
-    prints = [state.library[index] for index in chosen]
     everything = n_prints == len(state.library)
     matcher = OnsetMatcher(
-        state.heads if everything else prints, false_per_feed_year=promise(n_prints=n_prints, n_library=state.setting.n_library)
+        state.heads if everything else [state.library[index] for index in chosen],
+        false_per_feed_year=promise(n_prints=n_prints, n_library=state.setting.n_library),
     )
-    threshold = matcher.threshold
     began = time.process_time()
-    found = impostors(matcher, prints, bits, floor=FLOOR_NATS)
+    found = impostors_in(matcher, heard)
     matching_s = time.process_time() - began
     return {
         "hours": len(heard) / SAMPLE_RATE_HZ / 3600,
         "label": label,
-        "threshold": threshold,
+        "threshold": matcher.threshold,
         "matching_s": matching_s,
         "impostors": [
             [
                 one.score,
                 one.onset_s,
-                prints[one.spot].spot_id,
-                _correlation(state, chosen[one.spot], heard, one.onset_s) if one.score >= SUSPICIOUS_NATS else None,
+                state.library[chosen[one.spot]].spot_id,
+                one.bits,
+                _repetition(state, chosen[one.spot], track, one),
             ]
             for one in found
         ],
     }
+
+
+def _repetition(state: Shared, index: int, track: Track | None, impostor: Impostor) -> str:
+    """Why a coincidence is the same recording: the waveform goes on to agree, or a piece of music repeats its own bars."""
+    if impostor.repeated:
+        return "the waveform goes on to agree"
+    place = state.library_places[index]
+    own = state.corpus.spots[index].place.track if place is None else place.track
+    repeats = track is not None and track.kind == "music" and state.corpus.spot_tracks[own].name == track.name
+    return f"{track.name} repeats itself" if track is not None and repeats else ""
 
 
 def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float:
@@ -254,14 +264,15 @@ def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float
     return float((cross[: len(energy)] / energy[: len(cross)]).max())
 
 
-def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm]:
+def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm, Track | None]:
     """Some minutes without any spot: of related music and voices, of others, of tones, silence and applause.
 
     Returns:
-        (what it is, float32 mono 16 kHz)
+        (what it is, float32 mono 16 kHz, the track it was cut from)
     """
     rng = random.Random(f"{corpus.seed} impostor {number}")
     kind = ("related", "other", "related", "other", "related", "made")[number % 6]
+    track: Track | None = None
     if kind == "made":
         stereo = np.repeat(_made(np.random.default_rng(rng.randrange(2**32)))[:, None], 2, axis=1)
     else:
@@ -275,7 +286,7 @@ def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm]:
         start_s = rng.uniform(first_s, track.length_s - seconds)
         stereo = at_level(cut(track, start_s=start_s, seconds=seconds, rate_hz=STREAM_RATE_HZ, channels=2), -20.0)
     condition = CONDITIONS[0] if number % 2 else next(one for one in CONDITIONS if one.name == "clean")
-    return f"{kind}, {condition.name}", through(condition, stereo)[0]
+    return f"{kind}, {condition.name}", through(condition, stereo)[0], track
 
 
 SPOT_MARGIN_S: Final = 12.0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd, LateFound
 from sync.client import ControlClient
@@ -65,7 +66,7 @@ class EngineReporter:
             if isinstance(finding, Detection):
                 await self._client.report("detection", detection=finding)
             else:
-                await self._client.report("follow_end", follow_end=finding)
+                await self._client.report("follow_end", follow_end=replace(finding, confidences=()))
             # Taken out only when it has been written: a broken connection loses none.
             if self._findings and self._findings[0] is finding:
                 self._findings.popleft()

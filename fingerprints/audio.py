@@ -8,10 +8,6 @@ import numpy.typing as npt
 SAMPLE_RATE_HZ = 16_000
 """Everything is resampled to this rate, mono, before features are taken."""
 
-DOWNMIX = (0.6, 0.4)
-"""Shares of the left and the right channel in the mix. Not halves: a source with one channel inverted would cancel itself
-out, and with these it is only 14 dB quieter. References are mixed in the same way."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioBlock:

@@ -20,7 +20,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
+from fingerprints.downmix import Downmix
 from fingerprints.external import ExternalSound
 from fingerprints.sources import PROTOCOLS, CaptureError, Channel, Transport, masked, parse_source, transport_of
 from timebase import Clock
@@ -94,10 +95,15 @@ class Resampler:
 
     The samples do not depend on how the sound was cut into frames. A change of the source's rate or layout in the
     middle of a stream begins a new resampler.
+
+    Args:
+        channel: which sound of a stereo source is made.
+        downmix: makes it where that is the mix; None makes one of its own.
     """
 
-    def __init__(self, channel: Channel = "mix") -> None:
+    def __init__(self, channel: Channel = "mix", *, downmix: Downmix | None = None) -> None:
         self._channel: Channel = channel
+        self._downmix = downmix or Downmix()
         self._inner: AudioResampler | None = None
         self._source: tuple[str, int, str] | None = None
 
@@ -131,7 +137,7 @@ class Resampler:
             case "mix" if len(planes) == 1:
                 return np.array(planes[0], dtype=np.float32)
             case "mix":
-                return np.asarray(np.float32(DOWNMIX[0]) * planes[0] + np.float32(DOWNMIX[1]) * planes[-1], dtype=np.float32)
+                return self._downmix.feed(planes[0], planes[-1])
             case "left":
                 return np.array(planes[0], dtype=np.float32)
             case "right":
@@ -151,13 +157,15 @@ class Capture:
         url: a file name, a URL or `-`, with settings after `#` (docs/capture.md).
         clock: gives each packet its instant of arrival.
         channel: both channels mixed, or one of them, when the URL does not say.
+        downmix: mixes them and knows whether one is inverted; None makes one of its own.
 
     Raises:
         CaptureError: the address cannot be understood; on entering: the source cannot be opened as audio.
     """
 
-    def __init__(self, url: str, *, clock: Clock, channel: Channel = "mix") -> None:
+    def __init__(self, url: str, *, clock: Clock, channel: Channel = "mix", downmix: Downmix | None = None) -> None:
         self.url = url
+        self._downmix = downmix
         self._source = parse_source(url)
         self.transport = self._source.transport
         self._clock, self._channel = clock, self._source.channel_mix or channel
@@ -194,7 +202,7 @@ class Capture:
         """
         assert self._container is not None, "blocks: enter the capture first"
         stream = self._audio_stream(self._container)
-        resampler, timeline, bad_packets = Resampler(self._channel), Timeline(), 0
+        resampler, timeline, bad_packets = Resampler(self._channel, downmix=self._downmix), Timeline(), 0
         over = False
         while not (over or self._stopping.is_set()):
             packet = self._next_packet(stream)
@@ -287,7 +295,14 @@ class Capture:
                 return av.open(str(Path(source.address)), "r", options=options)
         open_timeout_s = CALLED_TIMEOUT_S if source.listens else OPEN_TIMEOUT_S
         read_timeout_s = SEGMENT_READ_TIMEOUT_S if self.transport is Transport.SEGMENTS else READ_TIMEOUT_S
-        return av.open(source.address, "r", options=options, timeout=(open_timeout_s, read_timeout_s))
+        timeouts_s = (open_timeout_s, read_timeout_s)
+        try:
+            return av.open(source.address, "r", options=options, timeout=timeouts_s)
+        except (av.error.HTTPBadRequestError, av.error.HTTPOtherClientError):
+            # 461, or 400: this server sends by UDP only, and says so as well as it can.
+            if source.scheme != "rtsp" or source.listens:
+                raise
+            return av.open(source.address, "r", options=options | {"rtsp_transport": "udp"}, timeout=timeouts_s)
 
     def _options(self) -> dict[str, str]:
         source = self._source

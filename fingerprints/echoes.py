@@ -13,6 +13,7 @@ import numpy as np
 
 from fingerprints import kernels
 from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.coherence import BITS_SHARE
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, WINDOW_SAMPLES, StreamBits
 from fingerprints.follower import DROP_NATS, FRAME_MOST_NATS
 from fingerprints.onset import Crossing, OnsetMatcher, row_of
@@ -20,6 +21,9 @@ from fingerprints.prints import LOSSES, PHASE_SAMPLES, Print
 
 ALIKE_HALF_HOPS: Final = 25
 """Heads that lie within 0.1 s of each other begin together."""
+
+ALIKE_BITS_NATS: Final = 20.0
+"""Evidence of bits that makes an echo: less than any decision rests on, since on air the waveform may say the rest."""
 
 ECHOES_A_PAIR_MAX: Final = 64
 
@@ -53,6 +57,7 @@ def find_echoes(hosts: Sequence[Print], guests: Sequence[Print] | None = None) -
     """Every echo of the guests' heads in the hosts, by host, then by place; the hosts are their own guests if none are given."""
     guests = hosts if guests is None else guests
     matcher = OnsetMatcher(guests)
+    matcher.threshold = BITS_SHARE * ALIKE_BITS_NATS
     echoes: list[Echo] = []
     for shared in hosts if guests else ():
         host = replace(shared)  # what is worked out of its table is forgotten with it

@@ -4,7 +4,8 @@
 FingerprintsError
 ├── MediaError      a file or stream that cannot be read as audio
 ├── SpotError       a reference recording that cannot serve as a spot
-└── PrintFileError  a cached print that is damaged or of another kind
+├── PrintFileError  a cached print that is damaged or of another kind
+└── CalibrationError  a calibration that is damaged, of another kind, or rests on too little
 ```
 """
 
@@ -23,3 +24,7 @@ class SpotError(FingerprintsError):
 
 class PrintFileError(FingerprintsError):
     """A cached print that is damaged, of another version, or made with other parameters."""
+
+
+class CalibrationError(FingerprintsError):
+    """A calibration that is damaged, was made with other parameters, or rests on too few coincidences."""

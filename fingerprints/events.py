@@ -59,7 +59,9 @@ class FollowEnd:
         spot_id: the spot it turned out to be (a cut-down may be told from its long version only here).
         speed: playback speed against the reference, 1.0 as delivered.
         confidence: share of the evidence that a flawless reception would have given, 0 to 1.
-        cut_s: where in the spot it was broken off, seconds as played; None when it ran to its end.
+        confidences: the same for each second of the spot until it was last heard; None for a second in which the spot itself
+            says next to nothing, 0 for one before a late airing was joined.
+        cut_s: how long after its onset it was broken off, seconds as played; None when it ran to its end.
         late: its head was not heard; `onset_s` is where it would have begun, and may lie before the feed did.
     """
 
@@ -71,6 +73,7 @@ class FollowEnd:
     speed: float = 1.0
     confidence: float = 1.0
     cut_s: float | None = None
+    confidences: tuple[float | None, ...] = ()
     late: bool = False
 
 

@@ -8,7 +8,7 @@ Frame `n` covers samples `n * HOP_SAMPLES` up to `n * HOP_SAMPLES + WINDOW_SAMPL
 order of operations whatever the batch, so the result is the same to the last bit however the sound was delivered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numba
@@ -29,6 +29,9 @@ ENERGY_FLOOR: Final = 1e-6
 
 STILL_NATS: Final = 0.02
 """A smaller contrast is no movement at all: silence, or one steady tone. A still bit agrees with nothing."""
+
+SOUND_KEPT_SAMPLES: Final = 8192
+"""Of what was heard before the newest frames, half a second: the second test (`coherence.py`) looks back no further."""
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
@@ -163,29 +166,34 @@ def _slopes_of(pcm):  # type: ignore[no-untyped-def] # compiled: the signature a
     return slopes
 
 
-@numba.njit(numba.uint32[:, ::1](_SOUND, numba.float32[::1], numba.float32[:, ::1], numba.int64[::1]), cache=True, nogil=True)
-def _feed(pcm, pending, before, counts):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
-    """Signs and stills of the frames that `pcm` completes.
+_FED: Final = numba.types.Tuple((numba.float32[::1], numba.uint32[:, ::1]))
+
+
+@numba.njit(_FED(_SOUND, _SOUND, numba.int64, numba.int64, numba.float32[:, ::1]), cache=True, nogil=True)
+def _feed(kept, pcm, first, n_done, before):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
+    """The sound so far, and signs and stills of the frames that `pcm` completes.
 
     Args:
+        kept: samples before `pcm`.
         pcm: the next samples.
-        pending: room for `WINDOW_SAMPLES`; the first `counts[0]` have not had their frame yet.
-        before: the slopes of the last `LAG_FRAMES` frames, that of frame n in row `n % LAG_FRAMES`.
-        counts: how many samples are pending, and how many frames are done.
+        first: where in `kept` the next frame begins.
+        n_done: frames before that.
+        before: the slopes of the last `LAG_FRAMES` frames, that of frame n in row `n % LAG_FRAMES`; brought up to date.
 
-    All but `pcm` are brought up to date.
+    Returns:
+        (float32 [shape=(n_samples,)], both together, with 0 for a NaN or infinity; uint32 [shape=(2, n_frames)]), new memory.
     """
-    n_pending, n_done = counts[0], counts[1]
-    samples = np.empty(n_pending + len(pcm), np.float32)
-    samples[:n_pending] = pending[:n_pending]
-    samples[n_pending:] = pcm
-    n_frames = max(0, (len(samples) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+    samples = np.empty(len(kept) + len(pcm), np.float32)
+    samples[: len(kept)] = kept
+    for i in range(len(pcm)):
+        samples[len(kept) + i] = pcm[i] if np.isfinite(pcm[i]) else np.float32(0.0)
+    n_frames = max(0, (len(samples) - first - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
     n_silent = min(n_frames, max(0, LAG_FRAMES - n_done))
     words = np.empty((2, n_frames - n_silent), np.uint32)
     x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
     slopes = np.empty(BITS, np.float32)
     for frame in range(n_frames):
-        _slopes_of_frame(samples, frame * HOP_SAMPLES, x, spectrum, slopes)
+        _slopes_of_frame(samples, first + frame * HOP_SAMPLES, x, spectrum, slopes)
         earlier = before[(n_done + frame) % LAG_FRAMES]
         sign, still = np.uint32(0), np.uint32(0)
         for band in range(BITS):
@@ -198,10 +206,7 @@ def _feed(pcm, pending, before, counts):  # type: ignore[no-untyped-def] # compi
             earlier[band] = slopes[band]
         if frame >= n_silent:
             words[0, frame - n_silent], words[1, frame - n_silent] = sign, still
-    left = samples[n_frames * HOP_SAMPLES :]
-    pending[: len(left)] = left
-    counts[0], counts[1] = len(left), n_done + n_frames
-    return words
+    return samples, words
 
 
 def slopes_of(pcm: Floats) -> Floats:
@@ -225,11 +230,16 @@ class StreamBits:
         first_frame: frame number of `signs[0]`.
         signs: uint32 [shape=(n_frames,)]; bit b is set where contrast b is positive.
         stills: uint32 [shape=(n_frames,)]; bit b is set where contrast b is smaller than `STILL_NATS`.
+        sound: float32 [shape=(n_samples,)], the samples of these frames and `SOUND_KEPT_SAMPLES` before them, as far as the
+            stream has any; empty where the bits are not of a stream.
+        sound_first: number of `sound[0]`, counted from the grid's origin.
     """
 
     first_frame: int
     signs: Words
     stills: Words
+    sound: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    sound_first: int = 0
 
     def __len__(self) -> int:
         return len(self.signs)
@@ -237,7 +247,7 @@ class StreamBits:
     def between(self, first_frame: int, end_frame: int) -> "StreamBits":
         """The part from `first_frame` up to, not including, `end_frame`."""
         start, end = max(0, first_frame - self.first_frame), max(0, end_frame - self.first_frame)
-        return StreamBits(first_frame=self.first_frame + start, signs=self.signs[start:end], stills=self.stills[start:end])
+        return replace(self, first_frame=self.first_frame + start, signs=self.signs[start:end], stills=self.stills[start:end])
 
 
 def pack_bits(bits: npt.NDArray[np.bool_]) -> Words:
@@ -273,9 +283,10 @@ class FeatureStream:
     """Bits of a stream that arrives in pieces; the pieces' sizes do not change them."""
 
     def __init__(self) -> None:
-        self._pending: Floats = np.zeros(WINDOW_SAMPLES, np.float32)
+        self._sound: Floats = np.empty(0, np.float32)
+        self._sound_first = 0
         self._before: Floats = np.zeros((LAG_FRAMES, BITS), np.float32)
-        self._counts = np.zeros(2, np.int64)
+        self._frames_done = 0
 
     def feed(self, pcm: Floats) -> StreamBits:
         """The bits of the frames that `pcm` completes.
@@ -283,6 +294,10 @@ class FeatureStream:
         Args:
             pcm: float32 [shape=(n_samples,)], the samples after those fed before; a NaN or infinity counts as 0.
         """
-        first_frame = max(LAG_FRAMES, int(self._counts[1]))
-        signs, stills = _feed(np.ascontiguousarray(pcm, np.float32), self._pending, self._before, self._counts)
-        return StreamBits(first_frame=first_frame, signs=signs, stills=stills)
+        next_sample, done = self._frames_done * HOP_SAMPLES, self._frames_done
+        first = max(self._sound_first, next_sample - SOUND_KEPT_SAMPLES)
+        kept = self._sound[first - self._sound_first :]
+        sound, words = _feed(kept, np.ascontiguousarray(pcm, np.float32), next_sample - first, done, self._before)
+        self._sound, self._sound_first = sound, first
+        self._frames_done += max(0, (len(sound) - (next_sample - first) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        return StreamBits(first_frame=max(LAG_FRAMES, done), signs=words[0], stills=words[1], sound=sound, sound_first=first)

@@ -1,26 +1,29 @@
 """How far did a detected spot run, and which of its look-alikes was it?
 
-After the decision the same alignment is followed to the spot's end. Every candidate that could not be told apart at the
-decision gathers its own evidence; the one whose best total is highest is the one that aired, and the frame of that best total is
-where it was last heard. The alignment may drift: every fifth of a second the neighbours half a hop away are tried too, so
-clocks that differ by hundreds of ppm do not lose it.
+After the decision the spot is followed to its end. Every candidate that could not be told apart at the decision gathers its own
+evidence; the one whose best total is highest is the one that aired, and the frame of that best total is where it was last
+heard. The alignment may wander, as it does when clocks differ by hundreds of ppm or a station changed the tempo: each frame may
+lie a few half hops beside where the one before did, at a price (`tracking.py`). How fast it drifts tells the speed.
 
 Pure, and independent of how the frames were delivered: windows are counted from the decision.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from fingerprints import kernels
+from fingerprints import tracking
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.features import HOP_SAMPLES, WINDOW_SAMPLES, Floats, StreamBits
 from fingerprints.onset import row_of
-from fingerprints.prints import LEAD_SAMPLES, LOSSES, PHASE_SAMPLES, Print
+from fingerprints.prints import LEAD_SAMPLES, LOSSES, PHASE_SAMPLES, PHASES, Print
+from fingerprints.tracking import PLACES, REACH_HALF_HOPS, STEP_NATS
 
 WINDOW_FRAMES: Final = 25
-"""A fifth of a second: long enough to tell two alignments apart, short enough to follow drift."""
+"""A fifth of a second: long enough to see whether the alignment still agrees, short enough to go along with its drift."""
 
 FRAME_MOST_NATS: Final = 4.0
 """What one frame may add or take, so that a click or a lost packet does not end a spot."""
@@ -31,79 +34,159 @@ DROP_NATS: Final = 240.0
 DOUBT_NATS: Final = 12.0
 """At the natural end of a candidate: less than this lost since its best contradicts nothing, so all of it aired."""
 
-LEAN_KEPT: Final = 0.7
-LEAN_NATS: Final = 10.0
-"""By how much a neighbouring alignment must have been better lately to be taken."""
-
-
 WHOLE_SAMPLES: Final = SAMPLE_RATE_HZ // 4
 """A spot heard to within a quarter of a second of its end ran to it: its last frames are often a fade."""
 
-PLACES_HALF_HOPS: Final = 4
+PLACED_HALF_HOPS: Final = 4
 """How far beside the decided onset a candidate that did not decide is looked for, 16 ms."""
+
+NEVER_NATS: Final = -1e6
+ROWS_A_SECOND: Final = SAMPLE_RATE_HZ // HOP_SAMPLES
+TOLD_NATS: Final = 25.0
+"""A second of a spot in which a flawless reception gives less than this says nothing about how clean the reception is."""
+
+DRIFT_SECONDS_LEAST: Final = 1.0
+DRIFT_HALF_HOPS_LEAST: Final = 4.0
+"""A drift of less than 16 ms, or seen for less than a second, is no other speed."""
+SPEED_DIGITS: Final = 3
+"""Clocks that differ by hundreds of ppm are no other speed either."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a spot lay: its onset, in half hops since the grid's origin, as it seems from one frame."""
+
+    frame: int
+    onset: int
+
+    @property
+    def end_sample(self) -> int:
+        """One past the last sample of the frame that counts, from the grid's origin."""
+        return self.frame * HOP_SAMPLES + WINDOW_SAMPLES - LEAD_SAMPLES
 
 
 class Candidate:
-    """One spot that may be the one on air: its running evidence along its own alignment."""
+    """One spot that may be the one on air: its running evidence along an alignment of its own, which may wander.
+
+    Args:
+        print_: the spot.
+        onset: where it seems to begin, half hops since the grid's origin.
+        frame: the last frame that `score` knows of.
+        score: nats.
+        placed: whether it was this spot that was heard to begin there; another one may fit best a little beside.
+    """
 
     def __init__(self, print_: Print, *, onset: int, frame: int, score: float, placed: bool) -> None:
         self.print = print_
-        self._placed = placed
         self.over = False
         self.complete = False
-        self._onset = onset
-        self._lean = np.zeros(3, np.float64)
-        self._total = score
         self.best_total = score
-        self.best_frame = frame
+        self._centre = onset
+        self._best = self._last = _Mark(frame, onset)
+        self._marks = [self._best]
+        self._totals = np.full(PLACES, NEVER_NATS, np.float32)
+        spread = 0 if placed else PLACED_HALF_HOPS
+        self._totals[REACH_HALF_HOPS - spread : REACH_HALF_HOPS + spread + 1] = score - np.log(2 * spread + 1)
+        self._gains = np.minimum(print_.gains[0], FRAME_MOST_NATS)
+        self._evidence = np.zeros((2, 1 + print_.rows // ROWS_A_SECOND), np.float64)
+        self._since_best: list[tuple[npt.NDArray[np.int64], Floats]] = []
+        self._count_head(score)
 
     def feed(self, bits: StreamBits) -> None:
         """Take one window of frames into account."""
-        if not self._placed:
-            self._place(bits)
-        tried = [self._scores(bits, self._onset + shift) for shift in (-1, 0, 1)]
-        path = self._total + np.cumsum(tried[1], dtype=np.float64)
-        top = int(np.argmax(path))
-        if path[top] > self.best_total:
-            self.best_total, self.best_frame = float(path[top]), bits.first_frame + top
-        self._total = float(path[-1])
-        self._lean = LEAN_KEPT * self._lean + [float(scores.sum()) for scores in tried]
-        self._follow_drift()
-        if row_of(frame=bits.first_frame + len(bits), onset=self._onset)[1] >= self.print.rows:
-            self.over, self.complete = True, self._total > self.best_total - DOUBT_NATS
-        elif self._total < self.best_total - DROP_NATS:
+        bits = bits.between(max(bits.first_frame, self._last.frame + 1), bits.first_frame + len(bits))
+        if not len(bits):
+            return
+        tops, places = np.empty(len(bits), np.float32), np.empty(len(bits), np.int64)
+        before = self._totals.max()
+        tracking.track(
+            self.print.words, self.print.gains[0], bits.signs, bits.stills, bits.first_frame, self._centre - REACH_HALF_HOPS,
+            LOSSES, np.float32(FRAME_MOST_NATS), STEP_NATS, self._totals, tops, places,
+        )  # fmt: skip
+        frames = bits.first_frame + np.arange(len(bits))
+        rows = np.clip((frames * PHASES - places) // PHASES - 1, 0, self.print.rows - 1)
+        gained = np.diff(tops, prepend=before)
+        top = int(np.argmax(tops))
+        self._last = _Mark(int(frames[-1]), int(places[-1]))
+        if tops[top] > self.best_total:
+            self.best_total, self._best = float(tops[top]), _Mark(int(frames[top]), int(places[top]))
+            self._count([*self._since_best, (rows[: top + 1], gained[: top + 1])])
+            self._since_best = [(rows[top + 1 :], gained[top + 1 :])]
+        else:
+            self._since_best.append((rows, gained))
+        if tops[-1] > before:
+            self._recentre(self._last.onset)
+            self._marks.append(self._last)
+        if row_of(frame=self._last.frame + 1, onset=self._last.onset)[1] >= self.print.rows:
+            self.over, self.complete = True, float(tops[-1]) > self.best_total - DOUBT_NATS
+        elif tops[-1] < self.best_total - DROP_NATS:
             self.over = True
 
-    def _place(self, bits: StreamBits) -> None:
-        """Settle where it fits best: the same spot at another rate does so a few half hops beside the one that was decided."""
-        shifts = sorted(range(-PLACES_HALF_HOPS, PLACES_HALF_HOPS + 1), key=abs)
-        self._onset += max(shifts, key=lambda shift: float(self._scores(bits, self._onset + shift).sum()))
-        self._placed = True
+    @property
+    def onset(self) -> int:
+        """Where it seems to have begun, seen from where it was last heard, half hops since the grid's origin."""
+        return self._best.onset
+
+    @property
+    def speed(self) -> float:
+        """How much faster than its print it played, told by the drift of its alignment."""
+        marks = np.array(
+            [(mark.frame * PHASES, mark.onset) for mark in self._marks if mark.frame <= self._best.frame], np.float64
+        )
+        if len(marks) < 3 or np.ptp(marks[:, 0]) * PHASE_SAMPLES < DRIFT_SECONDS_LEAST * SAMPLE_RATE_HZ:
+            return 1.0
+        slope = float(np.polyfit(marks[:, 0] - marks[0, 0], marks[:, 1], 1)[0])
+        return 1.0 - slope if abs(slope) * np.ptp(marks[:, 0]) >= DRIFT_HALF_HOPS_LEAST else 1.0
 
     @property
     def confidence(self) -> float:
         """Share of the evidence a flawless reception up to the best frame would have given, 0 to 1."""
-        gains = np.minimum(self.print.gains[0, : row_of(frame=self.best_frame, onset=self._onset)[1] + 1], FRAME_MOST_NATS)
-        return min(1.0, max(0.0, self.best_total / max(1.0, float(gains.sum()))))
+        got, whole = self._evidence.sum(axis=1)
+        return min(1.0, max(0.0, float(got) / max(1.0, float(whole))))
 
-    def heard_samples(self, *, onset: int) -> int:
-        """How much of the spot was heard, in samples from its onset (half hops since the grid's origin)."""
+    @property
+    def confidences(self) -> tuple[float | None, ...]:
+        """The same for each second of the spot that was heard; None for one in which the spot itself says next to nothing."""
+        seconds = -(-self.heard_samples // SAMPLE_RATE_HZ)
+        return tuple(
+            min(1.0, max(0.0, float(got / whole))) if whole >= TOLD_NATS else None for got, whole in self._evidence.T[:seconds]
+        )
+
+    @property
+    def heard_samples(self) -> int:
+        """How much of the spot was heard, in samples of its print from its onset."""
         if self.complete:
             return self.print.audible_samples
-        heard = self.best_frame * HOP_SAMPLES + WINDOW_SAMPLES - LEAD_SAMPLES - onset * PHASE_SAMPLES
+        heard = self._best.end_sample - self._best.onset * PHASE_SAMPLES
         return min(max(0, heard), self.print.audible_samples)
 
-    def _scores(self, bits: StreamBits, onset: int) -> Floats:
-        phase, row = row_of(frame=bits.first_frame, onset=onset)
-        words, gains = self.print.words[phase], self.print.gains[phase]
-        scores: Floats = kernels.row_scores(words, gains, row, bits.signs, bits.stills, LOSSES)
-        return np.clip(scores, -FRAME_MOST_NATS, FRAME_MOST_NATS)
+    @property
+    def end_sample(self) -> int:
+        """One past the last sample in which it was heard, from the grid's origin."""
+        beyond = self.heard_samples + self._best.onset * PHASE_SAMPLES - self._best.end_sample
+        return self._best.end_sample + round(beyond / self.speed)
 
-    def _follow_drift(self) -> None:
-        better = int(np.argmax(self._lean))
-        if self._lean[better] > self._lean[1] + LEAN_NATS:
-            self._onset += better - 1
-            self._lean[:] = 0.0
+    @property
+    def is_whole(self) -> bool:
+        """Whether it ran to its end."""
+        return self.complete or self.heard_samples >= self.print.audible_samples - WHOLE_SAMPLES
+
+    def _count_head(self, score: float) -> None:
+        """What was known at the decision, spread over the rows until then."""
+        rows = np.arange(max(0, min(self.print.rows, row_of(frame=self._last.frame, onset=self._last.onset)[1] + 1)))
+        gains = self._gains[rows]
+        self._count([(rows, (gains * (score / max(1.0, float(gains.sum())))).astype(np.float32))])
+
+    def _count(self, parts: Sequence[tuple[npt.NDArray[np.int64], Floats]]) -> None:
+        for rows, gained in parts:
+            np.add.at(self._evidence[0], rows // ROWS_A_SECOND, gained)
+            np.add.at(self._evidence[1], rows // ROWS_A_SECOND, self._gains[rows])
+
+    def _recentre(self, onset: int) -> None:
+        moved = onset - self._centre
+        totals = np.full(PLACES, NEVER_NATS, np.float32)
+        totals[max(0, -moved) : PLACES - max(0, moved)] = self._totals[max(0, moved) : PLACES - max(0, -moved)]
+        self._totals, self._centre = totals, onset
 
 
 class Follower:
@@ -136,33 +219,28 @@ class Follower:
         return all(candidate.over for candidate in self._candidates)
 
     @property
-    def spot_id(self) -> str:
+    def likeliest(self) -> Candidate:
         """The likeliest candidate so far."""
-        return self._likeliest().print.spot_id
+        return max(self._candidates, key=lambda candidate: candidate.best_total)
 
     @property
     def end_sample(self) -> int:
         """One past the last sample in which it was heard, from the grid's origin."""
-        return self.onset * PHASE_SAMPLES + self._likeliest().heard_samples(onset=self.onset)
+        return max(self.onset * PHASE_SAMPLES, self.likeliest.end_sample)
 
     @property
     def cut_s(self) -> float | None:
-        """Where in the spot it was broken off, seconds from its onset; None when it ran to its end."""
-        likeliest = self._likeliest()
-        heard = likeliest.heard_samples(onset=self.onset)
-        whole = likeliest.complete or heard >= likeliest.print.audible_samples - WHOLE_SAMPLES
-        return None if whole else heard / SAMPLE_RATE_HZ
-
-    @property
-    def confidence(self) -> float:
-        """Share of the evidence that a flawless reception of what was heard would have given, 0 to 1."""
-        return self._likeliest().confidence
+        """Where in the spot it was broken off, seconds as played from its onset; None when it ran to its end."""
+        return None if self.likeliest.is_whole else (self.end_sample - self.onset * PHASE_SAMPLES) / SAMPLE_RATE_HZ
 
     @property
     def coverage(self) -> float:
         """Share of the spot's length that was heard, 0 to 1."""
-        likeliest = self._likeliest()
-        return likeliest.heard_samples(onset=self.onset) / likeliest.print.audible_samples
+        return self.likeliest.heard_samples / self.likeliest.print.audible_samples
+
+    def onsets(self) -> dict[str, int]:
+        """Where each candidate seems to have begun, seen from where it was last heard, half hops since the grid's origin."""
+        return {candidate.print.spot_id: candidate.onset for candidate in self._candidates}
 
     def add(self, print_: Print, *, onset: int, frame: int, score: float) -> None:
         """Take in a look-alike that reached the threshold later than the others, along its own alignment.
@@ -194,6 +272,3 @@ class Follower:
         for candidate in self._candidates:
             if not candidate.over:
                 candidate.feed(window)
-
-    def _likeliest(self) -> Candidate:
-        return max(self._candidates, key=lambda candidate: candidate.best_total)

@@ -17,13 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints import kernels
-from fingerprints.features import Floats, Words
-from fingerprints.prints import PHASES, Print, row_gains
+from fingerprints.coherence import WAVE_WORDS
+from fingerprints.features import Words
+from fingerprints.prints import ANCHOR_NATS, PHASES, Print, anchor_row, row_gains
 
-ANCHOR_NATS: Final = 2.0
-"""A hypothesis is born on the first row that can tell this much: a tone or a slow fade before it waits for evidence."""
-
-BIRTH_FRAMES: Final = (0, 12, 32, 64)
+BIRTH_FRAMES: Final = (0, 8, 16, 24, 40, 64)
 """A hypothesis is also born this much later into the head: a spot faded in over another sound has lost its first tenths of a
 second, and whoever began with them is dead."""
 
@@ -33,8 +31,8 @@ HEAD_FRAMES_MAX: Final = 500
 FILTER_ROWS: Final = 11
 """Rows a filter looks at, 88 ms: fewer than any decision needs, so that nothing waits for it."""
 
-FIRST_SIGMAS: Final = (2.2, 2.8, 2.8, 2.8)
-BOTH_SIGMAS: Final = (3.0, 3.4, 3.4, 3.4)
+FIRST_SIGMAS: Final = (2.2, *[2.8] * 5)
+BOTH_SIGMAS: Final = (3.0, *[3.4] * 5)
 """By how many standard deviations fewer bits than half must differ, in the first word and in both, for each of `BIRTH_FRAMES`.
 
 Source: 300 airings through compressor + equaliser + AAC 64k and through MP3 32k, and 3 h of other sound (docs/adr/0010).
@@ -56,9 +54,10 @@ class Heads:
         starts: int64 [shape=(n_spots,)].
         lengths: int64 [shape=(n_spots,)].
         skipped: int32 [shape=(n_spots,)]: rows of the print before the first that is kept.
+        waves: uint32 [shape=(n_spots, WAVE_WORDS)], from the first kept row on.
         births: int32 [shape=(n_filters,)].
         filters: uint64 [shape=(n_filters, 4)]: bits of the first and the second word, then the masks of both.
-        limits: int8 [shape=(n_filters, 2)]: fewer bits than this must differ, of the first word and of both; 0 where nothing passes.
+        limits: int8 [shape=(n_filters, 2)]: fewer bits than this must differ, of the first word and of both; 0: nothing passes.
         planes: uint64 [shape=(n_groups, kernels.PLANES, 8)]: the first words and limits once more, as they are compared.
     """
 
@@ -66,6 +65,7 @@ class Heads:
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     skipped: npt.NDArray[np.int32]
+    waves: Words
     births: npt.NDArray[np.int32]
     filters: Bits
     limits: npt.NDArray[np.int8]
@@ -89,21 +89,23 @@ class Heads:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Head:
-    """What is kept of one spot: the rows, how many were left out before them, and a filter for each birth."""
+    """What is kept of one spot: the rows, how many were left out before them, the wave, and a filter for each birth."""
 
     rows: Words
     skipped: int
+    wave: Words
     births: npt.NDArray[np.int32]
     bits: Bits
     masks: Bits
     limits: npt.NDArray[np.int8]
 
 
-def head_of(table: Words) -> Head:
+def head_of(table: Words, wave: Words) -> Head:
     """The head of one spot.
 
     Args:
         table: uint32 [shape=(n_rows, 4)], as a `Print` has it.
+        wave: uint32 [shape=(WAVE_WORDS,)], likewise.
     """
     skipped = anchor_row(row_gains(table))
     rows = np.ascontiguousarray(table[skipped : skipped + HEAD_FRAMES_MAX])
@@ -120,6 +122,7 @@ def head_of(table: Words) -> Head:
     return Head(
         rows=rows,
         skipped=skipped,
+        wave=wave,
         births=births.astype(np.int32),
         bits=bits[births] if len(bits) else nothing,
         masks=masks[births] if len(bits) else nothing,
@@ -133,6 +136,7 @@ def head_at(heads: Heads, spot: int) -> Head:
     return Head(
         rows=heads.of(spot),
         skipped=int(heads.skipped[spot]),
+        wave=heads.waves[spot],
         births=heads.births[places],
         bits=heads.filters[places, :2],
         masks=heads.filters[places, 2:],
@@ -142,7 +146,7 @@ def head_at(heads: Heads, spot: int) -> Head:
 
 def heads_of(prints: Sequence[Print]) -> Heads:
     """The heads of prints, in their order."""
-    return stack([head_of(print_.table) for print_ in prints])
+    return stack([head_of(print_.table, print_.wave) for print_ in prints])
 
 
 def stack(parts: Sequence[Head]) -> Heads:
@@ -164,6 +168,7 @@ def stack(parts: Sequence[Head]) -> Heads:
         starts=np.cumsum(lengths) - lengths,
         lengths=lengths,
         skipped=np.array([part.skipped for part in parts], np.int32),
+        waves=np.stack([part.wave for part in parts]) if parts else np.empty((0, WAVE_WORDS), np.uint32),
         births=births,
         filters=filters,
         limits=limits,
@@ -181,11 +186,6 @@ def grouped(
     planes = np.zeros((len(births) // kernels.GROUP, kernels.PLANES, kernels.GROUP_WORDS), np.uint64)
     kernels.slice_filters(filters, limits, planes)
     return births, filters, limits, planes
-
-
-def anchor_row(gains: Floats) -> int:
-    """The first row that can tell at least `ANCHOR_NATS`; the row count when there is none."""
-    return _first(gains >= ANCHOR_NATS, 0)
 
 
 def interleaved(words: Words) -> Bits:

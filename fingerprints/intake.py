@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from fingerprints.audio import AudioBlock
 from fingerprints.capture import Capture, Channel, Transport
+from fingerprints.downmix import Downmix
 from fingerprints.errors import FingerprintsError
 from timebase import Clock
 
@@ -118,10 +119,10 @@ class Intake:
             self._loop.call_soon_threadsafe(self._arrived.set)
 
 
-def open_intake(url: str, *, clock: Clock, name: str, channel: Channel = "mix") -> Intake:
+def open_intake(url: str, *, clock: Clock, name: str, channel: Channel = "mix", downmix: Downmix | None = None) -> Intake:
     """Begin to capture a source.
 
     Raises:
         CaptureError: the source is of a kind that is not opened.
     """
-    return Intake(Capture(url, clock=clock, channel=channel), name=name)
+    return Intake(Capture(url, clock=clock, channel=channel, downmix=downmix), name=name)

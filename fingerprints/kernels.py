@@ -158,6 +158,28 @@ def interleave(words, n_frames, out):  # type: ignore[no-untyped-def] # compiled
             out[i, k] = np.uint64(early) | (np.uint64(late) << np.uint64(32))
 
 
+@numba.njit(
+    "Tuple((int64, float32))(float32[::1], float32[::1], float32[::1], int64)", cache=True, nogil=True, fastmath={"reassoc"}
+)
+def best_lag(signs, even, odd, n_pairs):  # type: ignore[no-untyped-def] # compiled: the signature is the type
+    """The lag at which `signs` fits best, and the square of the correlation coefficient there.
+
+    Lag `l` compares `signs[i]` with `even[l // 2 + i]`, or `odd` where `l` is odd, for lags up to `2 * n_pairs - 2`.
+    """
+    n, best, best_squared = len(signs), 0, np.float32(0.0)
+    for lag in range(2 * n_pairs - 1):
+        samples = even[lag // 2 : lag // 2 + n] if lag % 2 == 0 else odd[lag // 2 : lag // 2 + n]
+        dot, energy = np.float32(0.0), np.float32(0.0)
+        for i in range(n):
+            dot += signs[i] * samples[i]
+            energy += samples[i] * samples[i]
+        if energy > 0:
+            squared = dot * dot / (energy * np.float32(n))
+            if squared > best_squared:
+                best, best_squared = lag, squared
+    return best, best_squared
+
+
 @numba.njit(inline="always")
 def _keep_best(found, margins, kept):  # type: ignore[no-untyped-def] # inlined into the typed kernel below
     """Halve a full list to its best, the earlier first among equals, in order; how many are left."""
@@ -256,10 +278,33 @@ def _crowd_out(pool, scores, alive):  # type: ignore[no-untyped-def] # inlined i
     return kept
 
 
+@numba.njit(inline="always")
+def _note_check(checks, check_scores, n, spot, phase, row, birth, score):  # type: ignore[no-untyped-def] # inlined into the typed kernel below
+    """Put a hypothesis among those to be checked at this frame, one a spot; how many there are. The weakest makes room."""
+    weakest = 0
+    for c in range(n):
+        if checks[c, 0] == spot:
+            if score <= check_scores[c]:
+                return n
+            checks[c, 1], checks[c, 2], checks[c, 3], check_scores[c] = phase, row, birth, score
+            return n
+        if check_scores[c] < check_scores[weakest]:
+            weakest = c
+    if n < len(checks):
+        weakest = n
+        n += 1
+    elif score <= check_scores[weakest]:
+        return n
+    checks[weakest, 0], checks[weakest, 1], checks[weakest, 2], checks[weakest, 3] = spot, phase, row, birth
+    check_scores[weakest] = score
+    return n
+
+
 @numba.njit(
     "Tuple((int64, int64, int64, float32, int64))(uint32[::1], uint32[::1], int64, uint32[:, ::1], float32[:, ::1], "
     "int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1], "
-    "int32[:, ::1], float32[::1], int64, float32, float32, float32, float32, int64[:, ::1], float32[::1])",
+    "int32[:, ::1], float32[::1], int64, float32, float32, float32, int64, int64[:, ::1], float32[::1], "
+    "int64[:, :, ::1], float32[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
 )
@@ -279,16 +324,21 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     alive,
     threshold,
     lower_bound,
-    newborn_least,
     row_most,
+    check_every,
     found,
     found_scores,
+    checks,
+    check_scores,
+    n_checks,
 ):
     """Move every hypothesis over the frames `signs[first:]`, and take in what passed the filters.
 
-    Living hypotheses are `pool[:alive]` (spot, phase, last row scored) with `scores[:alive]`, both updated in place. What
-    passed at frame `first + i` (`sifted[i]`) was born `first` frames before it and is scored from there. A crossing leaves
-    the living and is written to `found` (frame index, spot, phase, row).
+    Living hypotheses are `pool[:alive]` (spot, phase, last row scored, row of birth) with `scores[:alive]`, both updated in
+    place. What passed at frame `first + i` (`sifted[i]`) was born `first` frames before it and is scored from there. A crossing
+    leaves the living and is written to `found` (frame index, spot, phase, row). Newborns, and every `check_every` frames those
+    that live on, are due for the second test: the best of frame `i` are `checks[i, : n_checks[i]]` (spot, phase, row, birth),
+    one a spot, in no order.
 
     Returns:
         (frames taken, crossings found, living, best score, rows scored); fewer frames than given when `found` is half full.
@@ -297,7 +347,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     for i in range(len(signs) - first):
         if 2 * n_found > len(found):
             return i, n_found, alive, best, scored
-        at, best, kept = i + first, np.float32(0.0), 0
+        at, best, kept, n = i + first, np.float32(0.0), 0, 0
         scored += alive
         for h in range(alive):
             spot, phase, row = pool[h, 0], pool[h, 1], pool[h, 2] + 1
@@ -311,7 +361,10 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                     found_scores[n_found] = score
                     n_found += 1
             elif score > lower_bound:
-                pool[kept, 0], pool[kept, 1], pool[kept, 2], scores[kept] = spot, phase, row, score
+                birth = pool[h, 3]
+                if (row - birth - first) % check_every == 0:
+                    n = _note_check(checks[i], check_scores[i], n, spot, phase, row, birth, score)
+                pool[kept, 0], pool[kept, 1], pool[kept, 2], pool[kept, 3], scores[kept] = spot, phase, row, birth, score
                 kept += 1
         alive = kept
         for s in range(n_sifted[i]):
@@ -324,7 +377,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                     score += min(row_most, _row_score(rows, starts[spot] + row, phase, signs[back], stills[back], weights))
                     if score <= lower_bound:
                         break
-                if score < newborn_least:
+                if score <= lower_bound:
                     continue
                 best = max(best, score)
                 if score >= threshold:
@@ -335,6 +388,8 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                     continue
                 if alive == len(pool):
                     alive = _crowd_out(pool, scores, alive)
-                pool[alive, 0], pool[alive, 1], pool[alive, 2], scores[alive] = spot, phase, row, score
+                n = _note_check(checks[i], check_scores[i], n, spot, phase, row, birth, score)
+                pool[alive, 0], pool[alive, 1], pool[alive, 2], pool[alive, 3], scores[alive] = spot, phase, row, birth, score
                 alive += 1
+        n_checks[i] = n
     return len(signs) - first, n_found, alive, best, scored

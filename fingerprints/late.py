@@ -5,8 +5,10 @@ reported here too. Nothing that comes out of this module can fire a tweet.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.events import FollowEnd, LateFound
@@ -62,11 +64,17 @@ class _Followed:
     best_row: int
     over: bool = False
     complete: bool = False
+    gained: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        whole = self.print.nats_between(self.first_row, self.row + 1)
+        self.gained = (self.total / max(1e-9, float(whole.sum())) * whole).tolist()
 
     def take(self, nats: float) -> None:
         """One row of the stream more."""
         self.row += 1
-        self.total += max(ROW_LEAST_NATS, nats)
+        self.gained.append(max(ROW_LEAST_NATS, nats))
+        self.total += self.gained[-1]
         if self.total > self.best:
             self.best, self.best_row = self.total, self.row
         if self.row >= len(self.print.rows) - 1:
@@ -94,7 +102,19 @@ class _Followed:
     @property
     def confidence(self) -> float:
         """Share of the evidence that a flawless reception of what was heard would have given, 0 to 1."""
-        return min(1.0, max(0.0, self.best / max(1e-9, self.print.nats_between(self.first_row, self.best_row + 1))))
+        return min(1.0, max(0.0, self.best / max(1e-9, float(self.print.nats_between(self.first_row, self.best_row + 1).sum()))))
+
+    @property
+    def confidences(self) -> tuple[float, ...]:
+        """The same for each second of the spot until it was last heard, a row counting where its middle lies."""
+        whole = self.print.nats_between(0, self.best_row + 1)
+        gained = np.zeros(len(whole))
+        heard = self.gained[: len(whole) - self.first_row]
+        gained[self.first_row : self.first_row + len(heard)] = heard
+        seconds = (np.arange(len(whole)) * HOP_SAMPLES + ROW_SPAN_SAMPLES // 2) // SAMPLE_RATE_HZ
+        length = -(-self.until_samples // SAMPLE_RATE_HZ)
+        got, most = (np.bincount(seconds, nats, length)[:length] for nats in (gained, whole))
+        return tuple(np.clip(got / np.maximum(most, 1e-9), 0.0, 1.0).tolist())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,6 +259,7 @@ class LateFinder:
             coverage=(one.until_samples - one.from_samples) / one.print.length_samples,
             speed=one.print.speed,
             confidence=one.confidence,
+            confidences=one.confidences,
             cut_s=None if one.is_whole else one.until_samples / SAMPLE_RATE_HZ,
             late=True,
         )

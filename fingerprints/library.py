@@ -18,12 +18,14 @@ from typing import Final
 import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ
+from fingerprints.calibration import CALIBRATION_FILE, SHIPPED, Calibration, read_calibration, threshold_nats
 from fingerprints.capture import Capture
+from fingerprints.downmix import Downmix
 from fingerprints.echoes import Echo, find_echoes, groups_of
-from fingerprints.errors import FingerprintsError, PrintFileError, SpotError
+from fingerprints.errors import CalibrationError, FingerprintsError, PrintFileError, SpotError
 from fingerprints.features import Floats, Words
 from fingerprints.heads import Head, Heads, head_at, head_of, stack
-from fingerprints.onset import earliest_decision_s, threshold_nats
+from fingerprints.onset import earliest_decision_s
 from fingerprints.prints import LONGEST_S, PHASES, Print, dump_print, load_print, make_print
 from fingerprints.store import KeptLibrary, KeptSpot, echo_array, read_library, write_library, write_whole
 from timebase import SystemClock
@@ -94,6 +96,7 @@ class SpotLibrary:
         echoes: where the head of one spot is heard inside another or again in itself.
         groups: ids of spots whose heads are alike; spots unlike all others are in none.
         heads: the spots' heads in their order, laid out for the matcher.
+        calibration: how chance scores where these spots are listened for.
     """
 
     spots: tuple[Spot, ...]
@@ -101,6 +104,7 @@ class SpotLibrary:
     echoes: tuple[Echo, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
     heads: Heads = field(default_factory=lambda: stack([]), repr=False)
+    calibration: Calibration = SHIPPED
 
     @classmethod
     def open(cls, folder: Path, *, progress: Progress | None = None) -> "SpotLibrary":
@@ -125,14 +129,19 @@ class SpotLibrary:
                 problems.append(Problem(name=path.name, message=str(error)))
         if progress is not None:
             progress(len(files), len(files), "")
-        return kept.library([spots[spot_id] for spot_id in sorted(spots)], problems)
+        calibration = SHIPPED
+        try:
+            calibration = read_calibration(calibration_path(folder)) or SHIPPED
+        except CalibrationError as error:
+            problems.append(Problem(name=CALIBRATION_FILE, message=str(error)))
+        return replace(kept.library([spots[spot_id] for spot_id in sorted(spots)], problems), calibration=calibration)
 
     @classmethod
     def of(cls, spots: Iterable[Spot], *, problems: Iterable[Problem] = ()) -> "SpotLibrary":
         """A library of spots at hand, their echoes found."""
         ordered = tuple(sorted(spots, key=lambda spot: spot.id))
         echoes = find_echoes([spot.print for spot in ordered])
-        heads = stack([head_of(spot.print.table) for spot in ordered])
+        heads = stack([head_of(spot.print.table, spot.print.wave) for spot in ordered])
         return cls._with(ordered, problems=problems, echoes=echoes, heads=heads)
 
     @classmethod
@@ -144,7 +153,12 @@ class SpotLibrary:
 
     def earliest_decision_s(self, spot: Spot) -> float | None:
         """Seconds from its onset to the decision if it is received without a flaw; None when its head cannot tell."""
-        return earliest_decision_s(spot.print, threshold=threshold_nats(n_spots=len(self.spots), false_per_feed_year=1.0))
+        return earliest_decision_s(spot.print, threshold=self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """The score that decides where one false decision a feed-year is promised, nats."""
+        return threshold_nats(n_spots=len(self.spots), false_per_feed_year=1.0, calibration=self.calibration)
 
 
 class _Kept:
@@ -199,7 +213,7 @@ class _Kept:
 
     def _head(self, spot: Spot) -> Head:
         if self._kept is None or spot.id not in self._hashes:
-            return head_of(spot.print.table)
+            return head_of(spot.print.table, spot.print.wave)
         return head_at(self._kept.heads, self._index[spot.path.name])
 
     def _entry(self, spot: Spot) -> KeptSpot:
@@ -234,6 +248,11 @@ class _Kept:
         return tuple(sorted([*kept, *found], key=lambda echo: (echo.host_id, echo.offset, echo.guest_id)))
 
 
+def calibration_path(folder: Path) -> Path:
+    """Where a folder of spots keeps its calibration."""
+    return folder / PRINTS_FOLDER / CALIBRATION_FILE
+
+
 def audio_files(folder: Path) -> list[Path]:
     """The recordings of a folder, by name.
 
@@ -253,7 +272,7 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def read_recording(path: Path) -> Floats:
-    """A recording as mono samples.
+    """A recording as mono samples; where one channel is inverted against the other it is turned over, from the beginning.
 
     Returns:
         float32 [shape=(n_samples,)], 16 kHz, at most a little more than `LONGEST_S`.
@@ -261,8 +280,14 @@ def read_recording(path: Path) -> Floats:
     Raises:
         MediaError: not readable as audio.
     """
+    downmix = Downmix(follows=False)
+    pcm = _read(path, downmix)
+    return _read(path, Downmix(inverted=True, follows=False)) if downmix.seems_inverted else pcm
+
+
+def _read(path: Path, downmix: Downmix) -> Floats:
     parts, samples = [], 0
-    with Capture(str(path), clock=SystemClock()) as capture:
+    with Capture(str(path), clock=SystemClock(), downmix=downmix) as capture:
         for block in capture.blocks():
             parts.append(block.pcm)
             samples += len(block.pcm)
@@ -333,7 +358,7 @@ def _open_spot(path: Path, *, spot_id: str | None = None, keep_in: Path | None =
         raise SpotError(f"{path.name}: it cannot be read ({error.strerror}); check its rights") from error
     cache = _print_path(keep_in or path.parent, content_sha256)
     print_ = _cached(cache, content_sha256) or _made(path, cache, content_sha256)
-    if earliest_decision_s(print_, threshold=threshold_nats(n_spots=1, false_per_feed_year=1.0)) is None:
+    if earliest_decision_s(print_, threshold=SpotLibrary(spots=()).threshold) is None:
         raise SpotError(
             f"{path.name}: a tone, a hum or almost silence for its first ten seconds; nothing in it can be recognised"
         )
@@ -374,18 +399,18 @@ def _lazy_print(path: Path, known: KeptSpot, heads: Heads, index: int) -> Print:
         rows=known.rows,
         lead_in_samples=known.lead_in_samples,
         audible_samples=known.audible_samples,
-        load=functools.partial(_load_table, path, known, heads, index),
+        load=functools.partial(_load, path, known, heads, index),
     )
 
 
-def _load_table(path: Path, known: KeptSpot, heads: Heads, index: int) -> Words:
-    """The rows of a print when somebody asks: from its file, from the recording, or, if both are gone, its head alone."""
+def _load(path: Path, known: KeptSpot, heads: Heads, index: int) -> tuple[Words, Words]:
+    """The rows and the wave of a print when somebody asks: from its file, from the recording, else its head alone."""
     cache = _print_path(path.parent, known.content_sha256)
     with contextlib.suppress(FingerprintsError, OSError):
         whole = _cached(cache, known.content_sha256) or _made(path, cache, known.content_sha256)
         if whole.rows == known.rows:
-            return whole.table
+            return whole.table, whole.wave
     table = np.zeros((known.rows, PHASES + 2), np.uint32)
     skipped, head = int(heads.skipped[index]), heads.of(index)
     table[skipped : skipped + len(head)] = head
-    return table
+    return table, heads.waves[index]

@@ -25,6 +25,7 @@ def fields_of(event: "Detection | Onset | LateFound | FollowEnd", *, feed: str) 
             "speed": event.speed,
             "confidence": round(event.confidence, 4),
             "cut_s": None if event.cut_s is None else round(event.cut_s, 4),
+            "confidences": [None if one is None else round(one, 2) for one in event.confidences],
         }
         return fields | {"late": True} if event.late else fields
     onset_s, decided_s = _positions(event)

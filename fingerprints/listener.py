@@ -17,6 +17,7 @@ import numpy as np
 
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.capture import CaptureError, Transport, masked
+from fingerprints.downmix import Downmix
 from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, LateFound
 from fingerprints.handover import Handover, Matcher
 from fingerprints.intake import Batch, Intake, open_intake
@@ -86,6 +87,7 @@ class Listener:
         self._shared_executor, self._channel = executor, channel
         self._handover: Handover | None = None
         self._delay_ns = self._dropped_before = self._dropped_now = self._gaps = 0
+        self._downmix, self._told_inverted = Downmix(), False
         self._clock, self._sink = clock, sink
         source = parse_source(url)
         self._is_file = source.transport is Transport.FILE
@@ -176,7 +178,10 @@ class Listener:
         self._repeats.reconnect()
         self._heard_samples = 0
         self._dropped_before, self._dropped_now = self.dropped_blocks, 0
-        intake = open_intake(self._url, clock=self._clock, name=f"capture {self._feed_id}", channel=self._channel)
+        # One for each connection, which a capture left behind cannot disturb; the new one goes on with what is known.
+        self._downmix = Downmix(inverted=self._downmix.inverted)
+        name = f"capture {self._feed_id}"
+        intake = open_intake(self._url, clock=self._clock, name=name, channel=self._channel, downmix=self._downmix)
         try:
             while True:
                 batch = await intake.take()
@@ -184,6 +189,7 @@ class Listener:
                 fresh = [ready for block in batch.blocks for ready in self._sift(block)]
                 for turn in turns(fresh):
                     await self._handle(turn, matcher, executor)
+                self._tell_polarity()
                 await self._report_change()
                 self._count_drops(batch)
                 if batch.over:
@@ -218,7 +224,21 @@ class Listener:
         if batch.dropped > self._dropped_now:
             self._dropped_now = batch.dropped
             log.error("feed.dropped", extra={"feed_id": self._feed_id, "dropped_blocks": self.dropped_blocks})
-            self._watch.note(f"{self.dropped_blocks} blocks were dropped: matching is too slow on this machine")
+            self._note()
+
+    def _tell_polarity(self) -> None:
+        inverted = self._downmix.inverted
+        if inverted is not self._told_inverted:
+            self._told_inverted = inverted
+            log.warning("feed.polarity", extra={"feed_id": self._feed_id, "inverted": inverted})
+            self._note()
+
+    def _note(self) -> None:
+        """Say what is odd about a feed that works."""
+        notes = ["one channel arrives inverted, and is turned over before matching"] if self._told_inverted else []
+        if self.dropped_blocks:
+            notes.append(f"{self.dropped_blocks} blocks were dropped: matching is too slow on this machine")
+        self._watch.note("; ".join(notes))
 
     async def _handle(self, turn: list[AudioBlock], matcher: Matcher, executor: ThreadPoolExecutor) -> None:
         for block in turn:

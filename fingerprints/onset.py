@@ -2,26 +2,36 @@
 
 Every hop of the stream is a possible start of every spot. Filters (`heads.py`) tell for nearly all of them that the spot
 has not begun there. What passes is a hypothesis: it gathers the log-likelihood ratio of "this is the spot, begun then"
-against "it is something else" frame by frame, from its birth on, dies when it falls below a lower bound, and is a
-*crossing* once it reaches the threshold. A cap on what passes and a cap on living hypotheses bound the work whatever the sound.
+against "it is something else" frame by frame, from its birth on, and dies when it falls below a lower bound. At birth and every
+few frames later the waveform itself is compared (`coherence.py`). Both kinds of evidence together are the score, and a
+hypothesis that reaches the threshold is a *crossing*. Caps on what passes, on what lives and on what is compared bound
+the work whatever the sound.
 
-Nothing here knows samples, files or time: frames in, crossings out.
+Nothing here knows files or time: frames and their samples in, crossings out.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from fingerprints import kernels
 from fingerprints.audio import SAMPLE_RATE_HZ
-from fingerprints.errors import FingerprintsError
+from fingerprints.calibration import FLOOR_NATS, SHIPPED, Calibration, threshold_nats
+from fingerprints.coherence import (
+    BITS_SHARE,
+    CHECK_FRAMES,
+    COMPARED_SAMPLES_MAX,
+    LAG_SAMPLES,
+    STRIDE,
+    WAVE_SAMPLES,
+    coherence_nats,
+    flawless_nats,
+)
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, WINDOW_SAMPLES, StreamBits, Words
-from fingerprints.heads import BIRTH_FRAMES, FILTER_ROWS, Head, Heads, head_of, heads_of
-from fingerprints.prints import PHASES, WEIGHTS, Print, row_gains
+from fingerprints.heads import FILTER_ROWS, HEAD_FRAMES_MAX, Head, Heads, head_of, heads_of
+from fingerprints.prints import PHASE_SAMPLES, PHASES, WEIGHTS, Print, row_gains
 
 LOWER_BOUND_NATS: Final = -12.0
 """Where a hypothesis dies. The true one dips below in fewer than 1 in 200 airings, and its neighbours 4 ms away live on."""
@@ -29,9 +39,6 @@ LOWER_BOUND_NATS: Final = -12.0
 ROW_MOST_NATS: Final = 4.0
 """The most a single frame may add. Neighbouring frames share most of their samples, and one attack (a drum, a plosive) looks
 like another for 30 ms; so evidence must be spread over time. At 6 nats the tail of impostors is flatter and nothing is sooner."""
-
-NEWBORN_LEAST_NATS: Final = 0.0
-"""What passed a filter has eleven rows behind it; the true one has 20 nats and more by then."""
 
 PASSED_LEAST: Final = 512
 PASSED_SHARE: Final = 1 / 20
@@ -46,16 +53,21 @@ FRAMES_A_CALL: Final = 32
 CROSSINGS_MAX: Final = 2048
 """Room for crossings a call; the kernel returns early at half of it."""
 
-SECONDS_A_YEAR: Final = 365.25 * 86_400.0
-TAIL_SLOPE: Final = 0.33
-TAIL_LOG_SCALE: Final = -17.0
-"""P(an impostor's best score >= x) is at most exp(TAIL_LOG_SCALE - TAIL_SLOPE * x): the filters stop most of them.
+CHECKS_MAX: Final = 8
+"""Hypotheses due for that at one frame, the best; one a spot."""
 
-Source: 3.1e10 births of 2,706 heads of music and speech against 194 min of other music and speech (docs/adr/0010).
-"""
+COMPARED_MAX: Final = 4
+"""Of these, how many are compared: those of spots just decided need not be."""
 
-MIN_THRESHOLD_NATS: Final = 20.0
-"""However lax the promise: five frames at least."""
+WAVE_ROWS: Final = WAVE_SAMPLES * STRIDE // HOP_SAMPLES
+"""Rows that a wave spans; later than that it tells nothing new."""
+
+DECIDED_FRAMES: Final = HEAD_FRAMES_MAX
+DECIDED_HALF_HOPS: Final = 25
+"""For four seconds a decided spot is not decided again within 0.1 s of the same onset."""
+
+COINCIDENCES_MAX: Final = 1024
+"""Kept until somebody takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +101,15 @@ class Crossing:
         frame: stream frame at which it did.
         spot: index of the print.
         onset: where the spot began, in half hops (`PHASE_SAMPLES`) since sample 0 of the frame grid; may be negative.
-        score: nats.
+        score: nats, `BITS_SHARE` of the bits' and all of the waveform's.
+        bits: nats of the bits alone.
     """
 
     frame: int
     spot: int
     onset: int
     score: float
+    bits: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,26 +120,13 @@ class Work:
         compared: words of a filter compared with the stream.
         passed: filters that passed, after the cap.
         scored: rows scored.
+        checked: waveforms compared.
     """
 
     compared: int = 0
     passed: int = 0
     scored: int = 0
-
-
-def threshold_nats(*, n_spots: int, false_per_feed_year: float) -> float:
-    """The score that keeps a promise about false decisions.
-
-    A year offers `n_spots * PHASES * len(BIRTH_FRAMES)` starts a hop; the threshold is where the tail of impostors' scores leaves
-    `false_per_feed_year` of them.
-
-    Raises:
-        FingerprintsError: the promise is not a positive number.
-    """
-    if not (math.isfinite(false_per_feed_year) and false_per_feed_year > 0):
-        raise FingerprintsError(f"false_per_feed_year: {false_per_feed_year}; it must be a number above 0, such as 1.0")
-    starts = SECONDS_A_YEAR * SAMPLE_RATE_HZ / HOP_SAMPLES * PHASES * len(BIRTH_FRAMES) * max(1, n_spots)
-    return max(MIN_THRESHOLD_NATS, (math.log(starts / false_per_feed_year) + TAIL_LOG_SCALE) / TAIL_SLOPE)
+    checked: int = 0
 
 
 def row_of(*, frame: int, onset: int) -> tuple[int, int]:
@@ -155,28 +156,39 @@ class OnsetMatcher:
     Args:
         prints: the prints, or their heads laid out already (many matchers may share one).
         false_per_feed_year: the promise the threshold is made from.
+        calibration: how chance scores.
+
+    Raises:
+        FingerprintsError: the promise is not a positive number.
     """
 
-    def __init__(self, prints: Sequence[Print] | Heads, *, false_per_feed_year: float = 1.0) -> None:
+    def __init__(
+        self, prints: Sequence[Print] | Heads, *, false_per_feed_year: float = 1.0, calibration: Calibration = SHIPPED
+    ) -> None:
         self.heads = prints if isinstance(prints, Heads) else heads_of(prints)
-        self.threshold = threshold_nats(n_spots=self.heads.n_spots, false_per_feed_year=false_per_feed_year)
+        self.threshold = threshold_nats(
+            n_spots=self.heads.n_spots, false_per_feed_year=false_per_feed_year, calibration=calibration
+        )
         self.lower_bound = LOWER_BOUND_NATS
         self.row_most = ROW_MOST_NATS
         self.work = Work()
-        self._false_per_feed_year = false_per_feed_year
         room = 2 * max(PASSED_LEAST, int(self.heads.n_spots * PASSED_SHARE))
         self._passed = np.empty((FRAMES_A_CALL, room), np.int64)
         self._margins = np.empty((FRAMES_A_CALL, room), np.int64)
+        self._checks = np.empty((FRAMES_A_CALL, CHECKS_MAX, 4), np.int64)
+        self._check_scores = np.empty((FRAMES_A_CALL, CHECKS_MAX), np.float32)
         self._found = np.empty((CROSSINGS_MAX, 4), np.int64)
         self._found_scores = np.empty(CROSSINGS_MAX, np.float32)
         self.restart()
 
     def restart(self) -> None:
         """Forget every living hypothesis and every frame, as after a gap."""
-        self._pool = np.empty((ALIVE_MAX, 3), np.int32)
+        self._pool = np.empty((ALIVE_MAX, 4), np.int32)
         self._scores = np.empty(ALIVE_MAX, np.float32)
         self._alive = 0
         self._best = 0.0
+        self._decided: dict[int, Crossing] = {}
+        self._coincidences: list[Crossing] = []
         # Nothing agrees with what was never heard.
         self._signs: Words = np.zeros(FILTER_ROWS - 1, np.uint32)
         self._stills: Words = np.full(FILTER_ROWS - 1, 0xFFFF_FFFF, np.uint32)
@@ -184,28 +196,12 @@ class OnsetMatcher:
     @property
     def evidence(self) -> float:
         """The strongest living hypothesis against the threshold, 0 to 1."""
-        return min(1.0, max(0.0, self._best / self.threshold))
+        return min(1.0, max(0.0, BITS_SHARE * self._best / self.threshold))
 
     @property
     def alive(self) -> int:
         """How many hypotheses live now; at most `ALIVE_MAX`."""
         return self._alive
-
-    def use(self, heads: Heads, *, moved: dict[int, int]) -> None:
-        """Go on with another set of heads: hypotheses of spots that stayed live on.
-
-        Args:
-            heads: the new heads.
-            moved: the new index of each old spot whose print is the same.
-        """
-        old = self._pool[: self._alive]
-        stays = np.array([spot in moved for spot in old[:, 0].tolist()], bool)
-        pool, scores, alive = old[stays], self._scores[: self._alive][stays], int(stays.sum())
-        pool[:, 0] = [moved[spot] for spot in pool[:, 0].tolist()]
-        signs, stills, work, best = self._signs, self._stills, self.work, self._best
-        self.__init__(heads, false_per_feed_year=self._false_per_feed_year)  # type: ignore[misc] # the same, with other heads
-        self._signs, self._stills, self.work, self._best = signs, stills, work, best
-        self._pool[:alive], self._scores[:alive], self._alive = pool, scores, alive
 
     def advance(self, bits: StreamBits) -> list[Crossing]:
         """The hypotheses that reach the threshold within these frames, in order of frames, best first within one.
@@ -216,7 +212,7 @@ class OnsetMatcher:
         crossings: list[Crossing] = []
         for start in range(0, len(bits) if self.heads.n_spots else 0, FRAMES_A_CALL):
             crossings += self._advance(bits.between(bits.first_frame + start, bits.first_frame + start + FRAMES_A_CALL))
-        return sorted(crossings, key=lambda crossing: (crossing.frame, -crossing.score, crossing.spot, crossing.onset))
+        return crossings
 
     def _advance(self, bits: StreamBits) -> list[Crossing]:
         heads, context = self.heads, FILTER_ROWS - 1
@@ -225,29 +221,85 @@ class OnsetMatcher:
         self.work.compared += kernels.sift(
             signs, stills, heads.planes, heads.filters, heads.limits, self._passed, self._margins, n_passed
         )
-        crossings: list[Crossing] = []
+        crossings: dict[int, list[Crossing]] = {}
+        n_checks = np.zeros(len(bits), np.int64)
         done = 0
         while done < len(bits):
             taken, n_found, self._alive, best, scored = kernels.advance(
                 signs[done:], stills[done:], context, heads.rows, WEIGHTS, heads.starts, heads.lengths, heads.births,
                 self._passed[done:], n_passed[done:], self._pool, self._scores, self._alive,
-                np.float32(self.threshold), np.float32(self.lower_bound), np.float32(NEWBORN_LEAST_NATS),
-                np.float32(self.row_most), self._found, self._found_scores,
+                np.float32(self.threshold / BITS_SHARE), np.float32(self.lower_bound), np.float32(self.row_most),
+                CHECK_FRAMES, self._found, self._found_scores,
+                self._checks[done:], self._check_scores[done:], n_checks[done:],
             )  # fmt: skip
-            first_frame = bits.first_frame + done
-            crossings += [self._crossing(first_frame, self._found[i], float(self._found_scores[i])) for i in range(n_found)]
+            for i in range(n_found):
+                frame, spot, phase, row = self._found[i].tolist()
+                crossing = self._crossing(bits.first_frame + done + frame, spot, phase, row, bits=float(self._found_scores[i]))
+                crossings.setdefault(done + frame, []).append(crossing)
             done += taken
             self._best = float(best)
             self.work.scored += scored
         self.work.passed += int(n_passed.sum())
         self._signs, self._stills = signs[-context:], stills[-context:]
+        decided: list[Crossing] = []
+        for i in sorted({*crossings, *np.flatnonzero(n_checks).tolist()}):
+            decided += self._decide([*crossings.get(i, ()), *self._check(bits, i, int(n_checks[i]))])
+        return decided
+
+    def _check(self, bits: StreamBits, i: int, n: int) -> list[Crossing]:
+        """Compare the waveforms of the best hypotheses that are due at frame `i`; those that reach the threshold."""
+        frame, compared = bits.first_frame + i, 0
+        crossings: list[Crossing] = []
+        for k in np.argsort(-self._check_scores[i, :n], kind="stable").tolist():
+            spot, phase, row, birth = self._checks[i, k].tolist()
+            crossing = self._crossing(frame, spot, phase, row, bits=float(self._check_scores[i, k]))
+            if compared == COMPARED_MAX or self._is_decided(crossing):
+                continue
+            compared += 1
+            wave = self._coherence(bits, crossing, birth=birth)
+            crossing = replace(crossing, score=crossing.score + wave)
+            if crossing.score >= self.threshold:
+                crossings.append(crossing)
+            elif crossing.score >= FLOOR_NATS and len(self._coincidences) < COINCIDENCES_MAX:
+                self._coincidences.append(crossing)
+        self.work.checked += compared
         return crossings
 
-    def _crossing(self, first_frame: int, found: npt.NDArray[np.int64], score: float) -> Crossing:
-        frame, spot, phase, kept_row = first_frame + int(found[0]), int(found[1]), int(found[2]), int(found[3])
+    def take_coincidences(self) -> list[Crossing]:
+        """What came above the calibration's floor since the last call and was not decided; a coincidence may be there often."""
+        taken, self._coincidences = self._coincidences, []
+        return [one for one in taken if not self._is_decided(one)]
+
+    def _coherence(self, bits: StreamBits, hypothesis: Crossing, *, birth: int) -> float:
+        """What the samples from a hypothesis' birth to the end of a frame say, the last `COMPARED_SAMPLES_MAX` of them."""
+        frame, spot = hypothesis.frame, hypothesis.spot
+        wave_first = hypothesis.onset * PHASE_SAMPLES + int(self.heads.skipped[spot]) * HOP_SAMPLES
+        end = min(frame * HOP_SAMPLES + WINDOW_SAMPLES, wave_first + WAVE_SAMPLES * STRIDE + LAG_SAMPLES)
+        first = max(wave_first + birth * HOP_SAMPLES, end - COMPARED_SAMPLES_MAX, bits.sound_first + LAG_SAMPLES)
+        skipped = first - wave_first + (first - wave_first) % STRIDE
+        start = wave_first + skipped - LAG_SAMPLES - bits.sound_first
+        heard = bits.sound[start : max(start, end - bits.sound_first)]
+        return coherence_nats(self.heads.waves[spot], heard=heard, skipped=skipped)
+
+    def _decide(self, crossings: list[Crossing]) -> list[Crossing]:
+        """Those of one frame whose spot was not decided just before at about the same onset, best first."""
+        fresh = []
+        for crossing in sorted(crossings, key=lambda one: (-one.score, one.spot, one.onset)):
+            if not self._is_decided(crossing):
+                self._decided[crossing.spot] = crossing
+                fresh.append(crossing)
+        return fresh
+
+    def _is_decided(self, crossing: Crossing) -> bool:
+        before = self._decided.get(crossing.spot)
+        if before is None or crossing.frame - before.frame > DECIDED_FRAMES:
+            return False
+        return abs(crossing.onset - before.onset) <= DECIDED_HALF_HOPS
+
+    def _crossing(self, frame: int, spot: int, phase: int, kept_row: int, *, bits: float) -> Crossing:
         row = kept_row + int(self.heads.skipped[spot])
         onset = (frame - row - (LAG_FRAMES - 1)) * PHASES - phase
-        return Crossing(frame=frame, spot=spot, onset=onset, score=score)
+        return Crossing(frame=frame, spot=spot, onset=onset, score=BITS_SHARE * bits, bits=bits)
 
 
 def earliest_decision_s(print_: Print, *, threshold: float) -> float | None:
@@ -256,17 +308,20 @@ def earliest_decision_s(print_: Print, *, threshold: float) -> float | None:
     Returns:
         Seconds; None when the part that is matched (`HEAD_FRAMES_MAX`) never tells enough.
     """
-    return earliest_decision_of(head_of(print_.table), threshold=threshold)
+    return earliest_decision_of(head_of(print_.table, print_.wave), threshold=threshold)
 
 
 def earliest_decision_of(head: Head, *, threshold: float) -> float | None:
     """The same for a head at hand."""
     if not head.limits[0].all():
         return None
-    birth = int(head.births[0])
-    path = np.cumsum(np.minimum(row_gains(head.rows[birth:]), ROW_MOST_NATS))
-    reached = np.nonzero(path >= threshold)[0]
-    if not len(reached):
-        return None
-    row = head.skipped + birth + max(int(reached[0]), FILTER_ROWS - 1)
-    return decided_sample(row + LAG_FRAMES - 1) / SAMPLE_RATE_HZ
+    birth, last = int(head.births[0]), FILTER_ROWS - 1
+    path = BITS_SHARE * np.cumsum(np.minimum(row_gains(head.rows[birth:]), ROW_MOST_NATS))
+    for row in range(last, len(path)):
+        wave = 0.0
+        if (row - last) % CHECK_FRAMES == 0 and row <= WAVE_ROWS:
+            ends = (row + LAG_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES - LAG_SAMPLES
+            wave = flawless_nats(head.wave, skipped=birth * HOP_SAMPLES, n_samples=min(ends, COMPARED_SAMPLES_MAX))
+        if path[row] + wave >= threshold:
+            return decided_sample(head.skipped + birth + row + LAG_FRAMES - 1) / SAMPLE_RATE_HZ
+    return None

@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from fingerprints import features
-from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ
+from fingerprints import coherence, downmix, features
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import PrintFileError, SpotError
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, Floats, Words, pack_bits
 
@@ -47,14 +47,16 @@ WEIGHTS: Final[Floats] = np.stack([_GAINS, _GAINS - np.log(2.0 * np.array(FLIP_P
 LOSSES: Final[Floats] = (_GAINS - np.log(2.0 * np.array(FLIP_PROBABILITIES))).astype(np.float32)
 """What a flipped bit of classes 1 to 3 takes from the frame's full gain, nats."""
 
-_MAGIC: Final = b"CUEBIRD PRINT 2\n"
+_MAGIC: Final = b"CUEBIRD PRINT 3\n"
 _HEADER_BYTES_MAX: Final = 4096
 ROW_BYTES: Final = 4 * (PHASES + 2)
 """2 kB a second of spot."""
+ANCHOR_NATS: Final = 2.0
+"""A spot is heard from the first row on that can tell this much: a tone or a slow fade before it waits for evidence."""
 
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
-    "downmix": list(DOWNMIX),
+    "downmix": downmix.PARAMETERS,
     "window_samples": features.WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
     "lag_frames": LAG_FRAMES,
@@ -68,6 +70,13 @@ PARAMETERS: Final = {
     "flip_probabilities": list(FLIP_PROBABILITIES),
     "audible_below_peak_db": AUDIBLE_BELOW_PEAK_DB,
     "audible_floor_db": AUDIBLE_FLOOR_DB,
+    "anchor_nats": ANCHOR_NATS,
+    "wave_samples": coherence.WAVE_SAMPLES,
+    "wave_stride": coherence.STRIDE,
+    "wave_lowest_hz": coherence.LOWEST_HZ,
+    "wave_highest_hz": coherence.HIGHEST_HZ,
+    "wave_whitened_over_hz": coherence.WHITENED_OVER_HZ,
+    "wave_whitened_floor": coherence.WHITENED_FLOOR,
 }
 """Everything that changes a print; a cached print made with other values is made anew."""
 
@@ -84,27 +93,39 @@ class Print:
         rows: how many rows it has.
         lead_in_samples: silence before the onset in the reference file.
         audible_samples: from the first audible sample to the last.
-        load: gives the table.
+        load: gives the table and the wave.
     """
 
     spot_id: str
     rows: int
     lead_in_samples: int
     audible_samples: int
-    load: Callable[[], Words]
+    load: Callable[[], tuple[Words, Words]]
 
     @classmethod
-    def of(cls, spot_id: str, table: Words, *, lead_in_samples: int, audible_samples: int) -> "Print":
-        """A print whose table is at hand."""
-        rows = len(table)
+    def of(cls, spot_id: str, table: Words, *, wave: Words, lead_in_samples: int, audible_samples: int) -> "Print":
+        """A print whose table and wave are at hand."""
         return cls(
-            spot_id=spot_id, rows=rows, lead_in_samples=lead_in_samples, audible_samples=audible_samples, load=lambda: table
+            spot_id=spot_id,
+            rows=len(table),
+            lead_in_samples=lead_in_samples,
+            audible_samples=audible_samples,
+            load=lambda: (table, wave),
         )
 
     @cached_property
+    def _loaded(self) -> tuple[Words, Words]:
+        return self.load()
+
+    @property
     def table(self) -> Words:
         """The rows: uint32 [shape=(rows, 4)], the signs of each phase, then the low and the high bit of each class."""
-        return self.load()
+        return self._loaded[0]
+
+    @property
+    def wave(self) -> Words:
+        """The waveform's signs from the first telling row on (`coherence.py`): uint32 [shape=(WAVE_WORDS,)]."""
+        return self._loaded[1]
 
     @cached_property
     def words(self) -> Words:
@@ -135,6 +156,12 @@ def row_gains(table: Words) -> Floats:
     counts = np.stack([np.bitwise_count(part) for part in (low & ~high, ~low & high, low & high)], axis=1)
     gains: Floats = counts.astype(np.float32) @ WEIGHTS[0]
     return gains
+
+
+def anchor_row(gains: Floats) -> int:
+    """The first row that can tell at least `ANCHOR_NATS`; the row count when there is none."""
+    telling = np.nonzero(gains >= ANCHOR_NATS)[0]
+    return int(telling[0]) if len(telling) else len(gains)
 
 
 def audible_span(pcm: Floats) -> tuple[int, int]:
@@ -178,7 +205,8 @@ def make_print(spot_id: str, pcm: Floats) -> Print:
     phases = [features.contrasts_of(padded[phase * PHASE_SAMPLES :]) for phase in range(PHASES)]
     rows = min(len(contrasts) for contrasts in phases)
     table = _code(np.stack([contrasts[:rows] for contrasts in phases]))
-    return Print.of(spot_id, table, lead_in_samples=start, audible_samples=end - start)
+    wave = coherence.wave_of(pcm[start + anchor_row(row_gains(table)) * HOP_SAMPLES : end])
+    return Print.of(spot_id, table, wave=wave, lead_in_samples=start, audible_samples=end - start)
 
 
 def _code(contrasts: Floats) -> Words:
@@ -188,7 +216,7 @@ def _code(contrasts: Floats) -> Words:
 
 
 def dump_print(print_: Print, *, content_sha256: str) -> bytes:
-    """The print as the bytes of a file: a line of magic, a line of JSON with every parameter, the table, a SHA-256 of it all."""
+    """The print as the bytes of a file: magic, a line of JSON with every parameter, the table, the wave, a SHA-256 of it all."""
     header = {
         "parameters": PARAMETERS,
         "spot_id": print_.spot_id,
@@ -198,7 +226,7 @@ def dump_print(print_: Print, *, content_sha256: str) -> bytes:
         "audible_samples": print_.audible_samples,
     }
     body = _MAGIC + json.dumps(header, sort_keys=True).encode() + b"\n"
-    body += print_.table.astype("<u4").tobytes()
+    body += print_.table.astype("<u4").tobytes() + print_.wave.astype("<u4").tobytes()
     return body + hashlib.sha256(body).digest()
 
 
@@ -224,7 +252,8 @@ def load_print(data: bytes, *, content_sha256: str, name: str) -> Print:
         lead_in, audible = int(header["lead_in_samples"]), int(header["audible_samples"])
     except (ValueError, KeyError, TypeError) as error:
         raise PrintFileError(f"{name}: its header cannot be read; delete it and it is made anew") from error
-    if not same or rows < 0 or len(arrays) != rows * ROW_BYTES:
+    if not same or rows < 0 or len(arrays) != rows * ROW_BYTES + 4 * coherence.WAVE_WORDS:
         raise PrintFileError(f"{name}: made with other parameters or from another recording; delete it and it is made anew")
-    table: Words = np.frombuffer(arrays, "<u4").reshape(rows, PHASES + 2).astype(np.uint32)
-    return Print.of(spot_id, table, lead_in_samples=lead_in, audible_samples=audible)
+    words: Words = np.frombuffer(arrays, "<u4").astype(np.uint32)
+    table, wave = words[: -coherence.WAVE_WORDS].reshape(rows, PHASES + 2), words[-coherence.WAVE_WORDS :]
+    return Print.of(spot_id, table, wave=wave, lead_in_samples=lead_in, audible_samples=audible)

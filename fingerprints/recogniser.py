@@ -6,19 +6,20 @@ the blocks that carried them.
 
 from typing import Final
 
-import numpy as np
-
 from fingerprints.audio import SAMPLE_RATE_HZ, AudioBlock
 from fingerprints.echoes import Echo
 from fingerprints.events import FollowEnd
 from fingerprints.features import FeatureStream, StreamBits
-from fingerprints.follower import Follower
+from fingerprints.follower import SPEED_DIGITS, Follower
 from fingerprints.library import SpotLibrary
 from fingerprints.onset import Crossing, Onset, OnsetMatcher, decided_sample
 from fingerprints.prints import PHASE_SAMPLES, PHASES
 
 SAME_AIRING_HALF_HOPS: Final = SAMPLE_RATE_HZ // PHASE_SAMPLES
 """A look-alike that seems to begin within a second of a decided one is the same airing."""
+
+TOGETHER_HALF_HOPS: Final = 25
+"""Within 0.1 s no second spot can begin on a feed: whatever else is heard there is the same sound."""
 
 ECHO_HALF_HOPS: Final = 12
 """How exactly (48 ms) an echo must lie where the collision report expects it."""
@@ -56,31 +57,6 @@ class Recogniser:
 
     def __init__(self, library: SpotLibrary, *, feed_id: str, false_per_feed_year: float = 1.0) -> None:
         self._feed_id = feed_id
-        self._take_in(library)
-        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year)
-        self._airings: list[Airing] = []
-        self._features = FeatureStream()
-        self._origin_sample = 0
-        self._next_sample: int | None = None
-
-    def use(self, library: SpotLibrary) -> None:
-        """Go on with another library from the next sample on.
-
-        No sample is missed: what is half heard of a spot whose head stayed the same goes on, and airings that are
-        followed run to their end, also of spots that are gone.
-        """
-        old = {spot.id: index for index, spot in enumerate(self._spots)}
-        before = self._matcher.heads
-        moved = {
-            old[spot.id]: index
-            for index, spot in enumerate(library.spots)
-            if spot.id in old and np.array_equal(before.of(old[spot.id]), library.heads.of(index))
-        }
-        self._take_in(library)
-        self._matcher.use(library.heads, moved=moved)
-
-    def _take_in(self, library: SpotLibrary) -> None:
-        self._spots = library.spots
         self._prints = [spot.print for spot in library.spots]
         self._print_of = {print_.spot_id: print_ for print_ in self._prints}
         self._group_of = {spot_id: group for group in library.groups for spot_id in group}
@@ -88,6 +64,11 @@ class Recogniser:
         for echo in library.echoes:
             self._echoes.setdefault((echo.host_id, echo.guest_id), []).append(echo)
         self._longest = max((print_.audible_samples for print_ in self._prints), default=0) // PHASE_SAMPLES
+        self._matcher = OnsetMatcher(library.heads, false_per_feed_year=false_per_feed_year, calibration=library.calibration)
+        self._airings: list[Airing] = []
+        self._features = FeatureStream()
+        self._origin_sample = 0
+        self._next_sample: int | None = None
 
     def feed(self, block: AudioBlock) -> list[Onset | FollowEnd]:
         """What this block completes, in the order of the stream.
@@ -135,7 +116,7 @@ class Recogniser:
         for airing in self._airings:
             if self._is_same(airing, print_.spot_id, crossing):
                 if not airing.told:
-                    airing.follower.add(print_, onset=crossing.onset, frame=crossing.frame, score=crossing.score)
+                    airing.follower.add(print_, onset=crossing.onset, frame=crossing.frame, score=crossing.bits)
                 return []
             if self._is_echo(airing, print_.spot_id, crossing):
                 return []
@@ -145,7 +126,7 @@ class Recogniser:
         onset = self._onset(crossing)
         likeliest_first = sorted(onset.spot_ids, key=lambda spot_id: spot_id != onset.spot_id)
         prints = [self._print_of[spot_id] for spot_id in likeliest_first]
-        follower = Follower(prints, onset=crossing.onset, frame=crossing.frame, score=crossing.score)
+        follower = Follower(prints, onset=crossing.onset, frame=crossing.frame, score=crossing.bits)
         self._airings.append(Airing(onset, crossing, follower))
         return [*events, onset]
 
@@ -171,19 +152,19 @@ class Recogniser:
         ]
 
     def _is_same(self, airing: Airing, spot_id: str, crossing: Crossing) -> bool:
-        """Whether this is the airing already decided: the same spot or a look-alike, begun at about the same time."""
+        """Whether this is the airing already decided: begun at the same time, or a look-alike at about the same time."""
+        apart = abs(crossing.onset - airing.start)
         known = airing.follower.spot_ids
         alike = spot_id in known or any(spot_id in self._group_of.get(other, ()) for other in known)
-        return alike and abs(crossing.onset - airing.start) <= SAME_AIRING_HALF_HOPS
+        return apart <= TOGETHER_HALF_HOPS or (alike and apart <= SAME_AIRING_HALF_HOPS)
 
     def _is_echo(self, airing: Airing, spot_id: str, crossing: Crossing) -> bool:
         """Whether a spot on air explains it: the head is known to be heard at just this place of it."""
         if airing.told and crossing.onset > airing.end:
             return False
-        offset = crossing.onset - airing.start
         return any(
-            abs(echo.offset - offset) <= ECHO_HALF_HOPS
-            for host_id in airing.follower.spot_ids
+            abs(crossing.onset - host_onset - echo.offset) <= ECHO_HALF_HOPS
+            for host_id, host_onset in airing.follower.onsets().items()
             for echo in self._echoes.get((host_id, spot_id), ())
         )
 
@@ -203,12 +184,15 @@ class Recogniser:
     def _end(self, airing: Airing) -> FollowEnd:
         airing.follower.finish()
         airing.told = True
+        likeliest = airing.follower.likeliest
         return FollowEnd(
-            spot_id=airing.follower.spot_id,
+            spot_id=likeliest.print.spot_id,
             feed_id=self._feed_id,
             onset_s=airing.onset.onset_sample / SAMPLE_RATE_HZ,
             end_s=(self._origin_sample + airing.follower.end_sample) / SAMPLE_RATE_HZ,
             coverage=airing.follower.coverage,
-            confidence=airing.follower.confidence,
+            speed=round(likeliest.speed, SPEED_DIGITS),
+            confidence=likeliest.confidence,
+            confidences=likeliest.confidences,
             cut_s=airing.follower.cut_s,
         )

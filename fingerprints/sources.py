@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from fingerprints.errors import MediaError
 
 Channel = Literal["mix", "left", "right", "side"]
-"""Which sound of a stereo source is heard; `side`, half of left less right, is for a feed with one channel inverted."""
+"""Which sound of a stereo source is heard: both mixed (`downmix.py`), one alone, or `side`, half of left less right."""
 
 SampleFormat = Literal["s16le", "s24le", "s32le", "f32le"]
 CHANNELS: Final[tuple[str, ...]] = get_args(Channel)

@@ -1,6 +1,6 @@
 """The library file: the heads of all spots of a folder, mapped into memory and shared by every process that listens.
 
-A line `CUEBIRD LIBRARY 1`, a line of JSON, and arrays one after the other, each at a multiple of 64 bytes with its CRC-32. The
+A line `CUEBIRD LIBRARY 2`, a line of JSON, and arrays one after the other, each at a multiple of 64 bytes with its CRC-32. The
 JSON names every parameter that changes a fingerprint or a head and the arrays' places; its SHA-256 stands before it. Nothing in
 it is ever executed or unpickled, and no array is looked at before it is known to be whole and to fit the others. A file appears
 all at once, so nobody reads half of one; who still reads the old one keeps it.
@@ -20,18 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints import heads, kernels
+from fingerprints.coherence import WAVE_WORDS
 from fingerprints.errors import PrintFileError
 from fingerprints.heads import BIRTH_FRAMES, Heads
 from fingerprints.prints import PARAMETERS, PHASES
 
-_MAGIC: Final = b"CUEBIRD LIBRARY 1\n"
+_MAGIC: Final = b"CUEBIRD LIBRARY 2\n"
 _ALIGNMENT: Final = 64
 _HEADER_BYTES_MAX: Final = 65_536
 FILE_BYTES_MAX: Final = 16 << 30
 SPOT_BYTES_MAX: Final = 1 << 12
 HEAD_PARAMETERS: Final = {
     **PARAMETERS,
-    "anchor_nats": heads.ANCHOR_NATS,
     "birth_frames": list(BIRTH_FRAMES),
     "head_frames_max": heads.HEAD_FRAMES_MAX,
     "filter_rows": heads.FILTER_ROWS,
@@ -43,11 +43,12 @@ HEAD_PARAMETERS: Final = {
 """Everything that changes a head; a library file made with other values is made anew."""
 
 _HEAD_TYPES: Final = {
-    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "births": "<i4",
+    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "waves": "<u4", "births": "<i4",
     "filters": "<u8", "limits": "|i1", "planes": "<u8",
 }  # fmt: skip
 _HEAD_SHAPES: Final = {
-    "rows": (-1, PHASES + 2), "filters": (-1, 4), "limits": (-1, 2), "planes": (-1, kernels.PLANES, kernels.GROUP_WORDS),
+    "rows": (-1, PHASES + 2), "waves": (-1, WAVE_WORDS), "filters": (-1, 4), "limits": (-1, 2),
+    "planes": (-1, kernels.PLANES, kernels.GROUP_WORDS),
 }  # fmt: skip
 ECHO_TYPE: Final = np.dtype([("host", "<i4"), ("guest", "<i4"), ("offset", "<i4"), ("until_s", "<f8")])
 """Where the head of spot `guest` is heard in spot `host`, both by index."""
@@ -171,7 +172,9 @@ def fits(kept: Heads) -> bool:
     if {len(kept.births), len(kept.filters), len(kept.limits), len(kept.planes) * kernels.GROUP} != {padded}:
         return False
     # A filter of limit 0 passes nothing whatever its planes say, so what stands in those of the padding does not matter.
-    if len(kept.lengths) != kept.n_spots or len(kept.skipped) != kept.n_spots or (kept.limits[n_filters:, 0] > 0).any():
+    if {len(each) for each in (kept.lengths, kept.skipped, kept.waves)} != {kept.n_spots} or (
+        kept.limits[n_filters:, 0] > 0
+    ).any():
         return False
     inside = (kept.starts >= 0) & (kept.lengths >= 0) & (kept.starts + kept.lengths <= len(kept.rows))
     births = kept.births[:n_filters].reshape(len(BIRTH_FRAMES), -1)

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from fingerprints.downmix import Downmix
 from fingerprints.errors import MediaError
 from fingerprints.identifiers import KEYS, seconds_in
 from fingerprints.loudness import TARGET_LUFS, TOLERANCE_LU, Channels, Loudness, measure
@@ -29,6 +30,7 @@ class Advice(enum.StrEnum):
     LOUDNESS = "loudness"
     CLIPPING = "clipping"
     LENGTH = "length"
+    POLARITY = "polarity"
     DUPLICATE = "duplicate"
 
 
@@ -104,7 +106,8 @@ def warnings_of(sound: Sound, *, identifiers: Mapping[str, str]) -> tuple[Loudne
         identifiers: as `identifiers.checked` returns them; some say how long the spot is.
     """
     measured = measure(sound.channels, sound.rate_hz)
-    said = [_about_loudness(measured), _about_clipping(measured), *_about_length(sound.length_s, identifiers)]
+    said = [_about_loudness(measured), _about_clipping(measured), _about_polarity(sound.channels)]
+    said += _about_length(sound.length_s, identifiers)
     return measured, tuple(one for one in said if one is not None)
 
 
@@ -126,6 +129,17 @@ def _about_clipping(measured: Loudness) -> Warned | None:
         return None
     message = f"clipped in {measured.clipped_runs} places: ask for a recording that was not turned up"
     return Warned(about=Advice.CLIPPING, message=message)
+
+
+def _about_polarity(channels: Channels) -> Warned | None:
+    if len(channels) != 2:
+        return None
+    downmix = Downmix(follows=False)
+    downmix.feed(channels[0].astype(np.float32), channels[1].astype(np.float32))
+    if not downmix.seems_inverted:
+        return None
+    message = "one channel is inverted: where it is aired in mono little is left of it; ask for a recording in phase"
+    return Warned(about=Advice.POLARITY, message=message)
 
 
 def _about_length(length_s: float, identifiers: Mapping[str, str]) -> list[Warned]:

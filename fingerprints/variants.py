@@ -31,7 +31,7 @@ def at_rates(library: SpotLibrary, rates: tuple[Rate, ...], *, progress: Progres
             progress(done, len(library.spots), spot.path.name)
         spots += _variants(spot, others)
     wide = SpotLibrary.of(spots, problems=library.problems)
-    return replace(wide, groups=_with_variants(wide))
+    return replace(wide, groups=_with_variants(wide), calibration=library.calibration)
 
 
 def _variants(spot: Spot, rates: list[Rate]) -> list[Spot]:

@@ -19,7 +19,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from fingerprints.audio import DOWNMIX, SAMPLE_RATE_HZ
+from fingerprints import downmix
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.features import Floats, Words, pack_bits
 
 WINDOW_SAMPLES: Final = 4096
@@ -66,7 +67,7 @@ WEIGHTS_NATS: Final[Floats] = (INDEPENDENT * np.array([_STRONG_GAIN, _WEAK_GAIN,
 
 PARAMETERS: Final = {
     "sample_rate_hz": SAMPLE_RATE_HZ,
-    "downmix": list(DOWNMIX),
+    "downmix": downmix.PARAMETERS,
     "window_samples": WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
     "lag_frames": LAG_FRAMES,
@@ -266,10 +267,11 @@ class WholePrint:
     length_samples: int
     speed: float = 1.0
 
-    def nats_between(self, first_row: int, end_row: int) -> float:
-        """The evidence of these rows when every bit agrees."""
+    def nats_between(self, first_row: int, end_row: int) -> npt.NDArray[np.float64]:
+        """The evidence of each of these rows when every bit agrees: float64 [shape=(at most end_row - first_row,)]."""
         n_strong = np.bitwise_count(self.rows[first_row:end_row, 1]).astype(np.float64)
-        return float((n_strong * WEIGHTS_NATS[0] + (BANDS - 1 - n_strong) * WEIGHTS_NATS[1]).sum())
+        nats: npt.NDArray[np.float64] = n_strong * WEIGHTS_NATS[0] + (BANDS - 1 - n_strong) * WEIGHTS_NATS[1]
+        return nats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

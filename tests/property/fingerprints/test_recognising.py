@@ -15,6 +15,7 @@ from fingerprints.features import FeatureStream, Floats
 from fingerprints.library import SpotLibrary, read_recording
 from fingerprints.onset import Onset
 from fingerprints.prints import dump_print, load_print, make_print
+from fingerprints.rates import Rate, played_at
 from fingerprints.recogniser import Recogniser
 
 MEDIA = Path(__file__).parents[3] / "examples" / "media"
@@ -32,6 +33,14 @@ def library() -> SpotLibrary:
 def programme() -> Floats:
     """Ten seconds of the example programme in which a spot ends and a cut-down begins."""
     return read_recording(MEDIA / "programme.opus")[15 * SAMPLE_RATE_HZ : 25 * SAMPLE_RATE_HZ]
+
+
+@pytest.fixture(scope="module")
+def squeezed() -> Floats:
+    """A spot at tempo 1.04, broken off after six seconds by the programme."""
+    spot = played_at(read_recording(MEDIA / "spots" / "brus-10.opus"), Rate(speed=1.04, keeps_pitch=True))
+    other = read_recording(MEDIA / "programme.opus")[: 6 * SAMPLE_RATE_HZ]
+    return np.concatenate([other[: 2 * SAMPLE_RATE_HZ], spot[: 6 * SAMPLE_RATE_HZ], other[2 * SAMPLE_RATE_HZ :]])
 
 
 @given(cuts=st.lists(st.integers(0, SAMPLES), max_size=30))
@@ -68,6 +77,18 @@ def test_chunking_never_changes_decisions(library: SpotLibrary, programme: Float
 
     assert [type(event) for event in whole] == [Onset, FollowEnd]
     assert _events(library, programme, sizes, 7) == whole
+
+
+@given(sizes=st.lists(st.integers(1, 20_000), min_size=1, max_size=8).filter(lambda sizes: sum(sizes) > 800 * len(sizes)))
+@settings(max_examples=15, deadline=None)
+def test_chunking_never_changes_what_is_followed_at_another_tempo(
+    library: SpotLibrary, squeezed: Floats, sizes: list[int]
+) -> None:
+    """End, speed and confidence are the same to the last bit."""
+    whole = _events(library, squeezed, [len(squeezed)], 11)
+
+    assert [type(event) for event in whole] == [Onset, FollowEnd]
+    assert _events(library, squeezed, sizes, 11) == whole
 
 
 @given(data=st.binary(max_size=400))

@@ -1,6 +1,7 @@
 """Several live feeds in one process, and a folder of spots that changes while they play."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,78 @@ async def test_a_spot_added_while_feeds_play_is_heard_on_all_of_them(tmp_path: P
 
     assert house.states("gone") == {FeedState.CONNECTING, FeedState.FAILED}
     statuses = [report for report in house.reports if isinstance(report, FeedStatus) and report.feed_id in ("one", "two")]
+    assert {(status.gaps, status.dropped_blocks) for status in statuses} == {(0, 0)}
+
+
+class HurriedClock(SystemClock):
+    """Whoever watches the spots sleeps no longer than a moment, and how long it would have slept is counted."""
+
+    slept_s = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None or task.get_name() != "watch the spots":
+            return await super().sleep(seconds)
+        self.slept_s += seconds
+        return await super().sleep(0.01)
+
+
+class TakenUp(logging.Handler):
+    """How many spots there are each time they have changed, and how long the clock had slept by then."""
+
+    def __init__(self, clock: HurriedClock) -> None:
+        super().__init__()
+        self._clock, self.spots, self.slept_s = clock, list[int](), list[float]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() == "spots.changed":
+            self.spots.append(vars(record)["spots"])
+            self.slept_s.append(self._clock.slept_s)
+
+
+async def test_added_replaced_and_removed_spots_are_taken_up_within_a_second(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Besides the time it takes to read them; and the feed that plays on loses nothing."""
+    folder, clock, house = tmp_path / "spots", HurriedClock(), House()
+    folder.mkdir()
+    shutil.copy(SPOTS / "brus-10.opus", folder)
+    caplog.set_level(logging.INFO, "fingerprints.batch")
+    taken_up = TakenUp(clock)
+
+    def change(to: str | None) -> None:
+        if to is None:
+            (folder / "new.opus").unlink()
+            return
+        shutil.copy(SPOTS / to, folder / ".part")
+        (folder / ".part").rename(folder / "new.opus")
+
+    async with Broadcast(SPOTS / "brus-10.opus", clock=SystemClock()) as station:
+        listening = asyncio.create_task(
+            run_listeners(
+                [FeedSetup(feed_id="one", url=station.url)],
+                library_folder=folder,
+                false_per_feed_year=1.0,
+                silence_db=-60.0,
+                clock=clock,
+                sink=house.sink,
+            )
+        )
+        logging.getLogger("fingerprints.batch").addHandler(taken_up)
+        try:
+            await house.until(lambda: FeedState.LIVE in house.states("one"))
+            for number, recording in enumerate(("sparring-15.opus", "kaffee-20.opus", None), start=1):
+                before_s = clock.slept_s
+                change(recording)
+                await house.until(lambda wanted=number: len(taken_up.spots) == wanted)  # type: ignore[misc]
+                assert taken_up.slept_s[-1] - before_s <= 1.0
+        finally:
+            logging.getLogger("fingerprints.batch").removeHandler(taken_up)
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    assert taken_up.spots == [2, 2, 1]
+    statuses = [report for report in house.reports if isinstance(report, FeedStatus)]
     assert {(status.gaps, status.dropped_blocks) for status in statuses} == {(0, 0)}
 
 

@@ -75,7 +75,7 @@ async def test_files_are_heard_in_a_process_each_and_end_with_0() -> None:
     )
     for line in found:
         if "end_s" in line:
-            assert set(line) == {"spot", "feed", "onset_s", "end_s", "coverage", "speed", "confidence", "cut_s"}
+            assert set(line) == {"spot", "feed", "onset_s", "end_s", "coverage", "speed", "confidence", "cut_s", "confidences"}
             assert line["coverage"] > 0.9
         else:
             assert set(line) == {"spot", "spots", "feed", "onset_s", "decided_s", "score", "threshold", "speed"}

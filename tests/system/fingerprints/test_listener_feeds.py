@@ -296,6 +296,29 @@ async def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     assert reports.states()[-1] is FeedState.FAILED
 
 
+async def test_an_inverted_channel_is_turned_over_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The matcher gets the mix of a right feed; the status says why; a new connection knows it from its first block."""
+    pcm = np.random.default_rng(8).normal(0, 0.1, 20 * SAMPLE_RATE_HZ)
+    with wave.open(str(tmp_path / "inverted.wav"), "wb") as file:
+        file.setparams((2, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+        file.writeframes((np.stack([pcm, -pcm], axis=1) * 32_767).clip(-32_768, 32_767).astype("<i2").tobytes())
+    data = b"".join(chunk.data for chunk in encode(tmp_path / "inverted.wav", codec="aac", bit_rate=128_000, loop=False))
+    frames, matcher = [b"\xff\xf1" + frame for frame in data.split(b"\xff\xf1")[1:]], FakeMatcher()
+
+    async def script(writer: asyncio.StreamWriter, number: int) -> None:
+        writer.write(HEAD + b"".join(frames[500:] if number else frames[:400]))
+        await writer.drain()
+
+    reports = await listen_to(script, matcher, lambda reports: reports.states().count(FeedState.ENDED) == 2)
+
+    details = [report.detail for report in reports.all if isinstance(report, FeedStatus) and report.state is FeedState.LIVE]
+    assert "one channel arrives inverted" in details[-1]
+    assert [record.message for record in caplog.records].count("feed.polarity") == 1
+    again = next(number for number, block in enumerate(matcher.blocks) if block.gap)
+    heard = np.concatenate([block.pcm for block in matcher.blocks[again : again + 10]])
+    assert np.sqrt(np.mean(np.square(heard))) > 0.05  # the plain mix would be 0.02
+
+
 async def test_a_slow_matcher_loses_the_oldest_sound_and_says_so(tmp_path: Path) -> None:
     """The queue is bounded: what is lost is counted, marked as a gap, and shown in the status."""
     data, matcher = adts(tmp_path, (15.0, 0.1)), SlowMatcher()

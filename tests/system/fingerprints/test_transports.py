@@ -1,6 +1,5 @@
-"""Real servers and senders, each fed by ffmpeg: Icecast, HLS, DASH, transport streams, SRT, RTMP, RTSP, a sound card."""
+"""Real servers and senders, each fed by ffmpeg: Icecast, HLS, DASH, transport streams, SRT, RIST, RTMP, RTSP, a sound card."""
 
-import asyncio
 import functools
 import http.server
 import os
@@ -9,9 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,96 +17,11 @@ import numpy.typing as npt
 import pytest
 
 from fingerprints.audio import SAMPLE_RATE_HZ
-from fingerprints.batch import FeedSetup, run_listeners
 from fingerprints.capture import Capture, CaptureError
-from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd
-from fingerprints.listener import Report
+from tests.system.fingerprints.stations import AAC, PLAY, ROOT, SPOT, free_port, hear, icecast, likeness, running
 from timebase import SystemClock
 
 pytestmark = pytest.mark.system
-
-ROOT = Path(__file__).parents[3]
-SPOT = ROOT / "examples" / "media" / "spots" / "kaffee-30.opus"
-PROGRAMME = ROOT / "examples" / "media" / "programme.opus"
-PLAY = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(SPOT)]
-HEARD_S = 1.5
-PATIENCE_S = 20.0
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], *, gently: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is gone afterwards; `gently` lets it end its own children."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        (process.terminate if gently else process.kill)()
-        process.wait()
-
-
-def hear(url: str, seconds: float = HEARD_S) -> npt.NDArray[np.float32]:
-    """The next seconds of a stream, tried until its server is up."""
-    clock = SystemClock()
-    give_up_ns = clock.mono_ns() + round(PATIENCE_S * 1e9)
-    while True:
-        try:
-            parts: list[npt.NDArray[np.float32]] = []
-            with Capture(url, clock=clock) as capture:
-                for block in capture.blocks():
-                    parts.append(block.pcm)
-                    if sum(map(len, parts)) >= seconds * SAMPLE_RATE_HZ:
-                        break
-            return np.concatenate(parts)
-        except CaptureError:
-            if clock.mono_ns() > give_up_ns:
-                raise
-            threading.Event().wait(0.1)  # a server takes a moment to open its port
-
-
-def likeness(heard: npt.NDArray[np.float32]) -> float:
-    """Highest correlation, 0 to 1, of a second of `heard` with any place of the spot it should come from."""
-    with Capture(str(SPOT), clock=SystemClock()) as capture:
-        spot = np.concatenate([block.pcm for block in capture.blocks()])
-    piece = heard[-SAMPLE_RATE_HZ:]
-    spot = np.concatenate([spot, spot[: len(piece)]])
-    size = 1 << (len(spot) + len(piece)).bit_length()
-    dots = np.fft.irfft(np.fft.rfft(spot, size) * np.conj(np.fft.rfft(piece, size)), size)[: len(spot) - len(piece)]
-    power = np.cumsum(np.concatenate([[0.0], spot.astype(np.float64) ** 2]))
-    norms = np.sqrt((power[len(piece) :] - power[: -len(piece)])[: len(dots)])
-    return float(np.max(dots / (norms * np.linalg.norm(piece) + 1e-9)))
-
-
-@contextmanager
-def icecast(folder: Path, *, port: int = 0, burst_bytes: int = 0) -> Iterator[int]:
-    """A real Icecast server; the port it listens on."""
-    port, folder = port or free_port(socket.SOCK_STREAM), folder / "icecast"
-    folder.mkdir(exist_ok=True)
-    # Icecast refuses to run as root; it becomes nobody itself, who must be able to write its logs.
-    owner = "<changeowner><user>nobody</user><group>nogroup</group></changeowner>" if os.geteuid() == 0 else ""
-    for place in (folder, *list(folder.parents)[:3]):
-        place.chmod(0o777)
-    config = folder / "icecast.xml"
-    config.write_text(
-        f"""<icecast>
-          <limits><sources>4</sources><burst-size>{burst_bytes}</burst-size></limits>
-          <authentication><source-password>hackme</source-password></authentication>
-          <hostname>127.0.0.1</hostname>
-          <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
-          <paths><basedir>{folder}</basedir><logdir>{folder}</logdir><webroot>{folder}</webroot><adminroot>{folder}</adminroot></paths>
-          <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog></logging>
-          <security>{owner}</security>
-        </icecast>""",
-        encoding="utf-8",
-    )
-    with running(["/usr/bin/icecast2", "-c", str(config)]):
-        yield port
-
 
 MOUNTS = {
     "live.mp3": ["-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3"],
@@ -174,7 +87,14 @@ def test_mpeg_ts(scheme: str, muxer: str, television: bool) -> None:
         assert likeness(hear(address)) > 0.8
 
 
-AAC = ["-c:a", "aac", "-b:a", "96k"]
+@pytest.mark.parametrize(("scheme", "muxer"), [("udp", "mpegts"), ("rtp", "rtp_mpegts")])
+def test_multicast(scheme: str, muxer: str) -> None:
+    """A group on the loopback, which has no route for it: `localaddr` names the network for us as it does for the sender."""
+    address = f"{scheme}://239.255.77.1:{free_port(socket.SOCK_DGRAM)}?localaddr=127.0.0.1"
+    with running([*PLAY, "-c:a", "aac", "-b:a", "96k", "-f", muxer, f"{address}&ttl=0&pkt_size=1316"]):
+        assert likeness(hear(address)) > 0.8
+
+
 TS = [*AAC, "-f", "mpegts"]
 
 
@@ -188,8 +108,9 @@ TS = [*AAC, "-f", "mpegts"]
             socket.SOCK_STREAM,
         ),
         ("tcp://127.0.0.1:{port}", [*TS, "tcp://127.0.0.1:{port}?listen=1"], socket.SOCK_STREAM),
+        ("rist://127.0.0.1:{port}", [*TS, "rist://@127.0.0.1:{port}"], socket.SOCK_DGRAM),
     ],
-    ids=["srt", "rtmp", "tcp"],
+    ids=["srt", "rtmp", "tcp", "rist"],
 )
 def test_servers_that_are_called(address: str, sender: list[str], kind: socket.SocketKind) -> None:
     """Where the sender waits for us."""
@@ -208,8 +129,9 @@ def test_servers_that_are_called(address: str, sender: list[str], kind: socket.S
             [*AAC, "-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://127.0.0.1:{port}/live"],
             socket.SOCK_STREAM,
         ),
+        ("rist://@127.0.0.1:{port}", [*TS, "rist://127.0.0.1:{port}"], socket.SOCK_DGRAM),
     ],
-    ids=["srt", "rtmp", "rtsp"],
+    ids=["srt", "rtmp", "rtsp", "rist"],
 )
 def test_senders_that_call(address: str, sender: list[str], kind: socket.SocketKind) -> None:
     """Where we wait for the sender, who tries until somebody answers."""
@@ -290,77 +212,3 @@ def test_a_sound_card(tmp_path: Path) -> None:
             pcm.still {{ type null }}"""
     )
     assert likeness(heard_by_a_process("alsa://tape", ALSA_CONFIG_PATH=str(config))) > 0.8
-
-
-class Evening:
-    """What a listener tells of one feed; `until` waits for something in it."""
-
-    def __init__(self) -> None:
-        self.reports: list[Report] = []
-        self._changed = asyncio.Event()
-
-    async def sink(self, report: Report) -> None:
-        self.reports.append(report)
-        self._changed.set()
-
-    def heard(self) -> list[str]:
-        return [report.spot_ids[0] for report in self.reports if isinstance(report, Detection)]
-
-    def state(self) -> FeedState | None:
-        return next((report.state for report in reversed(self.reports) if isinstance(report, FeedStatus)), None)
-
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with asyncio.timeout(90):
-            while not wanted():
-                self._changed.clear()
-                await self._changed.wait()
-
-
-async def test_each_airing_is_heard_once_though_icecast_restarts(tmp_path: Path) -> None:
-    """Five times as fast as real time, from a server that repeats its last seconds to whoever comes back."""
-    evening = Evening()
-    port = free_port(socket.SOCK_STREAM)
-    encoder = ["-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3"]
-
-    def source(from_s: float, to_s: float) -> list[str]:
-        reading = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-nostdin",
-            "-readrate",
-            "5",
-            "-ss",
-            str(from_s),
-            "-to",
-            str(to_s),
-            "-i",
-            str(PROGRAMME),
-        ]
-        return [*reading, *encoder, f"icecast://source:hackme@127.0.0.1:{port}/live.mp3"]
-
-    feed = FeedSetup(feed_id="radio", url=f"http://127.0.0.1:{port}/live.mp3")
-    listening = asyncio.create_task(
-        run_listeners(
-            [feed], library_folder=SPOT.parent, false_per_feed_year=1.0, silence_db=-60.0, clock=SystemClock(), sink=evening.sink
-        )
-    )
-    try:
-        with icecast(tmp_path, port=port, burst_bytes=65_536):
-            await evening.until(lambda: evening.state() is FeedState.FAILED)  # the spots are loaded, the mount is not there yet
-            with running(source(5.0, 60.0)):
-                await evening.until(lambda: len(evening.heard()) == 2)
-                await evening.until(lambda: sum(isinstance(report, FollowEnd) for report in evening.reports) == 2)
-        await evening.until(lambda: evening.state() in (FeedState.ENDED, FeedState.FAILED))
-        with icecast(tmp_path, port=port, burst_bytes=65_536), running(source(49.0, 75.0)):
-            await evening.until(lambda: len(evening.heard()) == 3)
-            await evening.until(lambda: sum(isinstance(report, FollowEnd) for report in evening.reports) == 3)
-    finally:
-        listening.cancel()
-        await asyncio.wait([listening])
-
-    assert evening.heard() == ["brus-10", "kaffee-20", "sparring-15"]
-    statuses = [report for report in evening.reports if isinstance(report, FeedStatus)]
-    assert statuses[-1].gaps >= 1
-    assert statuses[-1].dropped_blocks == 0
-    assert max(status.delay_ms for status in statuses) > 0

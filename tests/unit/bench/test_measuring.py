@@ -8,11 +8,10 @@ import pytest
 from bench.corpus import Corpus, render_spot
 from bench.costs import _as_many
 from bench.hearing import hear_library
-from bench.matching import features_of, impostors, needed_nats
+from bench.matching import needed_nats
 from bench.measuring import Shared, measure_condition, reference, share
 from bench.setting import QUICK
 from fingerprints.heads import heads_of
-from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import Print, make_print
 
 SETTING = replace(QUICK, n_spots=2, batch=2, aired_s=2.0)
@@ -43,16 +42,6 @@ def test_a_spot_whose_head_is_lost_is_heard_late(corpus: Corpus, prints: list[Pr
     share(Shared(setting=SETTING, corpus=corpus, library=prints, heads=heads_of(prints), library_places=[None, None]))
     result = measure_condition("head cut off by up to 2 s", 0, False)
     assert any(ms is not None for ms in result["delays_ms"])
-
-
-def test_impostors_are_followed_to_their_best(corpus: Corpus, prints: list[Print]) -> None:
-    """A true airing, taken for an impostor, scores far above the floor it was lifted over."""
-    heard = np.concatenate([np.zeros(8000, np.float32), reference(render_spot(corpus, corpus.spots[0]))])
-    found = impostors(OnsetMatcher(prints), prints, features_of(heard), floor=20.0)
-    best = max(found, key=lambda one: one.score)
-    assert best.spot == 0
-    assert best.score > 100
-    assert best.onset_s == pytest.approx(0.5 + prints[0].lead_in_samples / 16_000, abs=0.01)
 
 
 def test_spots_of_the_library_that_do_not_air_are_numbered_behind(corpus: Corpus, prints: list[Print]) -> None:

@@ -12,7 +12,8 @@ from bench.setting import QUICK, Store
 
 
 def condition(name: str, delays_ms: list[float | None]) -> dict[str, Any]:
-    value = {"delays_ms": delays_ms, "bounds_ms": [90.0], "others": [], "speeds": [1.0], "sound_s": 1.0}
+    late = [False] * len(delays_ms)
+    value = {"delays_ms": delays_ms, "late": late, "bounds_ms": [90.0], "others": [], "speeds": [1.0], "sound_s": 1.0}
     return {f"condition {name} 0 False": value}
 
 
@@ -25,6 +26,15 @@ def test_missed_airings_are_infinitely_late() -> None:
     assert row.at(99) == float("inf")
 
 
+def test_what_only_the_whole_spot_index_heard_is_heard_but_never_in_time() -> None:
+    """It counts for recall and not for the median."""
+    name = CONDITIONS[0].name
+    results = condition(name, [100.0, None, None])
+    results[f"condition {name} 0 False"]["late"] = [False, True, False]
+    row = rows_of(results)[0]
+    assert (row.late, row.missed, row.at(50)) == (1, 1, float("inf"))
+
+
 def test_batches_are_put_together() -> None:
     """All of a condition's airings count, whatever stream they were in."""
     name = CONDITIONS[0].name
@@ -34,12 +44,12 @@ def test_batches_are_put_together() -> None:
 
 def test_repeated_recordings_are_told_from_false_decisions() -> None:
     """Equal waveforms above the threshold are listed, but are no error of the threshold; others are."""
-    found = [[60.0, 1.0, "head-1", 0.9], [55.0, 2.0, "head-2", 0.1], [25.0, 3.0, "head-3", None]]
+    found = [[60.0, 1.0, "head-1", 9.0, "a loop"], [55.0, 2.0, "head-2", 9.0, ""], [9.0, 3.0, "head-3", 9.0, "a loop"]]
     piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
     impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
     assert [score for score, *_ in impostors.repeated] == [60.0]
     assert [score for score, *_ in impostors.wrong] == [55.0]
-    assert impostors.scores == [55.0, 25.0]
+    assert impostors.scores == [55.0, 9.0]
     assert impostors.feed_hours == pytest.approx(0.01)
 
 

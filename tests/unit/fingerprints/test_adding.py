@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fingerprints.adding import add_spot, forget_particulars
 from fingerprints.errors import FingerprintsError, SpotError
 from fingerprints.particulars import Particulars, dump_particulars, parse_particulars, particulars_file, read_particulars
-from fingerprints.validation import Advice
+from fingerprints.validation import Advice, Sound, warnings_of
 
 Pcm = npt.NDArray[np.float32]
 Music = Callable[[int, float], Pcm]
@@ -68,6 +68,15 @@ def test_what_is_odd_is_said_and_does_not_refuse(music: Music, write_wav: WriteW
 
     assert [warning.about for warning in added.warnings] == [Advice.LOUDNESS, Advice.CLIPPING, Advice.LENGTH]
     assert "says 30 s" in added.warnings[2].message
+
+
+def test_an_inverted_channel_is_said(music: Music) -> None:
+    """A file that is nothing in mono."""
+    pcm = music(7, 4.0).astype(np.float64)
+    sounds = [Sound(channels=np.stack([pcm, sign * pcm]), rate_hz=16_000) for sign in (1, -1)]
+    said = [[one.about for one in warnings_of(sound, identifiers={})[1]] for sound in sounds]
+
+    assert [Advice.POLARITY in one for one in said] == [False, True]
 
 
 def test_a_recording_at_its_right_loudness_is_not_talked_about(music: Music, write_wav: WriteWav, tmp_path: Path) -> None:

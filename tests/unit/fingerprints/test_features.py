@@ -11,6 +11,7 @@ from fingerprints.features import (
     BITS,
     ENERGY_FLOOR,
     HOP_SAMPLES,
+    SOUND_KEPT_SAMPLES,
     STILL_NATS,
     WINDOW_SAMPLES,
     FeatureStream,
@@ -86,6 +87,20 @@ def test_stream_bits_are_signs_and_stillness_bit_by_bit(music: Callable[[int, fl
     assert [part.first_frame for part in parts] == [2, 2, 2, 2, 36]
     assert np.array_equal(np.concatenate([part.signs for part in parts]), pack_bits(contrasts > 0))
     assert np.array_equal(np.concatenate([part.stills for part in parts]), pack_bits(np.abs(contrasts) < STILL_NATS))
+
+
+def test_half_a_second_of_sound_stays_at_hand(music: Callable[[int, float], Pcm]) -> None:
+    """Each piece carries its own samples and those before its frames, without broken ones."""
+    pcm = music(16, 2.0)
+    pcm[20_000] = np.inf
+    stream = FeatureStream()
+    parts = [stream.feed(part) for part in np.split(pcm, [300, 20_100, 20_200])]
+    pcm[20_000] = 0.0
+
+    # 154 frames are done before the third piece, and as many before the fourth.
+    assert [part.sound_first for part in parts] == [0, 0, *[154 * HOP_SAMPLES - SOUND_KEPT_SAMPLES] * 2]
+    for part, end in zip(parts, (300, 20_100, 20_200, len(pcm)), strict=True):
+        assert np.array_equal(part.sound, pcm[part.sound_first : end])
 
 
 def test_slopes_are_those_of_numpys_transform(music: Callable[[int, float], Pcm]) -> None:

@@ -55,6 +55,46 @@ def test_any_moment_of_change_tells_each_airing_once(music: Callable[[int, float
         assert sorted(ends(events)) == [("a", 3.0), ("a", 15.0), ("b", 9.0)], changed_s
 
 
+def test_no_sample_is_missed_around_a_beginning(music: Callable[[int, float], Pcm], library_of: LibraryOf) -> None:
+    """Exchanged at each 25 ms around a spot's beginning: heard exactly as if nothing had been exchanged, and the new spot too."""
+    spot, other = music(50, 4.0), music(51, 3.0)
+    pcm = np.concatenate([music(52, 1.0), spot, music(53, 1.0), other, music(54, 0.5)])
+    before, after = library_of({"spot": spot, "zz": music(55, 4.0)}), library_of({"a": other, "spot": spot})
+    for changed_at in range(15_200, 21_000, BLOCK):
+        exchanged = {changed_at // BLOCK: Recogniser(after, feed_id="f")}
+        events = play(Handover(Recogniser(before, feed_id="f")), pcm, exchanged)
+
+        assert onsets(events) == [("spot", 1.0), ("a", 6.0)], changed_at
+        assert [one.coverage > 0.95 for one in events if isinstance(one, FollowEnd)] == [True, True], changed_at
+
+
+def test_a_spot_that_begins_with_the_change_is_told_once(music: Callable[[int, float], Pcm], library_of: LibraryOf) -> None:
+    """A few milliseconds before or after, where one matcher places it on this side of the change and one on that."""
+    spot = music(62, 3.0)
+    library = library_of({"spot": spot})
+    for shift in range(-256, 257, 32):
+        pcm = np.concatenate([music(63, 1.0 + shift / SAMPLE_RATE_HZ), spot, music(64, 0.5)])
+        exchanged = {SAMPLE_RATE_HZ // BLOCK: Recogniser(library, feed_id="f")}
+        events = play(Handover(Recogniser(library, feed_id="f")), pcm, exchanged)
+
+        assert [name for name, _ in onsets(events)] == ["spot"], shift
+        assert [name for name, _ in ends(events)] == ["spot"], shift
+
+
+def test_a_spot_whose_recording_was_replaced_is_heard_as_the_new_one(
+    music: Callable[[int, float], Pcm], library_of: LibraryOf
+) -> None:
+    """Under the same name: the old sound no more, the new one from the exchange on."""
+    old, new = music(56, 4.0), music(57, 4.0)
+    pcm = np.concatenate([music(58, 1.0), old, music(59, 1.0), old, music(60, 1.0), new, music(61, 1.0)])
+    before, after = (Recogniser(library_of({"spot": sound}), feed_id="f") for sound in (old, new))
+
+    events = play(Handover(before), pcm, {round(3.0 * SAMPLE_RATE_HZ / BLOCK): after})
+
+    assert onsets(events) == [("spot", 1.0), ("spot", 11.0)]
+    assert ends(events) == [("spot", 1.0), ("spot", 11.0)]
+
+
 def test_a_new_spot_is_heard_and_a_removed_one_is_not(music: Callable[[int, float], Pcm], library_of: LibraryOf) -> None:
     """From the change on; what had begun is followed to its end."""
     spots, pcm = evening(music)

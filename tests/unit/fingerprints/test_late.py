@@ -63,6 +63,10 @@ def test_a_spot_without_its_head_is_found_within_two_seconds(music: Music, libra
     assert end.coverage == pytest.approx(1 - cut_s / 14, abs=0.04)
     assert end.cut_s is None
     assert end.confidence > 0.8
+    told = [one for one in end.confidences if one is not None]
+    assert len(told) == len(end.confidences) == 14
+    assert max([0.0, *told[: int(cut_s)]]) < 0.1
+    assert min(told[int(cut_s) + 1 :]) > 0.7
 
 
 def test_a_late_airing_that_breaks_off_says_where(music: Music, library_of: LibraryOf) -> None:

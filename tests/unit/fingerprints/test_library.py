@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import subprocess
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from fingerprints import library as library_module
+from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.errors import FingerprintsError, SpotError
 from fingerprints.library import SpotLibrary, add_recording, remove_recording
 
@@ -57,6 +59,19 @@ def test_prints_are_made_once(tmp_path: Path, music: Music, write_wav: WriteWav,
     second = SpotLibrary.open(tmp_path)
 
     assert np.array_equal(first.spots[0].print.words, second.spots[0].print.words)
+
+
+def test_a_recording_with_an_inverted_channel_has_the_print_of_a_right_one(tmp_path: Path, music: Music) -> None:
+    """It is judged whole, and mixed right from its first sample."""
+    middle, side = music(1, 3.0), 0.4 * music(2, 3.0)
+    left, right = np.clip(middle + side, -1, 1), np.clip(middle - side, -1, 1)
+    for name, sign in (("right", 1), ("wrong", -1)):
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setparams((2, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+            file.writeframes((np.stack([left, sign * right], axis=1) * 32_767).astype("<i2").tobytes())
+    prints = [spot.print.table for spot in SpotLibrary.open(tmp_path).spots]
+
+    assert np.array_equal(prints[0], prints[1])
 
 
 def test_a_damaged_print_is_made_anew(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprints.errors import FingerprintsError
+from fingerprints.coherence import WAVE_WORDS
 from fingerprints.features import FeatureStream
 from fingerprints.heads import FILTER_ROWS, head_of, heads_of, stack
-from fingerprints.onset import ALIVE_MAX, PASSED_LEAST, TAIL_SLOPE, OnsetMatcher, earliest_decision_s, threshold_nats
+from fingerprints.onset import ALIVE_MAX, COMPARED_MAX, PASSED_LEAST, OnsetMatcher, earliest_decision_s
 from fingerprints.prints import Print, make_print
 
 Pcm = npt.NDArray[np.float32]
@@ -62,23 +62,6 @@ def test_the_head_is_heard_where_it_begins(music: Music) -> None:
     assert crossings[0].score >= matcher.threshold
 
 
-def test_a_stricter_promise_needs_more_evidence() -> None:
-    """Ten times fewer false decisions, or ten times more spots, raise the threshold by the same step."""
-    base = threshold_nats(n_spots=10, false_per_feed_year=1.0)
-
-    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(
-        threshold_nats(n_spots=10, false_per_feed_year=0.1)
-    )
-    assert threshold_nats(n_spots=100, false_per_feed_year=1.0) == pytest.approx(base + np.log(10) / TAIL_SLOPE)
-
-
-@pytest.mark.parametrize("promise", [0.0, -1.0, float("nan"), float("inf")])
-def test_an_impossible_promise_is_refused(promise: float) -> None:
-    """The message names the setting and an example."""
-    with pytest.raises(FingerprintsError, match=r"false_per_feed_year: .*such as 1\.0"):
-        threshold_nats(n_spots=1, false_per_feed_year=promise)
-
-
 def test_no_spots_no_crossings(music: Music) -> None:
     """An empty library listens to nothing."""
     assert OnsetMatcher([]).advance(FeatureStream().feed(music(1, 1.0))) == []
@@ -93,7 +76,7 @@ def test_silence_does_not_agree_with_a_falling_spectrum() -> None:
     """Contrasts of 0 have no sign: digital silence is not the spot whose bits all say "falling"."""
     rows = 400
     table = np.stack([*[np.zeros(rows, np.uint32)] * 2, *[np.full(rows, 0xFFFF_FFFF, np.uint32)] * 2], axis=1)
-    falling = Print.of("falling", table, lead_in_samples=0, audible_samples=rows * 128)
+    falling = Print.of("falling", table, wave=np.zeros(WAVE_WORDS, np.uint32), lead_in_samples=0, audible_samples=rows * 128)
 
     assert OnsetMatcher([falling]).advance(FeatureStream().feed(NOTHING["silence"].astype(np.float32))) == []
 
@@ -124,13 +107,14 @@ def test_work_is_bounded_whatever_the_sound(name: str, music: Music) -> None:
     assert n_filters * len(bits) <= matcher.work.compared <= 2 * n_filters * len(bits)
     assert matcher.work.passed <= min(n_filters, 2 * PASSED_LEAST) * len(bits)
     assert matcher.work.scored <= len(bits) * ALIVE_MAX + 2 * FILTER_ROWS * matcher.work.passed
+    assert matcher.work.checked <= COMPARED_MAX * len(bits)
     assert matcher.alive <= ALIVE_MAX
 
 
 def test_more_passing_than_the_cap_allows_are_cut_to_the_closest(music: Music) -> None:
     """Two thousand spots with one head: a frame lets through no more than the cap, and one of them is still decided."""
-    table = make_print("one", music(61, 4.0)).table
-    matcher = OnsetMatcher(stack([head_of(table)] * 2_000))
+    print_ = make_print("one", music(61, 4.0))
+    matcher = OnsetMatcher(stack([head_of(print_.table, print_.wave)] * 2_000))
     bits = FeatureStream().feed(np.concatenate([music(62, 1.0), music(61, 4.0)]))
     crossings = matcher.advance(bits)
 

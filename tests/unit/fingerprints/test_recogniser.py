@@ -168,33 +168,3 @@ def test_evidence_rises_with_a_spot_and_falls_after_it(music: Music, library_of:
 
     assert max(seen[:100]) < 0.8 < max(seen[100:125])
     assert all(0.0 <= share <= 1.0 for share in seen)
-
-
-def test_another_library_is_taken_up_without_missing_a_sample(music: Music, library_of: LibraryOf) -> None:
-    """Exchanged at every place around a spot's beginning: the spot is heard exactly as if nothing had been exchanged."""
-    spot, other = music(50, 4.0), music(51, 4.0)
-    pcm = np.concatenate([music(52, 1.0), spot, music(53, 1.0), other, music(54, 1.0)])
-    before, after = library_of({"spot": spot, "zz": music(55, 4.0)}), library_of({"a": other, "spot": spot})
-    expected = [("spot", 1.0), ("a", 6.0)]
-    for exchanged_at in range(15_000, 21_000, 400):
-        recogniser = Recogniser(before, feed_id="feed")
-        events = list(recogniser.feed(AudioBlock(pcm=pcm[:exchanged_at], first_sample=0, seen_mono_ns=0)))
-        recogniser.use(after)
-        events += recogniser.feed(AudioBlock(pcm=pcm[exchanged_at:], first_sample=exchanged_at, seen_mono_ns=0))
-        events += recogniser.finish()
-
-        assert [(onset.spot_id, round(onset.onset_sample / 16_000, 2)) for onset in onsets(events)] == expected
-        assert [end.coverage > 0.97 for end in ends(events)] == [True, True]
-
-
-def test_a_spot_removed_while_on_air_is_followed_to_its_end(music: Music, library_of: LibraryOf) -> None:
-    """Its airing was decided; the report of it is not lost, and it is not heard again."""
-    spot = music(56, 4.0)
-    pcm = np.concatenate([music(57, 1.0), spot, music(58, 1.0), spot])
-    recogniser = Recogniser(library_of({"spot": spot}), feed_id="feed")
-    events = list(recogniser.feed(AudioBlock(pcm=pcm[:32_000], first_sample=0, seen_mono_ns=0)))
-    recogniser.use(library_of({"other": music(59, 3.0)}))
-    events += recogniser.feed(AudioBlock(pcm=pcm[32_000:], first_sample=32_000, seen_mono_ns=0))
-
-    assert len(onsets(events)) == 1
-    assert [(end.spot_id, end.coverage > 0.97) for end in ends(events)] == [("spot", True)]
