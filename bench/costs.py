@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,7 @@ from bench.matching import features_of
 from bench.material import Pcm
 from fingerprints.audio import SAMPLE_RATE_HZ
 from fingerprints.features import HOP_SAMPLES, FeatureStream
-from fingerprints.heads import BIRTH_FRAMES, Heads
-from fingerprints.kernels import BLOCK
+from fingerprints.heads import BIRTH_FRAMES, Heads, grouped
 from fingerprints.onset import OnsetMatcher
 from fingerprints.prints import make_print
 
@@ -87,16 +86,10 @@ def _verdicts(heads: Heads, table: list[tuple[int, float, float]]) -> list[tuple
 def _as_many(heads: Heads, n_spots: int) -> Heads:
     """So many heads, taken in turn. Filters stand birth after birth, so each birth's are taken apart."""
     spots = np.arange(n_spots) % heads.n_spots
-    filters = (np.arange(len(BIRTH_FRAMES))[:, None] * heads.n_spots + spots[None, :]).reshape(-1)
-    padding = -len(filters) % BLOCK
-    chosen = {}
-    for name in (field.name for field in fields(heads) if field.name != "rows"):
-        column = getattr(heads, name)
-        if name in {"starts", "lengths", "skipped", "waves"}:
-            chosen[name] = column[spots]
-        else:
-            chosen[name] = np.concatenate([column[filters], np.zeros(padding, column.dtype)])
-    return replace(heads, **chosen)
+    chosen = (np.arange(len(BIRTH_FRAMES))[:, None] * heads.n_spots + spots[None, :]).reshape(-1)
+    births, filters, limits, planes = grouped(heads.births[chosen], heads.filters[chosen], heads.limits[chosen])
+    by_spot = {name: getattr(heads, name)[spots] for name in ("starts", "lengths", "skipped", "waves")}
+    return replace(heads, **by_spot, births=births, filters=filters, limits=limits, planes=planes)
 
 
 def _adding_ms() -> float:

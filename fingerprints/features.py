@@ -57,40 +57,156 @@ def band_weights() -> Floats:
     return shares
 
 
-@numba.njit("float32[:, ::1](complex64[:, ::1], float32[:, ::1], int64[:, ::1], float32)", cache=True, nogil=True)
-def _slopes_of_spectra(spectra, weights, spans, floor):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
-    n_frames, n_bands = spectra.shape[0], weights.shape[0]
-    slopes = np.empty((n_frames, n_bands - 1), np.float32)
-    for frame in range(n_frames):
-        above = np.float32(0.0)
-        for band in range(n_bands):
-            energy = floor
-            for k in range(spans[band, 0], spans[band, 1]):
-                real, imag = spectra[frame, k].real, spectra[frame, k].imag
-                energy += weights[band, k] * (real * real + imag * imag)
-            level = np.log(energy)
-            if band > 0:
-                slopes[frame, band - 1] = above - level
-            above = level
-    return slopes
-
-
-@numba.njit("void(float32[:, ::1], float32, uint32[::1], uint32[::1])", cache=True, nogil=True)
-def _pack_stream(contrasts, still_below, signs, stills):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
-    for frame in range(len(contrasts)):
-        sign, still = np.uint32(0), np.uint32(0)
-        for band in range(contrasts.shape[1]):
-            bit = np.uint32(1) << np.uint32(band)
-            if contrasts[frame, band] > 0:
-                sign |= bit
-            if abs(contrasts[frame, band]) < still_below:
-                still |= bit
-        signs[frame], stills[frame] = sign, still
-
-
 _WEIGHTS: Final = band_weights()
 _SPANS: Final = np.array([(row.nonzero()[0][0], row.nonzero()[0][-1] + 1) for row in _WEIGHTS], np.int64)
 _WINDOW: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(np.float32)
+
+_SOUND: Final = numba.types.Array(numba.float32, 1, "C", readonly=True)
+"""What the compiled loops read may be anybody's memory."""
+
+_PASSES: Final = ((4, 128), (4, 32), (4, 8), (4, 2), (2, 1))
+"""Radix and number of interleaved transforms of each pass, first to last: 512 = 4 * 4 * 4 * 4 * 2."""
+
+
+def _turns(radix: int, n_transforms: int) -> npt.NDArray[np.float64]:
+    """Cosines and sines by turns, `length - 1` numbers for each input of a pass but the first."""
+    length = WINDOW_SAMPLES // radix // n_transforms
+    turns = np.zeros((radix - 1, max(0, length - 1)))
+    for j in range(1, radix):
+        angles = 2.0 * np.pi * n_transforms * j * np.arange(1, (length - 1) // 2 + 1) / WINDOW_SAMPLES
+        turns[j - 1, 0 : 2 * len(angles) : 2], turns[j - 1, 1 : 2 * len(angles) : 2] = np.cos(angles), np.sin(angles)
+    return turns
+
+
+_TURNS_1, _TURNS_2, _TURNS_3, _TURNS_4, _TURNS_5 = (_turns(*each) for each in _PASSES)
+_HALF_ROOT: Final = float(np.sqrt(0.5))
+
+
+@numba.njit(nogil=True)
+def _pass_of_four(x, out, length, n, turns):  # type: ignore[no-untyped-def] # compiled into the typed loops below
+    last = length - 1
+    for k in range(n):
+        a, b, c, d = length * k, length * (k + n), length * (k + 2 * n), length * (k + 3 * n)
+        o0, o1, o2, o3 = 4 * length * k, 4 * length * k + length, 4 * length * k + 2 * length, 4 * length * k + 3 * length
+        odd, even = x[d] + x[b], x[a] + x[c]
+        out[o2], out[o1 + last] = x[d] - x[b], x[a] - x[c]
+        out[o0], out[o3 + last] = even + odd, even - odd
+        if length % 2 == 0:
+            falling, rising = -_HALF_ROOT * (x[b + last] + x[d + last]), _HALF_ROOT * (x[b + last] - x[d + last])
+            out[o0 + last], out[o2 + last] = x[a + last] + rising, x[a + last] - rising
+            out[o3], out[o1] = falling + x[c + last], falling - x[c + last]
+        for i in range(2, length, 2):
+            mirror = length - i
+            r2 = turns[0, i - 2] * x[b + i - 1] + turns[0, i - 1] * x[b + i]
+            i2 = turns[0, i - 2] * x[b + i] - turns[0, i - 1] * x[b + i - 1]
+            r3 = turns[1, i - 2] * x[c + i - 1] + turns[1, i - 1] * x[c + i]
+            i3 = turns[1, i - 2] * x[c + i] - turns[1, i - 1] * x[c + i - 1]
+            r4 = turns[2, i - 2] * x[d + i - 1] + turns[2, i - 1] * x[d + i]
+            i4 = turns[2, i - 2] * x[d + i] - turns[2, i - 1] * x[d + i - 1]
+            r_odd, r_differ, i_odd, i_differ = r4 + r2, r4 - r2, i2 + i4, i2 - i4
+            r_even, r_rest, i_even, i_rest = x[a + i - 1] + r3, x[a + i - 1] - r3, x[a + i] + i3, x[a + i] - i3
+            out[o0 + i - 1], out[o3 + mirror - 1] = r_even + r_odd, r_even - r_odd
+            out[o0 + i], out[o3 + mirror] = i_odd + i_even, i_odd - i_even
+            out[o2 + i - 1], out[o1 + mirror - 1] = r_rest + i_differ, r_rest - i_differ
+            out[o2 + i], out[o1 + mirror] = r_differ + i_rest, r_differ - i_rest
+
+
+@numba.njit(nogil=True)
+def _pass_of_two(x, out, length, turns):  # type: ignore[no-untyped-def] # compiled into the typed loops below
+    last = length - 1
+    out[0], out[length + last] = x[0] + x[length], x[0] - x[length]
+    out[length], out[last] = -x[length + last], x[last]
+    for i in range(2, length, 2):
+        mirror = length - i
+        r2 = turns[0, i - 2] * x[length + i - 1] + turns[0, i - 1] * x[length + i]
+        i2 = turns[0, i - 2] * x[length + i] - turns[0, i - 1] * x[length + i - 1]
+        out[i - 1], out[length + mirror - 1] = x[i - 1] + r2, x[i - 1] - r2
+        out[i], out[length + mirror] = i2 + x[i], i2 - x[i]
+
+
+@numba.njit(nogil=True)
+def _transform(x, spare):  # type: ignore[no-untyped-def] # compiled into the typed loops below
+    """The real Fourier transform of 512 numbers, left in `spare`: real part 0, then real and imaginary parts 1 to 255, then 256.
+
+    Source: FFTPACK (Swarztrauber), in the order of operations of numpy's own, which takes five times as long for a live block.
+    """
+    _pass_of_four(x, spare, 1, 128, _TURNS_1)
+    _pass_of_four(spare, x, 4, 32, _TURNS_2)
+    _pass_of_four(x, spare, 16, 8, _TURNS_3)
+    _pass_of_four(spare, x, 64, 2, _TURNS_4)
+    _pass_of_two(x, spare, 256, _TURNS_5)
+
+
+@numba.njit(nogil=True)
+def _slopes_of_frame(pcm, start, x, spectrum, slopes):  # type: ignore[no-untyped-def] # compiled into the typed loops below
+    for k in range(WINDOW_SAMPLES):
+        sample = pcm[start + k]
+        x[k] = sample * _WINDOW[k] if np.isfinite(sample) else np.float32(0.0)
+    _transform(x, spectrum)
+    above = np.float32(0.0)
+    for band in range(BANDS):
+        energy = np.float32(ENERGY_FLOOR)
+        # No band reaches bin 0 or the last: both parts of every bin that is read are there.
+        for k in range(_SPANS[band, 0], _SPANS[band, 1]):
+            real, imag = np.float32(spectrum[2 * k - 1]), np.float32(spectrum[2 * k])
+            energy += _WEIGHTS[band, k] * (real * real + imag * imag)
+        level = np.log(energy)
+        if band > 0:
+            slopes[band - 1] = above - level
+        above = level
+
+
+@numba.njit(numba.float32[:, ::1](_SOUND), cache=True, nogil=True)
+def _slopes_of(pcm):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
+    n_frames = max(0, (len(pcm) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+    slopes = np.empty((n_frames, BITS), np.float32)
+    x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
+    for frame in range(n_frames):
+        _slopes_of_frame(pcm, frame * HOP_SAMPLES, x, spectrum, slopes[frame])
+    return slopes
+
+
+_FED: Final = numba.types.Tuple((numba.float32[::1], numba.uint32[:, ::1]))
+
+
+@numba.njit(_FED(_SOUND, _SOUND, numba.int64, numba.int64, numba.float32[:, ::1]), cache=True, nogil=True)
+def _feed(kept, pcm, first, n_done, before):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
+    """The sound so far, and signs and stills of the frames that `pcm` completes.
+
+    Args:
+        kept: samples before `pcm`.
+        pcm: the next samples.
+        first: where in `kept` the next frame begins.
+        n_done: frames before that.
+        before: the slopes of the last `LAG_FRAMES` frames, that of frame n in row `n % LAG_FRAMES`; brought up to date.
+
+    Returns:
+        (float32 [shape=(n_samples,)], both together, with 0 for a NaN or infinity; uint32 [shape=(2, n_frames)]), new memory.
+    """
+    samples = np.empty(len(kept) + len(pcm), np.float32)
+    samples[: len(kept)] = kept
+    for i in range(len(pcm)):
+        samples[len(kept) + i] = pcm[i] if np.isfinite(pcm[i]) else np.float32(0.0)
+    n_frames = max(0, (len(samples) - first - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+    n_silent = min(n_frames, max(0, LAG_FRAMES - n_done))
+    words = np.empty((2, n_frames - n_silent), np.uint32)
+    x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
+    slopes = np.empty(BITS, np.float32)
+    for frame in range(n_frames):
+        _slopes_of_frame(samples, first + frame * HOP_SAMPLES, x, spectrum, slopes)
+        earlier = before[(n_done + frame) % LAG_FRAMES]
+        sign, still = np.uint32(0), np.uint32(0)
+        for band in range(BITS):
+            contrast = slopes[band] - earlier[band]
+            bit = np.uint32(1) << np.uint32(band)
+            if contrast > 0:
+                sign |= bit
+            if abs(contrast) < np.float32(STILL_NATS):
+                still |= bit
+            earlier[band] = slopes[band]
+        if frame >= n_silent:
+            words[0, frame - n_silent], words[1, frame - n_silent] = sign, still
+    return samples, words
 
 
 def slopes_of(pcm: Floats) -> Floats:
@@ -102,16 +218,7 @@ def slopes_of(pcm: Floats) -> Floats:
     Returns:
         float32 [shape=(n_frames, BITS)], nats, new memory; n_frames is 0 below `WINDOW_SAMPLES` samples.
     """
-    if len(pcm) < WINDOW_SAMPLES:
-        return np.empty((0, BITS), np.float32)
-    pcm = np.ascontiguousarray(pcm, np.float32)
-    n_frames = (len(pcm) - WINDOW_SAMPLES) // HOP_SAMPLES + 1
-    # The same view as sliding_window_view's, which takes longer to make than a live block takes to transform.
-    frames = np.ndarray((n_frames, WINDOW_SAMPLES), np.float32, pcm.data, 0, (HOP_SAMPLES * pcm.itemsize, pcm.itemsize))
-    # numpy, not scipy: scipy.fft transforms several rows in one SIMD register and the last rows without, so that a frame's
-    # last bit would depend on its neighbours.
-    spectra = np.fft.rfft(frames * _WINDOW, axis=1)
-    slopes: Floats = _slopes_of_spectra(spectra, _WEIGHTS, _SPANS, np.float32(ENERGY_FLOOR))
+    slopes: Floats = _slopes_of(np.ascontiguousarray(pcm, np.float32))
     return slopes
 
 
@@ -172,20 +279,13 @@ def contrasts_of(pcm: Floats) -> Floats:
     return contrasts
 
 
-def stream_bits(contrasts: Floats, *, first_frame: int, sound: Floats, sound_first: int) -> StreamBits:
-    """What the matchers need of a stream: signs, stillness and the samples themselves."""
-    signs, stills = np.empty(len(contrasts), np.uint32), np.empty(len(contrasts), np.uint32)
-    _pack_stream(contrasts, np.float32(STILL_NATS), signs, stills)
-    return StreamBits(first_frame=first_frame, signs=signs, stills=stills, sound=sound, sound_first=sound_first)
-
-
 class FeatureStream:
     """Bits of a stream that arrives in pieces; the pieces' sizes do not change them."""
 
     def __init__(self) -> None:
         self._sound: Floats = np.empty(0, np.float32)
         self._sound_first = 0
-        self._slopes: Floats = np.empty((0, BITS), np.float32)
+        self._before: Floats = np.zeros((LAG_FRAMES, BITS), np.float32)
         self._frames_done = 0
 
     def feed(self, pcm: Floats) -> StreamBits:
@@ -194,16 +294,10 @@ class FeatureStream:
         Args:
             pcm: float32 [shape=(n_samples,)], the samples after those fed before; a NaN or infinity counts as 0.
         """
-        pcm = np.asarray(pcm, np.float32)
-        if not np.isfinite(pcm).all():
-            pcm = np.nan_to_num(pcm, nan=0.0, posinf=0.0, neginf=0.0)
-        sound, sound_first = np.concatenate([self._sound, pcm]), self._sound_first
-        fresh = slopes_of(sound[self._frames_done * HOP_SAMPLES - sound_first :])
-        slopes = np.concatenate([self._slopes, fresh])
-        first_frame = self._frames_done - len(self._slopes) + LAG_FRAMES
-        self._frames_done += len(fresh)
-        forgotten = max(0, self._frames_done * HOP_SAMPLES - SOUND_KEPT_SAMPLES - sound_first)
-        self._sound, self._sound_first = sound[forgotten:], sound_first + forgotten
-        self._slopes = slopes[-LAG_FRAMES:]
-        contrasts = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES] if len(slopes) > LAG_FRAMES else slopes[:0]
-        return stream_bits(contrasts, first_frame=first_frame, sound=sound, sound_first=sound_first)
+        next_sample, done = self._frames_done * HOP_SAMPLES, self._frames_done
+        first = max(self._sound_first, next_sample - SOUND_KEPT_SAMPLES)
+        kept = self._sound[first - self._sound_first :]
+        sound, words = _feed(kept, np.ascontiguousarray(pcm, np.float32), next_sample - first, done, self._before)
+        self._sound, self._sound_first = sound, first
+        self._frames_done += max(0, (len(sound) - (next_sample - first) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        return StreamBits(first_frame=max(LAG_FRAMES, done), signs=words[0], stills=words[1], sound=sound, sound_first=first)

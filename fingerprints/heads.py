@@ -56,8 +56,9 @@ class Heads:
         skipped: int32 [shape=(n_spots,)]: rows of the print before the first that is kept.
         waves: uint32 [shape=(n_spots, WAVE_WORDS)], from the first kept row on.
         births: int32 [shape=(n_filters,)].
-        first_bits: uint64 [shape=(n_filters,)], and so are the masks and the second word.
-        first_limits: int8 [shape=(n_filters,)]: fewer bits than this must differ; 0 where nothing passes.
+        filters: uint64 [shape=(n_filters, 4)]: bits of the first and the second word, then the masks of both.
+        limits: int8 [shape=(n_filters, 2)]: fewer bits than this must differ, of the first word and of both; 0: nothing passes.
+        planes: uint64 [shape=(n_groups, kernels.PLANES, 8)]: the first words and limits once more, as they are compared.
     """
 
     rows: Words
@@ -66,12 +67,9 @@ class Heads:
     skipped: npt.NDArray[np.int32]
     waves: Words
     births: npt.NDArray[np.int32]
-    first_bits: Bits
-    first_masks: Bits
-    first_limits: npt.NDArray[np.int8]
-    second_bits: Bits
-    second_masks: Bits
-    both_limits: npt.NDArray[np.int8]
+    filters: Bits
+    limits: npt.NDArray[np.int8]
+    planes: Bits
 
     @property
     def n_spots(self) -> int:
@@ -140,9 +138,9 @@ def head_at(heads: Heads, spot: int) -> Head:
         skipped=int(heads.skipped[spot]),
         wave=heads.waves[spot],
         births=heads.births[places],
-        bits=np.stack([heads.first_bits[places], heads.second_bits[places]], axis=1),
-        masks=np.stack([heads.first_masks[places], heads.second_masks[places]], axis=1),
-        limits=np.stack([heads.first_limits[places], heads.both_limits[places]], axis=1),
+        bits=heads.filters[places, :2],
+        masks=heads.filters[places, 2:],
+        limits=heads.limits[places],
     )
 
 
@@ -152,29 +150,42 @@ def heads_of(prints: Sequence[Print]) -> Heads:
 
 
 def stack(parts: Sequence[Head]) -> Heads:
-    """Heads one after the other, the filters padded to whole blocks."""
+    """Heads one after the other, the filters birth after birth."""
     lengths = np.array([len(part.rows) for part in parts], np.int64)
-    padding = -len(parts) * len(BIRTH_FRAMES) % kernels.BLOCK
 
-    def column(arrays: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
-        by_birth = np.array(arrays, dtype).reshape(len(parts), len(BIRTH_FRAMES)).T.reshape(-1)
-        padded: npt.NDArray[Number] = np.concatenate([by_birth, np.zeros(padding, dtype)])
-        return padded
+    def by_birth(arrays: list[npt.NDArray[Number]], dtype: type[Number], width: int) -> npt.NDArray[Number]:
+        shape = (len(parts), len(BIRTH_FRAMES), width)
+        column: npt.NDArray[Number] = np.array(arrays, dtype).reshape(shape).swapaxes(0, 1).reshape(-1, width)
+        return column
 
+    births, filters, limits, planes = grouped(
+        by_birth([part.births for part in parts], np.int32, 1)[:, 0],
+        by_birth([np.concatenate([part.bits, part.masks], axis=1) for part in parts], np.uint64, 4),
+        by_birth([part.limits for part in parts], np.int8, 2),
+    )
     return Heads(
         rows=np.concatenate([part.rows for part in parts]) if parts else np.empty((0, PHASES + 2), np.uint32),
         starts=np.cumsum(lengths) - lengths,
         lengths=lengths,
         skipped=np.array([part.skipped for part in parts], np.int32),
         waves=np.stack([part.wave for part in parts]) if parts else np.empty((0, WAVE_WORDS), np.uint32),
-        births=column([part.births for part in parts], np.int32),
-        first_bits=column([part.bits[:, 0] for part in parts], np.uint64),
-        first_masks=column([part.masks[:, 0] for part in parts], np.uint64),
-        first_limits=column([part.limits[:, 0] for part in parts], np.int8),
-        second_bits=column([part.bits[:, 1] for part in parts], np.uint64),
-        second_masks=column([part.masks[:, 1] for part in parts], np.uint64),
-        both_limits=column([part.limits[:, 1] for part in parts], np.int8),
+        births=births,
+        filters=filters,
+        limits=limits,
+        planes=planes,
     )
+
+
+def grouped(
+    births: npt.NDArray[np.int32], filters: Bits, limits: npt.NDArray[np.int8]
+) -> tuple[npt.NDArray[np.int32], Bits, npt.NDArray[np.int8], Bits]:
+    """Filters padded to whole groups of `kernels.GROUP`, and their planes, as `Heads` has them; new memory."""
+    padding = -len(births) % kernels.GROUP
+    births, limits = np.pad(births, (0, padding)), np.pad(limits, ((0, padding), (0, 0)))
+    filters = np.pad(filters, ((0, padding), (0, 0)))
+    planes = np.zeros((len(births) // kernels.GROUP, kernels.PLANES, kernels.GROUP_WORDS), np.uint64)
+    kernels.slice_filters(filters, limits, planes)
+    return births, filters, limits, planes
 
 
 def interleaved(words: Words) -> Bits:

@@ -14,19 +14,31 @@ import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped] # it has no types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 EVEN = np.uint32(0x5555_5555)
 ODD = np.uint32(0xAAAA_AAAA)
 """A word takes every second band of a row: neighbouring slopes share a band's energy, so every second says almost as much."""
 
-BLOCK = 64
-"""Filters tested at once: a loop without branches, which the machine runs eight at a time and which leaves a bit for each."""
+GROUP = 512
+"""Filters whose bits lie side by side: eight words of each plane, a line of the cache."""
 
-STRIDE = 2048
-"""Filters tested against every frame of a call before going on: what stays in the second-level cache."""
+FILTER_BITS = 64
+COUNT_BITS = 7
+"""The first word's bits, and the bits of a number up to that many."""
+
+PLANES = 3 * FILTER_BITS + COUNT_BITS
+"""Of each group: for each bit of the first word the filters that differ where the stream has 0, and where it has 1; the binary
+digits of the filters' limits; and for each bit the filters that differ where the stream is still, which is rare."""
+
+LIMIT_PLANE = 2 * FILTER_BITS
+STILL_PLANE = LIMIT_PLANE + COUNT_BITS
+
+GROUP_WORDS = GROUP // 64
+LANES = 4
+"""Words of a plane that are taken at a time. A vector of 256 bits is one register, or two, wherever this runs."""
 
 ONE = np.uint64(1)
-SIGN_BIT = np.uint64(63)
 
 
 def _popcount_of_word(_context: Any, word: Any) -> Any:
@@ -47,6 +59,57 @@ def _lowest_bit_of_word(_context: Any, word: Any) -> Any:
 
 
 _lowest_bit: Any = intrinsic(_lowest_bit_of_word)
+
+
+def _below_limits_of_group(_context: Any, planes: Any, _group: Any, places: Any, passed: Any) -> Any:
+    """Which of a group's 512 filters differ in fewer bits than their limits: the counting of all of them at once.
+
+    Compiled code cannot say "vector" in Python, and a loop over 64 places in memory is not made into vectors by itself, so this
+    writes out the additions: three planes of one weight become one of that weight and one of the next until there is one of each.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, vector = ir.IntType(64), ir.VectorType(ir.IntType(64), LANES)
+        data = [
+            make_array(kind)(context, builder, value).data if isinstance(kind, numba.types.Array) else value
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        first = builder.gep(data[0], [builder.mul(data[1], ir.Constant(word, PLANES * GROUP_WORDS))])
+        plane_of_bit = [builder.gep(data[2], [ir.Constant(word, bit)]) for bit in range(FILTER_BITS)]
+
+        def address(base: Any, offset: int) -> Any:
+            return builder.bitcast(builder.gep(base, [ir.Constant(word, offset)]), vector.as_pointer())
+
+        def add(counted: list[list[Any]], digit: int, plane: Any) -> None:
+            counted[digit].append(plane)
+            if len(counted[digit]) == 3:
+                sum_so_far, one, other = counted[digit]
+                unequal = builder.xor(one, other)
+                counted[digit] = [builder.xor(unequal, sum_so_far)]
+                add(counted, digit + 1, builder.or_(builder.and_(one, other), builder.and_(unequal, sum_so_far)))
+
+        for part in range(0, GROUP_WORDS, LANES):
+            counted: list[list[Any]] = [[] for _ in range(COUNT_BITS + 1)]
+            for bit in range(FILTER_BITS):
+                plane = builder.gep(first, [builder.load(plane_of_bit[bit])])
+                add(counted, 0, builder.load(address(plane, part), align=8))
+            below = ir.Constant(vector, [0] * LANES)
+            for digit in range(COUNT_BITS):
+                if len(counted[digit]) == 2:
+                    one, other = counted[digit]
+                    counted[digit] = [builder.xor(one, other)]
+                    add(counted, digit + 1, builder.and_(one, other))
+                # From the lowest digit up, the borrow of count - limit.
+                limit = builder.load(address(first, (LIMIT_PLANE + digit) * GROUP_WORDS + part), align=8)
+                clear = builder.not_(counted[digit][0])
+                below = builder.or_(builder.and_(clear, builder.or_(limit, below)), builder.and_(limit, below))
+            builder.store(below, address(data[3], part), align=8)
+        return context.get_dummy_value()
+
+    return numba.types.void(planes, numba.types.int64, places, passed), generate
+
+
+_below_limits: Any = intrinsic(_below_limits_of_group)
 
 
 @numba.njit(inline="always")
@@ -136,45 +199,64 @@ def _keep_best(found, margins, kept):  # type: ignore[no-untyped-def] # inlined 
     return n
 
 
+@numba.njit("void(uint64[:, ::1], int8[:, ::1], uint64[:, :, ::1])", cache=True, nogil=True)
+def slice_filters(filters, limits, planes):  # type: ignore[no-untyped-def] # compiled: the signature is the type
+    """Fill the planes of all groups, which must be zero: `PLANES` says what each holds."""
+    for f in range(len(filters)):
+        group, word, bit = f // GROUP, f % GROUP // 64, ONE << np.uint64(f % 64)
+        for j in range(FILTER_BITS):
+            trusted = filters[f, 2] >> np.uint64(j) & ONE
+            set_ = filters[f, 0] >> np.uint64(j) & ONE
+            planes[group, 2 * j, word] |= bit * (trusted & set_)
+            planes[group, 2 * j + 1, word] |= bit * (trusted & (set_ ^ ONE))
+            planes[group, STILL_PLANE + j, word] |= bit * trusted
+        for digit in range(COUNT_BITS):
+            planes[group, LIMIT_PLANE + digit, word] |= bit * (np.uint64(max(0, limits[f, 0])) >> np.uint64(digit) & ONE)
+
+
 @numba.njit(
-    "int64(uint64[:, ::1], uint64[:, ::1], uint64[::1], uint64[::1], int8[::1], uint64[::1], uint64[::1], int8[::1], "
-    "int64[:, ::1], int64[:, ::1], int64[::1])",
+    "int64(uint32[::1], uint32[::1], uint64[:, :, ::1], uint64[:, ::1], int8[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
 )
 def sift(  # type: ignore[no-untyped-def] # compiled: the signature is the type
-    words, stills, first_bits, first_masks, first_limits, second_bits, second_masks, both_limits, found, margins, n_found
+    signs, stills, planes, filters, limits, found, margins, n_found
 ):
     """Which filters pass at which frame.
 
-    A filter passes when fewer than `first_limits` bits of its first word differ and fewer than `both_limits` of both. Those of
-    frame `i` are `found[i, :n_found[i]]`, ascending; when more pass than fit, the best half stays and the search goes on. There
-    must be a multiple of `BLOCK` filters; one of limit 0 never passes.
+    A filter passes when fewer than `limits[:, 0]` bits of its first word differ and fewer than `limits[:, 1]` of both. The first
+    is asked of `GROUP` filters at once, by their planes. Those of frame `i`, which looks at `signs[i : i + 11]`, are
+    `found[i, :n_found[i]]`, ascending; when more pass than fit, the best half stays and the search goes on. There
+    must be `GROUP` filters a group; one of limit 0 never passes.
 
     Returns:
         How many words were compared; it depends on the numbers of frames and filters, and at most doubles with what passes.
     """
-    n_filters, n_frames, room = len(first_bits), len(words), found.shape[1]
-    compared = n_filters * n_frames
-    for start in range(0, n_filters, STRIDE):
-        stop = min(n_filters, start + STRIDE)
+    n_frames, room, n_groups = len(n_found), found.shape[1], len(planes)
+    words, still = np.empty((n_frames, 2), np.uint64), np.empty((n_frames, 2), np.uint64)
+    interleave(signs, n_frames, words)
+    interleave(stills, n_frames, still)
+    places, passed = np.empty((n_frames, FILTER_BITS), np.int64), np.empty(GROUP_WORDS, np.uint64)
+    for i in range(n_frames):
+        for j in range(FILTER_BITS):
+            is_set, is_still = words[i, 0] >> np.uint64(j) & ONE, still[i, 0] >> np.uint64(j) & ONE
+            places[i, j] = GROUP_WORDS * (STILL_PLANE + j if is_still else 2 * j + np.int64(is_set))
+    compared = len(filters) * n_frames
+    for group in range(n_groups):
         for i in range(n_frames):
-            word, still, second_word, second_still = words[i, 0], stills[i, 0], words[i, 1], stills[i, 1]
-            for block in range(start, stop, BLOCK):
-                bits, masks = first_bits[block : block + BLOCK], first_masks[block : block + BLOCK]
-                limits = first_limits[block : block + BLOCK]
-                passed = np.uint64(0)
-                for j in range(BLOCK):
-                    differ = _popcount(((bits[j] ^ word) | still) & masks[j])
-                    # Below the limit the difference is negative: its highest bit says so, without a branch.
-                    passed |= ((differ - np.uint64(np.int64(limits[j]))) >> SIGN_BIT) << np.uint64(j)
-                while passed:
-                    f = block + np.int64(_lowest_bit(passed))
-                    passed &= passed - ONE
+            _below_limits(planes, group, places[i], passed)
+            for k in range(GROUP_WORDS):
+                left = passed[k]
+                while left:
+                    f = group * GROUP + 64 * k + np.int64(_lowest_bit(left))
+                    left &= left - ONE
                     compared += 1
-                    differ = _popcount(((first_bits[f] ^ word) | still) & first_masks[f])
-                    differ += _popcount(((second_bits[f] ^ second_word) | second_still) & second_masks[f])
-                    margin = np.int64(both_limits[f]) - np.int64(differ) - 1
+                    differ = _popcount(((filters[f, 0] ^ words[i, 0]) | still[i, 0]) & filters[f, 2])
+                    # Planes and limits may come from a file, and only a filter that has a limit has a row to be born at.
+                    if np.int64(differ) >= limits[f, 0]:
+                        continue
+                    differ += _popcount(((filters[f, 1] ^ words[i, 1]) | still[i, 1]) & filters[f, 3])
+                    margin = np.int64(limits[f, 1]) - np.int64(differ) - 1
                     if margin < 0:
                         continue
                     if n_found[i] == room:

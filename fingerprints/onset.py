@@ -30,7 +30,7 @@ from fingerprints.coherence import (
     flawless_nats,
 )
 from fingerprints.features import HOP_SAMPLES, LAG_FRAMES, WINDOW_SAMPLES, StreamBits, Words
-from fingerprints.heads import FILTER_ROWS, HEAD_FRAMES_MAX, Head, Heads, head_of, heads_of, interleaved
+from fingerprints.heads import FILTER_ROWS, HEAD_FRAMES_MAX, Head, Heads, head_of, heads_of
 from fingerprints.prints import PHASE_SAMPLES, PHASES, WEIGHTS, Print, row_gains
 
 LOWER_BOUND_NATS: Final = -12.0
@@ -219,9 +219,8 @@ class OnsetMatcher:
         signs, stills = np.concatenate([self._signs, bits.signs]), np.concatenate([self._stills, bits.stills])
         n_passed = np.zeros(len(bits), np.int64)
         self.work.compared += kernels.sift(
-            interleaved(signs), interleaved(stills), heads.first_bits, heads.first_masks, heads.first_limits,
-            heads.second_bits, heads.second_masks, heads.both_limits, self._passed, self._margins, n_passed,
-        )  # fmt: skip
+            signs, stills, heads.planes, heads.filters, heads.limits, self._passed, self._margins, n_passed
+        )
         crossings: dict[int, list[Crossing]] = {}
         n_checks = np.zeros(len(bits), np.int64)
         done = 0

@@ -38,12 +38,17 @@ HEAD_PARAMETERS: Final = {
     "filter_bits_least": heads.FILTER_BITS_LEAST,
     "first_sigmas": list(heads.FIRST_SIGMAS),
     "both_sigmas": list(heads.BOTH_SIGMAS),
+    "group": kernels.GROUP,
 }
 """Everything that changes a head; a library file made with other values is made anew."""
 
 _HEAD_TYPES: Final = {
-    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "waves": "<u4", "births": "<i4", "first_bits": "<u8",
-    "first_masks": "<u8", "first_limits": "|i1", "second_bits": "<u8", "second_masks": "<u8", "both_limits": "|i1",
+    "rows": "<u4", "starts": "<i8", "lengths": "<i8", "skipped": "<i4", "waves": "<u4", "births": "<i4",
+    "filters": "<u8", "limits": "|i1", "planes": "<u8",
+}  # fmt: skip
+_HEAD_SHAPES: Final = {
+    "rows": (-1, PHASES + 2), "waves": (-1, WAVE_WORDS), "filters": (-1, 4), "limits": (-1, 2),
+    "planes": (-1, kernels.PLANES, kernels.GROUP_WORDS),
 }  # fmt: skip
 ECHO_TYPE: Final = np.dtype([("host", "<i4"), ("guest", "<i4"), ("offset", "<i4"), ("until_s", "<f8")])
 """Where the head of spot `guest` is heard in spot `host`, both by index."""
@@ -149,9 +154,7 @@ def _parse(name: str, mapped: npt.NDArray[np.uint8], header: Mapping[str, Any], 
             raise PrintFileError(f"{name}: {part} cut off or damaged; delete it and it is made anew")
     described = json.loads(parts["spots"].tobytes())
     names = [field.name for field in fields(KeptSpot)]
-    arrays = {part: parts[part].view(dtype) for part, dtype in _HEAD_TYPES.items()}
-    arrays["rows"] = arrays["rows"].reshape(-1, PHASES + 2)
-    arrays["waves"] = arrays["waves"].reshape(-1, WAVE_WORDS)
+    arrays = {part: parts[part].view(dtype).reshape(_HEAD_SHAPES.get(part, -1)) for part, dtype in _HEAD_TYPES.items()}
     kept = KeptLibrary(
         spots=tuple(KeptSpot(**dict(zip(names, each, strict=True))) for each in described),
         heads=Heads(**arrays),
@@ -165,16 +168,18 @@ def _parse(name: str, mapped: npt.NDArray[np.uint8], header: Mapping[str, Any], 
 def fits(kept: Heads) -> bool:
     """Whether every index of the heads lies inside their arrays, so that a compiled loop never reads outside."""
     n_filters = kept.n_spots * len(BIRTH_FRAMES)
-    padded = n_filters + -n_filters % kernels.BLOCK
-    by_filter = (kept.births, kept.first_bits, kept.first_masks, kept.first_limits)
-    if {len(each) for each in (*by_filter, kept.second_bits, kept.second_masks, kept.both_limits)} != {padded}:
+    padded = n_filters + -n_filters % kernels.GROUP
+    if {len(kept.births), len(kept.filters), len(kept.limits), len(kept.planes) * kernels.GROUP} != {padded}:
         return False
-    if {len(each) for each in (kept.lengths, kept.skipped, kept.waves)} != {kept.n_spots} or kept.first_limits[n_filters:].any():
+    # A filter of limit 0 passes nothing whatever its planes say, so what stands in those of the padding does not matter.
+    if {len(each) for each in (kept.lengths, kept.skipped, kept.waves)} != {kept.n_spots} or (
+        kept.limits[n_filters:, 0] > 0
+    ).any():
         return False
     inside = (kept.starts >= 0) & (kept.lengths >= 0) & (kept.starts + kept.lengths <= len(kept.rows))
     births = kept.births[:n_filters].reshape(len(BIRTH_FRAMES), -1)
     on_rows = (births >= 0) & (births + heads.FILTER_ROWS <= kept.lengths)
-    unused = kept.first_limits[:n_filters].reshape(births.shape) == 0
+    unused = kept.limits[:n_filters, 0].reshape(births.shape) <= 0
     return bool(inside.all() and (on_rows | unused).all())
 
 

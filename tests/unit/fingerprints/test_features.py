@@ -7,8 +7,11 @@ import numpy.typing as npt
 import pytest
 
 from fingerprints.features import (
+    BANDS,
     BITS,
+    ENERGY_FLOOR,
     HOP_SAMPLES,
+    SOUND_KEPT_SAMPLES,
     STILL_NATS,
     WINDOW_SAMPLES,
     FeatureStream,
@@ -16,7 +19,6 @@ from fingerprints.features import (
     contrasts_of,
     pack_bits,
     slopes_of,
-    stream_bits,
 )
 
 Pcm = npt.NDArray[np.float32]
@@ -74,13 +76,50 @@ def test_less_than_a_window_has_no_frame() -> None:
     assert len(slopes_of(np.zeros(WINDOW_SAMPLES + HOP_SAMPLES, np.float32))) == 2
 
 
-def test_stream_bits_are_signs_and_stillness_bit_by_bit() -> None:
-    """The compiled loop packs what plain comparisons say, lowest band first."""
-    contrasts = np.random.default_rng(12).normal(0, 0.05, (50, 32)).astype(np.float32)
-    contrasts[3] = 0.0
-    contrasts[4, :2] = [np.nan, -0.0]
-    bits = stream_bits(contrasts, first_frame=9, sound=np.zeros(4, np.float32), sound_first=5)
+def test_stream_bits_are_signs_and_stillness_bit_by_bit(music: Callable[[int, float], Pcm]) -> None:
+    """The compiled loop packs what plain comparisons of the contrasts say, lowest band first, however the sound is cut."""
+    pcm = music(12, 1.0)
+    pcm[3_000:8_000] = 0.0
+    contrasts = contrasts_of(pcm)
+    stream = FeatureStream()
+    parts = [stream.feed(part) for part in np.split(pcm, [1, 700, 701, 5_000])]
 
-    assert (bits.first_frame, len(bits.sound), bits.sound_first) == (9, 4, 5)
-    assert np.array_equal(bits.signs, pack_bits(contrasts > 0))
-    assert np.array_equal(bits.stills, pack_bits(np.abs(contrasts) < STILL_NATS))
+    assert [part.first_frame for part in parts] == [2, 2, 2, 2, 36]
+    assert np.array_equal(np.concatenate([part.signs for part in parts]), pack_bits(contrasts > 0))
+    assert np.array_equal(np.concatenate([part.stills for part in parts]), pack_bits(np.abs(contrasts) < STILL_NATS))
+
+
+def test_half_a_second_of_sound_stays_at_hand(music: Callable[[int, float], Pcm]) -> None:
+    """Each piece carries its own samples and those before its frames, without broken ones."""
+    pcm = music(16, 2.0)
+    pcm[20_000] = np.inf
+    stream = FeatureStream()
+    parts = [stream.feed(part) for part in np.split(pcm, [300, 20_100, 20_200])]
+    pcm[20_000] = 0.0
+
+    # 154 frames are done before the third piece, and as many before the fourth.
+    assert [part.sound_first for part in parts] == [0, 0, *[154 * HOP_SAMPLES - SOUND_KEPT_SAMPLES] * 2]
+    for part, end in zip(parts, (300, 20_100, 20_200, len(pcm)), strict=True):
+        assert np.array_equal(part.sound, pcm[part.sound_first : end])
+
+
+def test_slopes_are_those_of_numpys_transform(music: Callable[[int, float], Pcm]) -> None:
+    """The transform written out here rounds to the bits of numpy's, so prints made with either are the same."""
+    pcm = np.concatenate([music(13, 2.0), 1e-4 * music(14, 1.0), 30 * music(15, 1.0)]).astype(np.float32)
+    window = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(np.float32)
+    spectra = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(pcm, WINDOW_SAMPLES)[::HOP_SAMPLES] * window, axis=1)
+    energies = np.full((len(spectra), BANDS), ENERGY_FLOOR, np.float32)
+    for band, weights in enumerate(band_weights()):
+        for k in np.nonzero(weights)[0]:
+            energies[:, band] += weights[k] * (spectra[:, k].real ** 2 + spectra[:, k].imag ** 2)
+    levels = np.log(energies)
+
+    assert np.allclose(slopes_of(pcm), levels[:, :-1] - levels[:, 1:], rtol=0.0, atol=2e-6)
+
+
+def test_sound_may_be_memory_that_must_not_be_written() -> None:
+    """Bytes of a decoder are read where they are."""
+    pcm = np.frombuffer(np.ones(1_000, np.float32).tobytes(), np.float32)
+
+    assert len(FeatureStream().feed(pcm)) == 2
+    assert len(slopes_of(pcm)) == 4

@@ -7,7 +7,7 @@ import pytest
 from fingerprints import kernels
 from fingerprints.coherence import BITS_SHARE, WAVE_WORDS
 from fingerprints.features import StreamBits
-from fingerprints.heads import BIRTH_FRAMES, FILTER_ROWS, Heads, head_of, interleaved, stack
+from fingerprints.heads import BIRTH_FRAMES, FILTER_ROWS, Heads, grouped, head_of, stack
 from fingerprints.onset import ALIVE_MAX, DECIDED_HALF_HOPS, OnsetMatcher
 from fingerprints.prints import LOSSES, PHASES, WEIGHTS
 
@@ -61,14 +61,14 @@ def _slow_sieve(seed: int) -> tuple[Heads, StreamBits, set[tuple[int, int]]]:
         under = range(frame - FILTER_ROWS + 1, frame + 1)
         for f in range(12 * len(BIRTH_FRAMES)):
             spot, birth = f % 12, int(heads.births[f])
-            if heads.first_limits[f] == 0:
+            if heads.limits[f, 0] == 0:
                 continue
             rows = heads.of(spot)[birth : birth + FILTER_ROWS]
             counts = [0, 0]
             for place, (row, at) in enumerate(zip(rows, under, strict=True)):
                 if place % 3 < 2 and place < 11:
                     counts[place % 3] += _odd_or_even(row, int(signs[at]), int(stills[at]), place)
-            if counts[0] < heads.first_limits[f] and sum(counts) < heads.both_limits[f]:
+            if counts[0] < heads.limits[f, 0] and sum(counts) < heads.limits[f, 1]:
                 passes.add((frame, f))
     return heads, StreamBits(first_frame=0, signs=signs, stills=stills), passes
 
@@ -98,12 +98,9 @@ def test_the_filters_pass_what_counting_bit_by_bit_passes(seed: int, frames_a_ca
     found: set[tuple[int, int]] = set()
     for start in range(FILTER_ROWS - 1, len(bits), frames_a_call):
         part = slice(start - FILTER_ROWS + 1, start + frames_a_call)
-        words, stills = interleaved(bits.signs[part]), interleaved(bits.stills[part])
-        room = np.empty((len(words), 64), np.int64), np.empty((len(words), 64), np.int64), np.zeros(len(words), np.int64)
-        kernels.sift(
-            words, stills, heads.first_bits, heads.first_masks, heads.first_limits,
-            heads.second_bits, heads.second_masks, heads.both_limits, *room,
-        )  # fmt: skip
+        n = len(bits.signs[part]) - FILTER_ROWS + 1
+        room = np.empty((n, 64), np.int64), np.empty((n, 64), np.int64), np.zeros(n, np.int64)
+        kernels.sift(bits.signs[part], bits.stills[part], heads.planes, heads.filters, heads.limits, *room)
         found |= {(start + i, int(f)) for i, n in enumerate(room[2]) for f in room[0][i, :n]}
 
     assert len(passes) > 12
@@ -112,15 +109,14 @@ def test_the_filters_pass_what_counting_bit_by_bit_passes(seed: int, frames_a_ca
 
 def test_when_too_many_pass_the_closer_half_stays() -> None:
     """With room for eight the list is halved to the four that differ least whenever it is full."""
-    n_filters = 128
+    n_filters = kernels.GROUP
     differing = np.arange(n_filters) * 7 % 31
     bits = np.array([(1 << int(n)) - 1 for n in differing], np.uint64)
-    ones, zeros = np.full(n_filters, 2**64 - 1, np.uint64), np.zeros(n_filters, np.uint64)
+    filters = np.stack([bits, np.zeros_like(bits), np.full_like(bits, 2**64 - 1), np.zeros_like(bits)], axis=1)
+    _, filters, limits, planes = grouped(np.zeros(n_filters, np.int32), filters, np.full((n_filters, 2), 40, np.int8))
     room = np.empty((1, 8), np.int64), np.empty((1, 8), np.int64), np.zeros(1, np.int64)
-    kernels.sift(
-        np.zeros((1, 2), np.uint64), np.zeros((1, 2), np.uint64), bits, ones, np.full(n_filters, 40, np.int8),
-        zeros, zeros, np.full(n_filters, 40, np.int8), *room,
-    )  # fmt: skip
+    nothing = np.zeros(FILTER_ROWS, np.uint32)
+    kernels.sift(nothing, nothing, planes, filters, limits, *room)
 
     kept: list[int] = []
     for f in range(n_filters):

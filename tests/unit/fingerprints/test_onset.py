@@ -102,7 +102,7 @@ def test_work_is_bounded_whatever_the_sound(name: str, music: Music) -> None:
     matcher.threshold = 1e9  # nothing is ever decided, so nothing leaves by crossing
     bits = FeatureStream().feed(np.asarray(sounds[name], np.float32))
     matcher.advance(bits)
-    n_filters = len(heads.first_bits)
+    n_filters = len(heads.filters)
 
     assert n_filters * len(bits) <= matcher.work.compared <= 2 * n_filters * len(bits)
     assert matcher.work.passed <= min(n_filters, 2 * PASSED_LEAST) * len(bits)
