@@ -23,6 +23,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from fingerprints import kernels
 from fingerprints.audio import SAMPLE_RATE_HZ
@@ -40,6 +41,8 @@ WHITENED_OVER_HZ: Final = 60.0
 """Each frequency is divided by the magnitude this far around it: lines stay lines, equalisation goes."""
 WHITENED_FLOOR: Final = 1e-4
 """Of the strongest power: 40 dB below it nothing is raised any more."""
+PADDING_SAMPLES: Final = 512
+"""Zeros behind what is whitened, so that its end does not ring into its beginning."""
 LAG_SAMPLES: Final = 64
 """How far (4 ms) beside the hypothesis the best lag is looked for: half a hop, and as much again for clocks and codecs."""
 PERIOD_SAMPLES: Final = (16, 240)
@@ -76,19 +79,12 @@ def whitened(pcm: Floats) -> Floats:
     Returns:
         float32 [shape=(n_samples,)], new memory; zeros stay zeros.
     """
-    size = 1 << (len(pcm) + 511).bit_length()
-    spectrum = np.fft.rfft(pcm, size)
-    first, end = math.ceil(LOWEST_HZ * size / SAMPLE_RATE_HZ), math.floor(HIGHEST_HZ * size / SAMPLE_RATE_HZ) + 1
-    band = spectrum[first:end]
-    power = band.real.astype(np.float64) ** 2 + band.imag.astype(np.float64) ** 2
-    sums = np.concatenate([[0.0], np.cumsum(power)])
-    reach = max(1, int(WHITENED_OVER_HZ * size / SAMPLE_RATE_HZ))
-    places = np.arange(len(power))
-    low, high = np.maximum(0, places - reach), np.minimum(len(power), places + reach + 1)
-    around = (sums[high] - sums[low]) / (high - low)
-    flat = np.zeros_like(spectrum)
-    flat[first:end] = band / np.sqrt(around + WHITENED_FLOOR * around.max(initial=0.0) + 1e-20)
-    out: Floats = np.fft.irfft(flat, size)[: len(pcm)].astype(np.float32)
+    size = scipy.fft.next_fast_len(len(pcm) + PADDING_SAMPLES, real=True)
+    spectrum = scipy.fft.rfft(pcm, size)
+    a_bin = SAMPLE_RATE_HZ / size
+    first, end = math.ceil(LOWEST_HZ / a_bin), math.floor(HIGHEST_HZ / a_bin) + 1
+    kernels.flatten(spectrum, first, end, max(1, int(WHITENED_OVER_HZ / a_bin)), WHITENED_FLOOR)
+    out: Floats = scipy.fft.irfft(spectrum, size)[: len(pcm)]
     return out
 
 
@@ -116,13 +112,14 @@ def signs_of(wave: Words) -> Floats:
     return signs
 
 
-def coherence_nats(wave: Words, *, heard: Floats, skipped: int) -> float:
+def coherence_nats(wave: Words, *, heard: Floats, skipped: int, least: float = 0.0) -> float:
     """The evidence that these samples are a wave's, somewhere within `LAG_SAMPLES` of where they are thought to lie.
 
     Args:
         wave: uint32 [shape=(WAVE_WORDS,)].
         heard: float32 [shape=(n_samples,)], 16 kHz; `heard[LAG_SAMPLES]` is thought to be sample `skipped` of the head.
         skipped: even; samples of 16 kHz between the wave's first and there.
+        least: evidence that cannot come to this much need not be known exactly: 0 is returned for it.
 
     Returns:
         Nats, 0 or more; 0 where too little can be compared. Of another recording about 3, above 20 in one of 1e8.
@@ -135,9 +132,12 @@ def coherence_nats(wave: Words, *, heard: Floats, skipped: int) -> float:
     white = whitened(heard[: n * STRIDE + 2 * LAG_SAMPLES])
     phases = [np.ascontiguousarray(white[phase::STRIDE]) for phase in range(STRIDE)]
     lag, squared = kernels.best_lag(signs, phases[0], phases[1], LAG_SAMPLES + 1)
+    if -0.5 * n * math.log1p(-min(squared, 1.0 - 1e-9)) < least:
+        return 0.0  # not even white noise would make it more
     aired = phases[lag % STRIDE][lag // STRIDE : lag // STRIDE + n]
     evidence = _nats(signs, aired, squared)
-    return evidence if extent(signs, aired) >= EXTENT_LEAST else min(UNSPREAD_NATS, evidence)
+    spread = evidence <= UNSPREAD_NATS or extent(signs, aired) >= EXTENT_LEAST
+    return evidence if spread else UNSPREAD_NATS
 
 
 def _nats(signs: Floats, aired: Floats, squared: float) -> float:
@@ -191,9 +191,9 @@ def chance_variance(one: Floats, other: Floats) -> float:
         Bartlett 1946: the sum of the products of both autocorrelations, over n. Parseval turns it into one of spectra.
     """
     n = len(one)
-    size = 1 << (2 * n - 1).bit_length()
+    size = scipy.fft.next_fast_len(2 * n, real=True)
     both = _power(one, size) * _power(other, size)
-    products = (2.0 * float(both.sum()) - float(both[0] + both[-1])) / size
+    products = (2.0 * float(both.sum()) - float(both[0] + (both[-1] if size % 2 == 0 else 0.0))) / size
     energy = float(np.dot(one, one)) * float(np.dot(other, other))
     return min(1.0, max(1.0 / n, products / energy / n)) if energy > 0 else 1.0
 
@@ -211,14 +211,14 @@ def periodicity(signal: Floats) -> float:
     lags = np.arange(PERIOD_SAMPLES[0], min(PERIOD_SAMPLES[1], n // 2) + 1)
     if not len(lags):
         return 0.0
-    size = 1 << (2 * n - 1).bit_length()
-    products = np.fft.irfft(_power(signal, size), size)[lags]
+    size = scipy.fft.next_fast_len(2 * n, real=True)
+    products = scipy.fft.irfft(_power(signal, size), size)[lags]
     energy = np.concatenate([[0.0], np.cumsum(np.square(signal, dtype=np.float64))])
     norms = np.sqrt(energy[n - lags] * (energy[n] - energy[lags]))
     return min(1.0, max(0.0, float((products / (norms + 1e-20)).max())))
 
 
 def _power(signal: Floats, size: int) -> npt.NDArray[np.float64]:
-    spectrum = np.fft.rfft(signal, size)
+    spectrum = scipy.fft.rfft(signal, size)
     power: npt.NDArray[np.float64] = spectrum.real.astype(np.float64) ** 2 + spectrum.imag.astype(np.float64) ** 2
     return power

@@ -158,6 +158,30 @@ def interleave(words, n_frames, out):  # type: ignore[no-untyped-def] # compiled
             out[i, k] = np.uint64(early) | (np.uint64(late) << np.uint64(32))
 
 
+@numba.njit("void(complex64[::1], int64, int64, int64, float64)", cache=True, nogil=True)
+def flatten(spectrum, first, end, reach, floor):  # type: ignore[no-untyped-def] # compiled: the signature is the type
+    """Divide `spectrum[first:end]` by the magnitude around each bin, and put 0 everywhere else.
+
+    Around means the mean power of the bins up to `reach` away, plus `floor` of the highest such mean.
+    """
+    n = end - first
+    sums = np.zeros(n + 1, np.float64)
+    for i in range(n):
+        value = spectrum[first + i]
+        sums[i + 1] = sums[i] + np.float64(value.real) ** 2 + np.float64(value.imag) ** 2
+    around, highest = np.empty(n, np.float64), 0.0
+    for i in range(n):
+        low, high = max(0, i - reach), min(n, i + reach + 1)
+        around[i] = max(0.0, sums[high] - sums[low]) / (high - low)
+        highest = max(highest, around[i])
+    for i in range(first):
+        spectrum[i] = 0.0
+    for i in range(end, len(spectrum)):
+        spectrum[i] = 0.0
+    for i in range(n):
+        spectrum[first + i] /= np.float32(np.sqrt(around[i] + floor * highest + 1e-20))
+
+
 @numba.njit(
     "Tuple((int64, float32))(float32[::1], float32[::1], float32[::1], int64)", cache=True, nogil=True, fastmath={"reassoc"}
 )
@@ -167,12 +191,20 @@ def best_lag(signs, even, odd, n_pairs):  # type: ignore[no-untyped-def] # compi
     Lag `l` compares `signs[i]` with `even[l // 2 + i]`, or `odd` where `l` is odd, for lags up to `2 * n_pairs - 2`.
     """
     n, best, best_squared = len(signs), 0, np.float32(0.0)
+    energies = np.zeros(2, np.float64)
+    for i in range(n):
+        energies[0] += even[i] * even[i]
+        energies[1] += odd[i] * odd[i]
     for lag in range(2 * n_pairs - 1):
-        samples = even[lag // 2 : lag // 2 + n] if lag % 2 == 0 else odd[lag // 2 : lag // 2 + n]
-        dot, energy = np.float32(0.0), np.float32(0.0)
+        first = lag // 2
+        samples = even[first : first + n] if lag % 2 == 0 else odd[first : first + n]
+        dot = np.float32(0.0)
         for i in range(n):
             dot += signs[i] * samples[i]
-            energy += samples[i] * samples[i]
+        energy = np.float32(energies[lag % 2])
+        if lag < 2 * n_pairs - 3:
+            after = even[first + n] if lag % 2 == 0 else odd[first + n]
+            energies[lag % 2] = max(0.0, energies[lag % 2] + after * after - samples[0] * samples[0])
         if energy > 0:
             squared = dot * dot / (energy * np.float32(n))
             if squared > best_squared:

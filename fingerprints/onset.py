@@ -279,7 +279,8 @@ class OnsetMatcher:
         skipped = first - wave_first + (first - wave_first) % STRIDE
         start = wave_first + skipped - LAG_SAMPLES - bits.sound_first
         heard = bits.sound[start : max(start, end - bits.sound_first)]
-        return coherence_nats(self.heads.waves[spot], heard=heard, skipped=skipped)
+        least = FLOOR_NATS - hypothesis.score
+        return coherence_nats(self.heads.waves[spot], heard=heard, skipped=skipped, least=least)
 
     def _decide(self, crossings: list[Crossing]) -> list[Crossing]:
         """Those of one frame whose spot was not decided just before at about the same onset, best first."""

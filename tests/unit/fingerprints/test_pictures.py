@@ -27,7 +27,8 @@ def test_evidence_decides_when_the_matcher_would(music: Music) -> None:
     assert heard.decided_s is not None
     assert 0.1 < heard.decided_s < 0.3
     assert other.decided_s is None
-    assert np.all(np.diff(heard.nats[heard.time_s > 0.1]) > -1.0)
+    assert np.all(np.diff(heard.bits[heard.time_s > 0.1]) > -1.0)
+    assert np.all(heard.nats[heard.time_s > 0.2] > 36.0)
 
 
 def test_bits_are_drawn_with_their_class(music: Music) -> None:
