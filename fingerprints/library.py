@@ -8,9 +8,12 @@ compared; where the folder cannot be written everything works, only slower.
 import contextlib
 import functools
 import hashlib
+import multiprocessing
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -25,13 +28,19 @@ from fingerprints.echoes import Echo, find_echoes, groups_of
 from fingerprints.errors import CalibrationError, FingerprintsError, PrintFileError, SpotError
 from fingerprints.features import Floats, Words
 from fingerprints.heads import Head, Heads, head_at, head_of, stack
+from fingerprints.joining import join_heads
 from fingerprints.onset import earliest_decision_s
 from fingerprints.prints import LONGEST_S, PHASES, Print, dump_print, load_print, make_print
 from fingerprints.store import KeptLibrary, KeptSpot, echo_array, read_library, write_library, write_whole
+from fingerprints.streams import Streams
 from timebase import SystemClock
 
 PRINTS_FOLDER: Final = ".prints"
 LIBRARY_FILE: Final = "library"
+STREAMS_FILE: Final = "streams"
+MANY_NEW: Final = 32
+"""Fewer new recordings are read sooner than another process starts."""
+JOBS_MAX: Final = 64
 SPOTS_MAX: Final = 200_000
 RACY_NS: Final = 2_000_000_000
 """A recording changed this shortly before the library file was written is hashed again: its clock may be that coarse."""
@@ -107,14 +116,21 @@ class SpotLibrary:
     calibration: Calibration = SHIPPED
 
     @classmethod
-    def open(cls, folder: Path, *, progress: Progress | None = None) -> "SpotLibrary":
+    def open(cls, folder: Path, *, progress: Progress | None = None, jobs: int = 1) -> "SpotLibrary":
         """The spots of a folder; files that cannot be read are named in `problems` and stop nothing else.
+
+        Args:
+            folder: of the recordings.
+            progress: told of each file, then of each spot compared.
+            jobs: processes that read recordings when many are new, and threads that compare them.
 
         Raises:
             FingerprintsError: the folder does not exist, cannot be read or holds too many files.
         """
         files = audio_files(folder)
         kept = _Kept(folder)
+        if jobs > 1:
+            _make_ready([path for path in files if not kept.knows(path)], jobs=jobs, progress=progress)
         spots: dict[str, Spot] = {}
         problems: list[Problem] = []
         for done, path in enumerate(files):
@@ -127,14 +143,15 @@ class SpotLibrary:
                 spots[path.stem] = kept.spot(path) or _open_spot(path)
             except FingerprintsError as error:
                 problems.append(Problem(name=path.name, message=str(error)))
-        if progress is not None:
-            progress(len(files), len(files), "")
         calibration = SHIPPED
         try:
             calibration = read_calibration(calibration_path(folder)) or SHIPPED
         except CalibrationError as error:
             problems.append(Problem(name=CALIBRATION_FILE, message=str(error)))
-        return replace(kept.library([spots[spot_id] for spot_id in sorted(spots)], problems), calibration=calibration)
+        library = kept.library([spots[spot_id] for spot_id in sorted(spots)], problems, progress=progress, jobs=jobs)
+        if progress is not None:
+            progress(len(files), len(files), "")
+        return replace(library, calibration=calibration)
 
     @classmethod
     def of(cls, spots: Iterable[Spot], *, problems: Iterable[Problem] = ()) -> "SpotLibrary":
@@ -166,6 +183,7 @@ class _Kept:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PRINTS_FOLDER / LIBRARY_FILE
+        self._streams_path = folder / PRINTS_FOLDER / STREAMS_FILE
         self._index: dict[str, int] = {}
         self._hashes: dict[str, str] = {}
         self._kept: KeptLibrary | None = None
@@ -175,6 +193,10 @@ class _Kept:
         except (OSError, PrintFileError):  # made anew
             return
         self._index = {spot.name: index for index, spot in enumerate(self._kept.spots)}
+
+    def knows(self, path: Path) -> bool:
+        """Whether there was a recording of that name."""
+        return path.name in self._index
 
     def spot(self, path: Path) -> Spot | None:
         """The spot of a recording that has not changed since the file was written; None when it must be read."""
@@ -194,22 +216,34 @@ class _Kept:
         self._hashes[path.stem] = known.content_sha256
         return Spot(id=path.stem, path=path, print=_lazy_print(path, known, self._kept.heads, index))
 
-    def library(self, spots: list[Spot], problems: list[Problem]) -> SpotLibrary:
+    def library(
+        self, spots: list[Spot], problems: list[Problem], *, progress: Progress | None = None, jobs: int = 1
+    ) -> SpotLibrary:
         """The library of these spots; the file is written again if they are not the ones it has."""
         new = [spot for spot in spots if spot.id not in self._hashes]
         if self._kept is not None and not new and len(spots) == len(self._kept.spots):
             return SpotLibrary._with(tuple(spots), problems=problems, echoes=self._echoes(), heads=self._kept.heads)
-        echoes = self._updated_echoes(spots, new)
-        heads = stack([self._head(spot) for spot in spots])
+        entries = [self._entry(spot) for spot in spots]
+        heads = self._heads(spots)
+        echoes = self._updated_echoes(spots, new, entries, heads, progress=progress, jobs=jobs)
         with contextlib.suppress(OSError):  # a folder that cannot be written works without the file
             place = {spot.id: index for index, spot in enumerate(spots)}
             rows = [(place[echo.host_id], place[echo.guest_id], echo.offset, echo.until_s) for echo in echoes]
-            entries = tuple(self._entry(spot) for spot in spots)
-            write_library(self._path, KeptLibrary(spots=entries, heads=heads, echoes=echo_array(rows)))
+            write_library(self._path, KeptLibrary(spots=tuple(entries), heads=heads, echoes=echo_array(rows)))
             with contextlib.suppress(PrintFileError):  # another process may have written its own meanwhile
                 written = read_library(self._path)
-                heads = written.heads if written.spots == entries else heads
+                heads = written.heads if written.spots == tuple(entries) else heads
         return SpotLibrary._with(tuple(spots), problems=problems, echoes=echoes, heads=heads)
+
+    def _heads(self, spots: list[Spot]) -> Heads:
+        """The heads of all; those at hand are not laid out again as long as none is gone."""
+        new = [spot for spot in spots if spot.id not in self._hashes]
+        if self._kept is None or len(spots) - len(new) != len(self._kept.spots):
+            return stack([self._head(spot) for spot in spots])
+        place = {spot.id: len(self._kept.spots) + index for index, spot in enumerate(new)}
+        order = [place[spot.id] if spot.id in place else self._index[spot.path.name] for spot in spots]
+        fresh = stack([head_of(spot.print.table, spot.print.wave) for spot in new])
+        return join_heads(self._kept.heads, fresh, order=np.array(order, np.int64))
 
     def _head(self, spot: Spot) -> Head:
         if self._kept is None or spot.id not in self._hashes:
@@ -239,18 +273,58 @@ class _Kept:
             for host, guest, offset, until_s in self._kept.echoes.tolist()
         )
 
-    def _updated_echoes(self, spots: list[Spot], new: list[Spot]) -> tuple[Echo, ...]:
+    def _updated_echoes(
+        self,
+        spots: list[Spot],
+        new: list[Spot],
+        entries: list[KeptSpot],
+        heads: Heads,
+        *,
+        progress: Progress | None,
+        jobs: int,
+    ) -> tuple[Echo, ...]:
         """Those of spots that stayed, and the new spots against everybody in both directions."""
         stayed = {spot.id for spot in spots} - {spot.id for spot in new}
         kept = [echo for echo in self._echoes() if echo.host_id in stayed and echo.guest_id in stayed]
-        fresh, old = [spot.print for spot in new], [spot.print for spot in spots if spot.id in stayed]
-        found = [*find_echoes(fresh, [*old, *fresh]), *find_echoes(old, fresh)]
+        old = [(spot.print, entry.content_sha256) for spot, entry in zip(spots, entries, strict=True) if spot.id in stayed]
+        fresh, streams = [spot.print for spot in new], Streams(self._streams_path)
+
+        def told(done: int, total: int) -> None:
+            if progress is not None:
+                progress(done, total, "compared with all others")
+
+        found = [
+            *find_echoes(fresh, [spot.print for spot in spots], heads=heads, told=told, jobs=jobs),
+            *find_echoes(
+                [print_ for print_, _ in old], fresh, stream_of=lambda index: streams.of(old[index][1], old[index][0]),
+                told=told, jobs=jobs,
+            ),
+        ]  # fmt: skip
+        with contextlib.suppress(OSError):  # a folder that cannot be written works without the file
+            streams.keep({entry.content_sha256: spot.print for spot, entry in zip(spots, entries, strict=True)})
         return tuple(sorted([*kept, *found], key=lambda echo: (echo.host_id, echo.offset, echo.guest_id)))
 
 
 def calibration_path(folder: Path) -> Path:
     """Where a folder of spots keeps its calibration."""
     return folder / PRINTS_FOLDER / CALIBRATION_FILE
+
+
+def _make_ready(paths: list[Path], *, jobs: int, progress: Progress | None) -> None:
+    """Make the prints of many new recordings in processes of their own; they are found in `.prints/` afterwards."""
+    if len(paths) < MANY_NEW:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, JOBS_MAX), mp_context=context) as pool:
+        running = {pool.submit(_make_one_ready, path): path for path in paths}
+        for done, future in enumerate(as_completed(running)):
+            if progress is not None:
+                progress(done, len(paths), running[future].name)
+
+
+def _make_one_ready(path: Path) -> None:
+    with contextlib.suppress(FingerprintsError):  # said when the library is put together
+        _open_spot(path)
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -260,15 +334,16 @@ def audio_files(folder: Path) -> list[Path]:
         FingerprintsError: the folder does not exist, cannot be read or holds too many files.
     """
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FingerprintsError(f"{folder}: there is no such folder; make it and put one recording a spot into it") from error
     except OSError as error:
         raise FingerprintsError(f"{folder}: it cannot be read ({error.strerror}); give this user the right to") from error
-    files = [path for path in entries if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")]
+    files = [folder / name for name in names if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES]
     if len(files) > SPOTS_MAX:
         raise FingerprintsError(f"{folder}: {len(files)} recordings; at most {SPOTS_MAX} are loaded, so divide the folder")
-    return [path for path in files if path.is_file()]
+    return files
 
 
 def read_recording(path: Path) -> Floats:

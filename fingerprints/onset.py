@@ -10,7 +10,7 @@ the work whatever the sound.
 Nothing here knows files or time: frames and their samples in, crossings out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -111,6 +111,32 @@ class Crossing:
     score: float
     bits: float
 
+    def rank(self) -> tuple[int, float, int, int]:
+        """Sorts by frame, and within one the best first."""
+        return self.frame, -self.score, self.spot, self.onset
+
+
+class Decided:
+    """The last decision of each spot: just after it the same spot is not decided again at about the same onset."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, Crossing] = {}
+
+    def __contains__(self, crossing: Crossing) -> bool:
+        before = self._last.get(crossing.spot)
+        if before is None or crossing.frame - before.frame > DECIDED_FRAMES:
+            return False
+        return abs(crossing.onset - before.onset) <= DECIDED_HALF_HOPS
+
+    def fresh(self, crossings: Iterable[Crossing]) -> list[Crossing]:
+        """Of crossings in their order, those that are decisions; each is remembered."""
+        decisions = []
+        for crossing in crossings:
+            if crossing not in self:
+                self._last[crossing.spot] = crossing
+                decisions.append(crossing)
+        return decisions
+
 
 @dataclass(slots=True, kw_only=True)
 class Work:
@@ -187,7 +213,7 @@ class OnsetMatcher:
         self._scores = np.empty(ALIVE_MAX, np.float32)
         self._alive = 0
         self._best = 0.0
-        self._decided: dict[int, Crossing] = {}
+        self._decided = Decided()
         self._coincidences: list[Crossing] = []
         # Nothing agrees with what was never heard.
         self._signs: Words = np.zeros(FILTER_ROWS - 1, np.uint32)
@@ -243,7 +269,8 @@ class OnsetMatcher:
         self._signs, self._stills = signs[-context:], stills[-context:]
         decided: list[Crossing] = []
         for i in sorted({*crossings, *np.flatnonzero(n_checks).tolist()}):
-            decided += self._decide([*crossings.get(i, ()), *self._check(bits, i, int(n_checks[i]))])
+            at_once = [*crossings.get(i, ()), *self._check(bits, i, int(n_checks[i]))]
+            decided += self._decided.fresh(sorted(at_once, key=Crossing.rank))
         return decided
 
     def _check(self, bits: StreamBits, i: int, n: int) -> list[Crossing]:
@@ -253,7 +280,7 @@ class OnsetMatcher:
         for k in np.argsort(-self._check_scores[i, :n], kind="stable").tolist():
             spot, phase, row, birth = self._checks[i, k].tolist()
             crossing = self._crossing(frame, spot, phase, row, bits=float(self._check_scores[i, k]))
-            if compared == COMPARED_MAX or self._is_decided(crossing):
+            if compared == COMPARED_MAX or crossing in self._decided:
                 continue
             compared += 1
             wave = self._coherence(bits, crossing, birth=birth)
@@ -268,7 +295,7 @@ class OnsetMatcher:
     def take_coincidences(self) -> list[Crossing]:
         """What came above the calibration's floor since the last call and was not decided; a coincidence may be there often."""
         taken, self._coincidences = self._coincidences, []
-        return [one for one in taken if not self._is_decided(one)]
+        return [one for one in taken if one not in self._decided]
 
     def _coherence(self, bits: StreamBits, hypothesis: Crossing, *, birth: int) -> float:
         """What the samples from a hypothesis' birth to the end of a frame say, the last `COMPARED_SAMPLES_MAX` of them."""
@@ -281,21 +308,6 @@ class OnsetMatcher:
         heard = bits.sound[start : max(start, end - bits.sound_first)]
         least = FLOOR_NATS - hypothesis.score
         return coherence_nats(self.heads.waves[spot], heard=heard, skipped=skipped, least=least)
-
-    def _decide(self, crossings: list[Crossing]) -> list[Crossing]:
-        """Those of one frame whose spot was not decided just before at about the same onset, best first."""
-        fresh = []
-        for crossing in sorted(crossings, key=lambda one: (-one.score, one.spot, one.onset)):
-            if not self._is_decided(crossing):
-                self._decided[crossing.spot] = crossing
-                fresh.append(crossing)
-        return fresh
-
-    def _is_decided(self, crossing: Crossing) -> bool:
-        before = self._decided.get(crossing.spot)
-        if before is None or crossing.frame - before.frame > DECIDED_FRAMES:
-            return False
-        return abs(crossing.onset - before.onset) <= DECIDED_HALF_HOPS
 
     def _crossing(self, frame: int, spot: int, phase: int, kept_row: int, *, bits: float) -> Crossing:
         row = kept_row + int(self.heads.skipped[spot])

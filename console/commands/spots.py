@@ -1,8 +1,9 @@
 """`cuebird spots` keeps the folder of reference recordings; `cuebird scan` looks for them in other recordings."""
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -180,8 +181,8 @@ def scan(
     settings = ScanSettings(
         spots=spots, false_per_feed_year=false_per_feed_year, speeds=_numbers(rates), tempos=_numbers(tempos), late=late
     )
-    with _progress(f"{spots}: opening") as show_:
-        delivered, library, index = settings.open(progress=lambda done, total, name: show_(f"{spots}: {done} of {total} {name}"))
+    with _counting(f"{spots}: opening") as count:
+        delivered, library, index = settings.open(progress=count)
     _tell_problems(delivered)
     if not delivered.spots:
         typer.echo(f"cuebird: {spots}: no spot to look for; add recordings with cuebird spots add", err=True)
@@ -268,10 +269,10 @@ def _print_line(line: str) -> None:
 
 
 def _open(folder: Path) -> "SpotLibrary":
-    with _progress(f"{folder}: opening") as show:
+    with _counting(f"{folder}: opening") as count:
         from fingerprints.library import SpotLibrary
 
-        return SpotLibrary.open(folder, progress=lambda done, total, name: show(f"{folder}: {done} of {total} {name}"))
+        return SpotLibrary.open(folder, progress=count, jobs=os.cpu_count() or 1)
 
 
 class _Show:
@@ -300,6 +301,22 @@ def _progress(text: str) -> Iterator[_Show]:
         yield show
     finally:
         show.stop()
+
+
+@contextmanager
+def _counting(text: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error for work that is counted, with the time it will still take, only where a person watches."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+
+        def count(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{text} {name}".rstrip())
+
+        yield count
 
 
 def _listing(library: "SpotLibrary") -> dict[str, object]:
@@ -343,11 +360,9 @@ def _collisions_of(folder: Path, *, only: list[str] | None = None) -> list[dict[
     from fingerprints.whole_file import open_index
 
     library = _open(folder)
-    with _progress(f"{folder}: comparing") as show_:
-        index = open_index(library, progress=lambda done, total, name: show_(f"{folder}: {done} of {total} {name}"))
-        found = collisions_of(
-            library, index, only=only, progress=lambda done, total, name: show_(f"comparing {done} of {total} {name}")
-        )
+    with _counting(f"{folder}: comparing") as count:
+        index = open_index(library, progress=count)
+        found = collisions_of(library, index, only=only, progress=count)
     return [
         {
             "kind": one.kind.value,

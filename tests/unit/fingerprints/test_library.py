@@ -41,6 +41,35 @@ def test_bad_recordings_are_named_and_stop_nothing(tmp_path: Path, music: Music,
     assert seen[-1] == (5, 5, "")
 
 
+def test_several_processes_make_the_same_library(
+    tmp_path: Path, music: Music, write_wav: WriteWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prints made by others are found; what is no spot is told all the same, and files added one by one change nothing."""
+    monkeypatch.setattr("fingerprints.library.MANY_NEW", 3)
+    head = music(200, 2.5)
+    sounds = {
+        "a": head,
+        "b": np.concatenate([head, music(201, 1.0)]),
+        "c": np.concatenate([music(202, 1.5), head]),
+        "d": head[:800],
+    }
+    for folder in ("together", "alone", "one by one"):
+        (tmp_path / folder).mkdir()
+    for name, pcm in sounds.items():
+        for folder in ("together", "alone", "one by one"):
+            write_wav(tmp_path / folder / f"{name}.wav", pcm)
+        SpotLibrary.open(tmp_path / "one by one")
+    together = SpotLibrary.open(tmp_path / "together", jobs=2)
+    alone, grown = SpotLibrary.open(tmp_path / "alone"), SpotLibrary.open(tmp_path / "one by one")
+
+    for library in (together, grown):
+        assert [spot.id for spot in library.spots] == ["a", "b", "c"]
+        assert [problem.name for problem in library.problems] == ["d.wav"]
+        assert [np.array_equal(library.heads.of(spot), alone.heads.of(spot)) for spot in range(3)] == [True] * 3
+        assert {(echo.host_id, echo.guest_id, echo.offset) for echo in library.echoes} >= {("a", "b", 0), ("b", "a", 0)}
+    assert together.echoes == alone.echoes
+
+
 def test_two_files_of_one_id_are_a_problem(tmp_path: Path, music: Music, write_wav: WriteWav) -> None:
     """The id is the name without suffix, so a.aiff beside a.wav needs a decision by a person."""
     write_wav(tmp_path / "a.wav", music(1, 3.0))
