@@ -10,10 +10,14 @@ import numba
 import numpy as np
 
 from fingerprints.heads import FILTER_ROWS
-from fingerprints.kernels import BLOCK, EVEN, ODD, ONE, SIGN_BIT, _lowest_bit, _popcount, _row_score
+from fingerprints.kernels import EVEN, ODD, ONE, _lowest_bit, _popcount, _row_score
 
 CROSSINGS_ROOM = 4096
 """Enough for the crossings of one head in most streams; looped music may need more."""
+
+BLOCK = 64
+"""Frames tested at once: a loop without branches that leaves a bit for each."""
+SIGN_BIT = np.uint64(63)
 
 UNHEARD = np.uint32(0xFFFF_FFFF)
 

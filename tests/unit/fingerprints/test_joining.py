@@ -37,5 +37,5 @@ def test_nothing_new_and_nothing_old_can_be_joined(music: Music) -> None:
 
     for joined in (join_heads(one, none, order=np.array([0])), join_heads(none, one, order=np.array([0]))):
         assert np.array_equal(joined.of(0), one.of(0))
-        assert np.array_equal(joined.first_bits, one.first_bits)
+        assert np.array_equal(joined.planes, one.planes)
         assert np.array_equal(joined.waves, one.waves)
