@@ -1,8 +1,8 @@
 """What one live feed costs by the real path: blocks of 20 ms into a recogniser, and how fast a big library opens.
 
-`python -m bench.cost [--spots N...]` prints Markdown. The heads are made from the example recordings cut every 0.1 s; past those
-their bands are rotated, which keeps how many bits there are and how sure. The sound is the example programme. Time is the
-thread's own, so that other work on the machine disturbs it little.
+`python -m bench.cost [--spots N...]` prints Markdown. The heads are made from the example recordings cut every 0.1 s, their
+bands rotated, which keeps how many bits there are and how sure. The sound is the example programme: none of them is on air.
+Time is the thread's own, so that other work on the machine disturbs it little.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def _cut(tables: list[Words]) -> list[Head]:
 
 
 def _library(heads: list[Head], n_spots: int) -> KeptLibrary:
-    chosen = list(heads)
+    chosen: list[Head] = []
     turn = 1
     while len(chosen) < n_spots:
         left, right = np.uint32(turn), np.uint32(32 - turn)

@@ -8,7 +8,7 @@ Frame `n` covers samples `n * HOP_SAMPLES` up to `n * HOP_SAMPLES + WINDOW_SAMPL
 order of operations whatever the batch, so the result is the same to the last bit however the sound was delivered.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numba
@@ -166,7 +166,7 @@ def _slopes_of(pcm):  # type: ignore[no-untyped-def] # compiled: the signature a
     return slopes
 
 
-_FED: Final = numba.types.Tuple((numba.float32[::1], numba.uint32[:, ::1]))
+_FED: Final = numba.types.Tuple((numba.float32[::1], numba.uint32[:, ::1]))  # type: ignore[no-untyped-call]
 
 
 @numba.njit(_FED(_SOUND, _SOUND, numba.int64, numba.int64, numba.float32[:, ::1]), cache=True, nogil=True)
@@ -247,7 +247,15 @@ class StreamBits:
     def between(self, first_frame: int, end_frame: int) -> "StreamBits":
         """The part from `first_frame` up to, not including, `end_frame`."""
         start, end = max(0, first_frame - self.first_frame), max(0, end_frame - self.first_frame)
-        return replace(self, first_frame=self.first_frame + start, signs=self.signs[start:end], stills=self.stills[start:end])
+        if start == 0 and end >= len(self.signs):
+            return self
+        return StreamBits(
+            first_frame=self.first_frame + start,
+            signs=self.signs[start:end],
+            stills=self.stills[start:end],
+            sound=self.sound,
+            sound_first=self.sound_first,
+        )
 
 
 def pack_bits(bits: npt.NDArray[np.bool_]) -> Words:

@@ -71,7 +71,9 @@ def _below_limits_of_group(_context: Any, planes: Any, _group: Any, places: Any,
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word, vector = ir.IntType(64), ir.VectorType(ir.IntType(64), LANES)
         data = [
-            make_array(kind)(context, builder, value).data if isinstance(kind, numba.types.Array) else value
+            make_array(kind)(context, builder, value).data  # type: ignore[no-untyped-call]
+            if isinstance(kind, numba.types.Array)
+            else value
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
         first = builder.gep(data[0], [builder.mul(data[1], ir.Constant(word, PLANES * GROUP_WORDS))])

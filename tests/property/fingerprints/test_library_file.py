@@ -1,5 +1,6 @@
 """No bytes break the reader of library files, and no change to one goes unnoticed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,13 @@ def test_heads_that_point_outside_are_refused(file: Path) -> None:
         write_library(wrong, KeptLibrary(spots=kept.spots, heads=type(kept.heads)(**broken), echoes=kept.echoes))
         with pytest.raises(PrintFileError, match="do not fit together"):
             read_library(wrong)
+
+
+def test_planes_of_fewer_filters_are_refused(file: Path) -> None:
+    """The loop over groups looks at as many filters as there are planes for."""
+    kept = read_library(file)
+    wrong = file.with_name("wrong")
+    heads = replace(kept.heads, planes=np.concatenate([kept.heads.planes] * 2))
+    write_library(wrong, KeptLibrary(spots=kept.spots, heads=heads, echoes=kept.echoes))
+    with pytest.raises(PrintFileError, match="do not fit together"):
+        read_library(wrong)

@@ -126,6 +126,21 @@ def test_when_too_many_pass_the_closer_half_stays() -> None:
     assert room[0][0, : room[2][0]].tolist() == kept
 
 
+def test_planes_that_lie_let_nothing_pass_that_has_no_limit() -> None:
+    """A file may say that every filter is close to everything; births without a row stay closed."""
+    bits = np.zeros((kernels.GROUP, 4), np.uint64)
+    _, filters, limits, planes = grouped(np.zeros(kernels.GROUP, np.int32), bits, np.zeros((kernels.GROUP, 2), np.int8))
+    limits[7] = 1
+    planes[:] = 0
+    planes[:, kernels.LIMIT_PLANE : kernels.STILL_PLANE] = 2**64 - 1
+    room = np.empty((1, 8), np.int64), np.empty((1, 8), np.int64), np.zeros(1, np.int64)
+    nothing = np.zeros(FILTER_ROWS, np.uint32)
+    compared = kernels.sift(nothing, nothing, planes, filters, limits, *room)
+
+    assert room[0][0, : room[2][0]].tolist() == [7]
+    assert compared == 2 * kernels.GROUP
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_advance_equals_following_each_hypothesis_by_itself(seed: int) -> None:
     """Births, deaths, ends and crossings are those of hypotheses kept in plain lists."""
