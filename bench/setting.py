@@ -38,7 +38,7 @@ class Setting:
 
 QUICK: Final = Setting(name="quick", n_spots=48, impostor_hours=0.5, impostor_core_s=60, library_core_s=40, n_peers=24)
 FULL: Final = Setting(
-    name="full", n_spots=400, batch=50, impostor_hours=24.0, impostor_core_s=36_000, library_core_s=36_000, n_peers=100
+    name="full", n_spots=200, batch=50, impostor_hours=25.0, impostor_core_s=36_000, library_core_s=36_000, n_peers=60
 )
 
 
