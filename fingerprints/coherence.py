@@ -63,6 +63,8 @@ UNSPREAD_NATS: Final = 6.0
 spread over 106 ms of sound says no more than this, however much it is. Source: docs/adr/0011."""
 CHECK_FRAMES: Final = 2
 """A hypothesis' waveform is compared at its birth and each time it is 16 ms older."""
+CHECK_LEAST_NATS: Final = 16.0
+"""And only where the bits say this much: what shares a sample or a bed with the spot agrees in its waveform, and little else."""
 BITS_SHARE: Final = 0.2
 """What a nat of bits counts beside one of the waveform. Bits of neighbouring frames and bands repeat each other, so the tail of
 impostors' bits falls by about 0.2 a nat, not by 1; with this share one slope fits both. Source: docs/adr/0011."""

@@ -26,7 +26,7 @@ PARTS: Final = 4
 
 DECOY_S: Final = 2.2
 DECOY_STEP_S: Final = 2.5
-LISTENED_FOR: Final = 2000
+LISTENED_FOR: Final = 4000
 """Spots and decoys together."""
 PIECE_S: Final = 300.0
 CERTAIN_NATS: Final = 20.0

@@ -337,7 +337,7 @@ def _note_check(checks, check_scores, n, spot, phase, row, birth, score):  # typ
 @numba.njit(
     "Tuple((int64, int64, int64, float32, int64))(uint32[::1], uint32[::1], int64, uint32[:, ::1], float32[:, ::1], "
     "int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1], "
-    "int32[:, ::1], float32[::1], int64, float32, float32, float32, int64, int64[:, ::1], float32[::1], "
+    "int32[:, ::1], float32[::1], int64, float32, float32, float32, float32, int64, int64[:, ::1], float32[::1], "
     "int64[:, :, ::1], float32[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
@@ -359,6 +359,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     threshold,
     lower_bound,
     row_most,
+    check_least,
     check_every,
     found,
     found_scores,
@@ -370,9 +371,9 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
 
     Living hypotheses are `pool[:alive]` (spot, phase, last row scored, row of birth) with `scores[:alive]`, both updated in
     place. What passed at frame `first + i` (`sifted[i]`) was born `first` frames before it and is scored from there. A crossing
-    leaves the living and is written to `found` (frame index, spot, phase, row). Newborns, and every `check_every` frames those
-    that live on, are due for the second test: the best of frame `i` are `checks[i, : n_checks[i]]` (spot, phase, row, birth),
-    one a spot, in no order.
+    leaves the living and is written to `found` (frame index, spot, phase, row). Of those at `check_least` or above newborns, and
+    every `check_every` frames those that live on, are due for the second test: the best of frame `i` are
+    `checks[i, : n_checks[i]]` (spot, phase, row, birth), one a spot, in no order.
 
     Returns:
         (frames taken, crossings found, living, best score, rows scored); fewer frames than given when `found` is half full.
@@ -396,7 +397,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                     n_found += 1
             elif score > lower_bound:
                 birth = pool[h, 3]
-                if (row - birth - first) % check_every == 0:
+                if score >= check_least and (row - birth - first) % check_every == 0:
                     n = _note_check(checks[i], check_scores[i], n, spot, phase, row, birth, score)
                 pool[kept, 0], pool[kept, 1], pool[kept, 2], pool[kept, 3], scores[kept] = spot, phase, row, birth, score
                 kept += 1
@@ -422,7 +423,8 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                     continue
                 if alive == len(pool):
                     alive = _crowd_out(pool, scores, alive)
-                n = _note_check(checks[i], check_scores[i], n, spot, phase, row, birth, score)
+                if score >= check_least:
+                    n = _note_check(checks[i], check_scores[i], n, spot, phase, row, birth, score)
                 pool[alive, 0], pool[alive, 1], pool[alive, 2], pool[alive, 3], scores[alive] = spot, phase, row, birth, score
                 alive += 1
         n_checks[i] = n

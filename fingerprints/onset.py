@@ -22,6 +22,7 @@ from fingerprints.calibration import FLOOR_NATS, SHIPPED, Calibration, threshold
 from fingerprints.coherence import (
     BITS_SHARE,
     CHECK_FRAMES,
+    CHECK_LEAST_NATS,
     COMPARED_SAMPLES_MAX,
     LAG_SAMPLES,
     STRIDE,
@@ -255,7 +256,7 @@ class OnsetMatcher:
                 signs[done:], stills[done:], context, heads.rows, WEIGHTS, heads.starts, heads.lengths, heads.births,
                 self._passed[done:], n_passed[done:], self._pool, self._scores, self._alive,
                 np.float32(self.threshold / BITS_SHARE), np.float32(self.lower_bound), np.float32(self.row_most),
-                CHECK_FRAMES, self._found, self._found_scores,
+                np.float32(CHECK_LEAST_NATS), CHECK_FRAMES, self._found, self._found_scores,
                 self._checks[done:], self._check_scores[done:], n_checks[done:],
             )  # fmt: skip
             for i in range(n_found):
