@@ -18,6 +18,8 @@ from sync.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 1000
 """How long a transaction waits for another process's short one; longer is an alarm, not a wait."""
+OPENING_TIMEOUT_MS = 60_000
+"""How long opening waits: another process may be making or migrating the same ledger, on a slow disk."""
 WAL_PAGES_MAX = 4000
 """Size at which SQLite copies the log back by itself; the engine does so earlier, off the hot path."""
 _WRITER_LOCK = 0x63756562
@@ -26,11 +28,16 @@ _ONLY_READS = {"cuebird_only_reads": True}
 
 
 class Database:
-    """A migrated database and its two ways in: transactions that write, and single statements that read."""
+    """A migrated database and its two ways in: transactions that write, and single statements that read.
 
-    def __init__(self, target: Path | str) -> None:
+    Args:
+        target: a SQLite file or a PostgreSQL URL.
+        busy_timeout_ms: how long SQLite waits for another process.
+    """
+
+    def __init__(self, target: Path | str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
-        self._engine = _make_engine(target, self.name)
+        self._engine = _make_engine(target, self.name, busy_timeout_ms)
         self._reading = self._engine.execution_options(**_ONLY_READS)
         try:
             self._migrate()
@@ -90,14 +97,14 @@ class Database:
                 _run_migrations(connection, self.name)
 
 
-def _make_engine(target: Path | str, name: str) -> sa.Engine:
+def _make_engine(target: Path | str, name: str, busy_timeout_ms: int) -> sa.Engine:
     if isinstance(target, Path):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerError(f"ledger {name}: the folder cannot be made ({error.strerror})") from error
         url = sa.URL.create("sqlite", database=str(target))
-        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        arguments: dict[str, Any] = {"timeout": busy_timeout_ms / 1000, "check_same_thread": False}
         engine = sa.create_engine(url, connect_args=arguments, pool_size=4, max_overflow=2)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_writing)
@@ -150,7 +157,7 @@ def _run_migrations(connection: sa.Connection, name: str) -> None:
 def _sentence(error: SQLAlchemyError) -> str:
     cause = str(getattr(error, "orig", None) or error).splitlines()[0]
     if "locked" in cause:
-        return f"{cause}; another process has held it for more than {BUSY_TIMEOUT_MS} ms"
+        return f"{cause}; another process holds it and did not let go in time"
     if "readonly" in cause:
         return f"{cause}; check the file's permissions"
     if "full" in cause:

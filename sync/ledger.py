@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from schedules.airing import Airing
 from sync.cues import Approval, Cue, approve, cue_from_json
-from sync.database import Database
+from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError
 from sync.schema import AIRING, ALARM, APPROVAL, CUE, EVENT, FIXTURE_STATE, REPLAY_STATE, SWITCH
 from sync.snapshot import AlarmView
@@ -85,9 +85,13 @@ class Ledger:
         Raises:
             LedgerError: it cannot be opened, or a newer Cuebird made it.
         """
-        ledger = cls(Database(target), clock or SystemClock())
-        ledger.begin(mode)
-        return ledger
+        clock = clock or SystemClock()
+        patient = Database(target, busy_timeout_ms=OPENING_TIMEOUT_MS)
+        try:
+            cls(patient, clock).begin(mode)
+        finally:
+            patient.close()
+        return cls(Database(target), clock)
 
     def begin(self, mode: Mode) -> None:
         """Give a new ledger its switch; one that has it keeps it."""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from alembic.script import ScriptDirectory
 
 from schedules.airing import Airing
 from sync.cues import Cue, parse_cues
-from sync.database import Database
+from sync.database import BUSY_TIMEOUT_MS, Database
 from sync.decide import Intent, Moment, decide_goal
 from sync.errors import ApprovalError, CueError, FencedError, IllegalTransitionError, LedgerError
 from sync.firings import ClaimResult, Firings
@@ -395,6 +396,25 @@ def test_two_processes_may_make_the_ledger_at_once(target: Path | str) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_opening_waits_for_who_makes_it(tmp_path: Path) -> None:
+    """A process that needs longer than a claim may wait, as a migration on a slow disk does, is waited for."""
+    path = tmp_path / "ledger.db"
+    other = Database(path)
+    held = threading.Event()
+
+    def hold() -> None:
+        with other.writing():
+            held.set()
+            time.sleep(BUSY_TIMEOUT_MS / 1000 + 0.3)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10.0)
+    Ledger.open(path).close()
+    holder.join()
+    other.close()
 
 
 # --- a file in trouble --------------------------------------------------------------------------
