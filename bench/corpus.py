@@ -5,6 +5,7 @@ track the first two thirds are cut into spots and heads, none overlapping anothe
 other cuts of the same music, other lines of the same voices, which must not be taken for a spot.
 """
 
+import hashlib
 import random
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Final, Literal
 import numpy as np
 
 from bench.material import Pcm, Track, cut, find_tracks
+from bench.sentences import OF_PROGRAMME, OF_SPOTS, Sentence
 
 STREAM_RATE_HZ: Final = 48_000
 SPOT_S: Final = 10.0
@@ -31,21 +33,6 @@ pitch, other tempo, so another sound to every matcher."""
 
 SpotKind = Literal["music", "voice over music", "speech"]
 KINDS: Final[tuple[SpotKind, ...]] = ("music", "voice over music", "music", "voice over music", "speech")
-
-_SENTENCES: Final = (
-    ("en", "Fresh coffee, roasted this morning, and only a short walk from your door."),
-    ("en-us", "Now with four more years of guarantee, on every car, at every dealer."),
-    ("de", "Jetzt neu in Ihrem Markt: Brot, wie es früher einmal geschmeckt hat."),
-    ("fr", "Partez demain, revenez quand vous voulez, le train vous attend."),
-    ("es", "El partido empieza a las nueve, y la cena llega antes que el gol."),
-    ("it", "Una casa, una luce, un contratto solo: chiamaci oggi stesso."),
-    ("en", "The weather for tomorrow: rain in the west, brighter later, eleven degrees."),
-    ("en-us", "And the goalkeeper has it, a long throw, and we go straight up the other end."),
-    ("de", "Die Nachrichten: In der Hauptstadt wurde heute über den Haushalt beraten."),
-    ("fr", "La circulation est difficile ce soir sur le boulevard périphérique."),
-    ("es", "Buenas noches, y gracias por acompañarnos en una nueva edición."),
-    ("it", "Il risultato è ancora di zero a zero, mancano venti minuti alla fine."),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +106,8 @@ def make_corpus(*, seed: int, n_spots: int, n_heads: int, folder: Path) -> Corpu
         for track in of_kind:
             side = spot_tracks if sum(one.length_s for one in spot_tracks if one.kind == kind) < wanted_s else programme_tracks
             side.append(track)
-    spot_tracks.append(_synthesised(folder, "synthesised-spots", _SENTENCES[:6]))
-    programme_tracks.append(_synthesised(folder, "synthesised-programme", _SENTENCES[6:]))
+    spot_tracks.append(_synthesised(folder, "synthesised-spots", OF_SPOTS))
+    programme_tracks.append(_synthesised(folder, "synthesised-programme", OF_PROGRAMME))
     rng = random.Random(seed + 1)
     spots, taken = _spots(spot_tracks, n_spots, rng)
     heads = _heads(spot_tracks, taken, n_heads)
@@ -170,11 +157,11 @@ def _heads(tracks: Sequence[Track], taken: set[tuple[int, int]], wanted: int) ->
     raise ValueError(f"corpus: material for {len(heads)} heads only, {wanted} wanted; ask for fewer")
 
 
-def _synthesised(folder: Path, name: str, sentences: Sequence[tuple[str, str]]) -> Track:
+def _synthesised(folder: Path, name: str, sentences: Sequence[Sentence]) -> Track:
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for number, (voice, text) in enumerate([*sentences] * 4):
-        path = folder / f"{name}-{number}.wav"
+    for number, (voice, text) in enumerate(sentences):
+        path = folder / f"{name}-{number}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.wav"
         speed, pitch = str(140 + 12 * (number % 5)), str(35 + 6 * (number % 7))
         if not path.exists():
             subprocess.run(["espeak-ng", "-v", voice, "-s", speed, "-p", pitch, "-w", path, text], check=True)

@@ -40,7 +40,6 @@ from fingerprints.prints import Print, dump_print, make_print
 EVIDENCE_FRAMES: Final = 40
 """Frames (a third of a second) over which the information bound averages."""
 
-LATE_AIRED_S: Final = 6.0
 SAME_RECORDING: Final = 0.55
 COMPARED_S: Final = 0.5
 PIECE_S: Final = 120.0
@@ -108,15 +107,14 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
 
     Returns:
         `delays_ms` (None where not heard in time), `late` (heard by the whole-spot index alone), `bounds_ms`, `evidence` (mean
-        nats a frame), `others` (decisions for a spot that is not on air), `sound_s`, `matching_s`, `kinds`.
+        nats a frame), `others` (decisions for a spot that is not on air: when, score, how equal the waveforms are, whether
+        both are of one track), `sound_s`, `matching_s`, `kinds`.
     """
     state = shared()
     setting, corpus = state.setting, state.corpus
     condition = next(one for one in CONDITIONS if one.name == name)
     spots = corpus.spots[first : first + setting.batch]
-    pcm, airings, delivered = make_stream(
-        corpus, spots, condition, seed=setting.seed, aired_s=LATE_AIRED_S if condition.late else setting.aired_s
-    )
+    pcm, airings, delivered = make_stream(corpus, spots, condition, seed=setting.seed, aired_s=setting.aired_s)
     heard, delay_s = through(condition, pcm)
     references = [reference(one) for one in delivered]
     prints = [make_print(spot.id, one) for spot, one in zip(spots, references, strict=True)]
@@ -143,8 +141,13 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
         "bounds_ms": [None if condition.rates else _bound_ms(nats, need) for nats in evidence],
         "evidence": evidence,
         "others": [
-            [one.decided_s, one.score, _correlation(state, _index(one.spot, first, len(spots)), heard, one.onset_s)]
-            for one in others
+            [
+                one.decided_s,
+                one.score,
+                _correlation(state, _index(one.spot, first, len(spots)), heard, one.onset_s),
+                _of_same_track(state, _index(one.spot, first, len(spots)), on_air),
+            ]
+            for one, on_air in ((one, _on_air(one, airings, first, condition, delay_s)) for one in others)
         ],
         "sound_s": len(heard) / SAMPLE_RATE_HZ,
         "matching_s": matching_s,
@@ -152,6 +155,24 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
         "threshold": found.threshold,
         "speeds": found.speeds,
     }
+
+
+def _on_air(decision: Decision, airings: list[Airing], first: int, condition: Condition, delay_s: float) -> int | None:
+    """Which spot of the library was on air where another one was decided."""
+    return next(
+        (
+            first + airing.spot
+            for airing in airings
+            if airing.aired_s / condition.speed < decision.decided_s - delay_s < airing.end_s / condition.speed + CLUSTER_S
+        ),
+        None,
+    )
+
+
+def _of_same_track(state: Shared, index: int, on_air: int | None) -> bool:
+    """Whether a spot of the library was cut from the tracks of what is on air."""
+    names = {track.name for track in _tracks_of(state, on_air)} if on_air is not None else set()
+    return any(track.name in names for track in _tracks_of(state, index))
 
 
 def _events(found: list[Decision]) -> list[Decision]:
@@ -201,7 +222,7 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
 
     Returns:
         `hours` of sound, `label`, `threshold`, `matching_s`, and `impostors` as (score, where in the sound, spot, bits, what
-        makes it a repetition of the same recording or "").
+        makes it a repetition of the same recording or "", the two pieces of music it is between or "").
     """
     state = shared()
     label, heard, track = impostor_sound(state.corpus, number)
@@ -228,20 +249,36 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
                 state.library[chosen[one.spot]].spot_id,
                 one.bits,
                 _repetition(state, chosen[one.spot], track, one),
+                _music_between(state, chosen[one.spot], track),
             ]
             for one in found
         ],
     }
 
 
+GOES_ON: Final = "the waveform goes on to agree"
+
+
 def _repetition(state: Shared, index: int, track: Track | None, impostor: Impostor) -> str:
     """Why a coincidence is the same recording: the waveform goes on to agree, or a piece of music repeats its own bars."""
     if impostor.repeated:
-        return "the waveform goes on to agree"
+        return GOES_ON
+    own = _tracks_of(state, index)[0]
+    return f"{track.name} repeats itself" if track is not None and track.kind == "music" and own.name == track.name else ""
+
+
+def _music_between(state: Shared, index: int, track: Track | None) -> str:
+    own = _tracks_of(state, index)[0]
+    return f"{own.name} and {track.name}" if track is not None and track.kind == own.kind == "music" else ""
+
+
+def _tracks_of(state: Shared, index: int) -> tuple[Track, ...]:
+    """The tracks a spot of the library was cut from, the loudest first."""
     place = state.library_places[index]
-    own = state.corpus.spots[index].place.track if place is None else place.track
-    repeats = track is not None and track.kind == "music" and state.corpus.spot_tracks[own].name == track.name
-    return f"{track.name} repeats itself" if track is not None and repeats else ""
+    if place is not None:
+        return (state.corpus.spot_tracks[place.track],)
+    spot = state.corpus.spots[index]
+    return state.corpus.spot_tracks[spot.place.track], state.corpus.spot_tracks[spot.voice.track]
 
 
 def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float:

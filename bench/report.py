@@ -17,7 +17,7 @@ from bench.corpus import HEAD_S, HEAD_SPEEDS, Corpus, programme_piece
 from bench.costs import Costs, measure_costs
 from bench.degradations import CONDITIONS, Condition
 from bench.matching import needed_nats
-from bench.measuring import SAME_RECORDING, reference
+from bench.measuring import GOES_ON, SAME_RECORDING, reference
 from bench.setting import Setting
 from bench.tail import Tail, at_most, fit_tail, rate_a_year, threshold_for
 from fingerprints.calibration import COUNT_LEAST, FLOOR_NATS, Calibration, calibrate
@@ -50,7 +50,7 @@ class Row:
     delays_ms: list[float]
     late: int
     bounds_ms: list[float]
-    others: list[tuple[float, float, float]]
+    others: list[tuple[float, float, float, bool]]
     whole_library: bool
     speeds: list[float]
 
@@ -93,7 +93,7 @@ class Impostors:
     Attributes:
         scores: best score of each coincidence that is no repetition of a recording.
         repeated: those that are: (score, why, where, spot).
-        wrong: coincidences at or above the threshold.
+        wrong: coincidences at or above the threshold: (score, of bits alone, where, spot or the music it is between).
         sound_hours: of programme.
         feed_hours: the same, weighed by the share of the library it was played against.
         threshold: nats.
@@ -118,15 +118,18 @@ def impostors_of(results: dict[str, Any], *, n_impostor: int, n_library: int) ->
     repeated: list[tuple[float, str, str, str]] = []
     wrong: list[tuple[float, float, str, str]] = []
     threshold = max((piece["threshold"] for piece in pieces), default=0.0)
+    # Two pieces of music that were found to share a recording share it, or another, elsewhere too.
+    sharing = {between for piece in pieces for *_, why, between in piece["impostors"] if why == GOES_ON and between}
     for piece in pieces:
-        for score, _, spot_id, bits, why in piece["impostors"]:
+        for score, _, spot_id, bits, reason, between in piece["impostors"]:
+            why = reason or (f"{between} share recordings" if between in sharing else "")
             # Below the threshold a piece of music counts against its own bars too: the tail is to be no better than it is.
             if why and score >= REPEATED_NATS:
                 repeated.append((score, why, piece["label"], spot_id))
                 continue
             scores.append(score)
             if score >= threshold:
-                wrong.append((score, bits, piece["label"], spot_id))
+                wrong.append((score, bits, piece["label"], between or spot_id))
     sound_hours = sum(piece["hours"] for piece in pieces)
     feed_hours = sound_hours * n_impostor / n_library
     return Impostors(
@@ -272,7 +275,7 @@ def _conditions(rows: list[Row], setting: Setting) -> list[str]:
         bound = float(np.median(row.bounds_ms)) if row.bounds_ms else float("inf")
         ratio = f"{row.at(50) / bound:.2f}" if np.isfinite(row.at(50)) and np.isfinite(bound) else "–"
         shown_bound = _ms(bound) if np.isfinite(bound) else "–"
-        repeated = sum(correlation >= SAME_RECORDING for *_, correlation in row.others)
+        repeated = sum(correlation >= SAME_RECORDING or same_track for *_, correlation, same_track in row.others)
         latest = max((ms for ms in row.delays_ms if np.isfinite(ms)), default=float("inf"))
         listening = f"{setting.n_library:,} spots" if row.whole_library else "the aired spots"
         lines.append(
@@ -284,8 +287,8 @@ def _conditions(rows: list[Row], setting: Setting) -> list[str]:
         *lines,
         "",
         "*Decided elsewhere*: decisions for a spot of the library that is not on air there; *same recording*: its waveform and"
-        f" the stream's correlate by {SAME_RECORDING} or more at that place, so that the sound is really there: game music"
-        " repeats its bars, and heads of the library are cut from the same tracks.",
+        f" the stream's correlate by {SAME_RECORDING} or more at that place, or it was cut from the very track that is on"
+        " air there: game music repeats its bars, and heads of the library are cut from the same tracks.",
         "",
         "Where only the aired spots were listening, their threshold was that of the whole library; hypotheses of"
         " different spots touch each other only where a cap on the matcher's work is reached.",
@@ -367,7 +370,7 @@ def _impostors(impostors: Impostors, setting: Setting, n_impostor: int) -> list[
         "",
     ]
     if impostors.wrong:
-        lines += ["| score | of bits alone | in | spot |", "|---|---|---|---|"]
+        lines += ["| score | of bits alone | in | spot, or the music it is between |", "|---|---|---|---|"]
         for score, bits, label, spot_id in sorted(impostors.wrong, reverse=True)[:20]:
             lines.append(f"| {score:.1f} | {bits:.1f} | {label} | {spot_id} |")
         lines.append("")

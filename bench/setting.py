@@ -17,7 +17,7 @@ class Setting:
         n_spots: different spots that air, once in each condition.
         n_library: spots the thresholds are for; all but those that air are heads.
         batch: airings a stream.
-        aired_s: how much of its spot an airing carries; enough for every decision by the head.
+        aired_s: how much of its spot an airing carries: most of it, as on air.
         impostor_hours: programme without spots.
         impostor_core_s: core seconds the impostors may take; past it fewer library spots are played against.
         library_core_s: the same for the headline conditions against the whole library.
@@ -29,7 +29,7 @@ class Setting:
     n_spots: int
     n_library: int = 10_000
     batch: int = 24
-    aired_s: float = 3.5
+    aired_s: float = 8.0
     impostor_hours: float
     impostor_core_s: float
     library_core_s: float
@@ -38,7 +38,7 @@ class Setting:
 
 QUICK: Final = Setting(name="quick", n_spots=48, impostor_hours=0.5, impostor_core_s=60, library_core_s=40, n_peers=24)
 FULL: Final = Setting(
-    name="full", n_spots=200, batch=50, impostor_hours=25.0, impostor_core_s=36_000, library_core_s=36_000, n_peers=60
+    name="full", n_spots=120, batch=40, impostor_hours=25.0, impostor_core_s=36_000, library_core_s=36_000, n_peers=60
 )
 
 

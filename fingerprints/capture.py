@@ -16,6 +16,7 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -34,11 +35,15 @@ SEGMENT_READ_TIMEOUT_S = 25.0
 """The same for HLS, which is quiet between segments: two target durations of 10 s and some."""
 CALLED_TIMEOUT_S = 60.0
 """How long we wait to be called (`listen=1`) before the port is opened anew."""
-LIVE_PROBE_BYTES = 1_000_000
+PROBE_BYTES = 1_000_000
 """Enough for the tables of a transport stream full of pictures; sound alone never needs as much."""
+WAVE_PROBE_BYTES = 65_536
+"""FFmpeg searches that much of a WAV for DTS that says it was PCM: 30 ms of work for a megabyte."""
 LIVE_ANALYSE_US = 200_000
 BAD_PACKETS_MAX = 100
 """Undecodable packets in a row (about 2 s: another codec has taken the place of the first) after which a source is given up."""
+GATHERED_SAMPLES = 16_384
+"""Of a source that is read at once, resampled together."""
 PIPE_BUFFER_BYTES = 4096
 """Of the pipe from ffmpeg: 10 ms of samples."""
 JUMP_MIN_S = 0.1
@@ -99,11 +104,14 @@ class Resampler:
     Args:
         channel: which sound of a stereo source is made.
         downmix: makes it where that is the mix; None makes one of its own.
+        gathered: samples of the source that are waited for and resampled together; 0 resamples every frame as it comes.
     """
 
-    def __init__(self, channel: Channel = "mix", *, downmix: Downmix | None = None) -> None:
+    def __init__(self, channel: Channel = "mix", *, downmix: Downmix | None = None, gathered: int = 0) -> None:
         self._channel: Channel = channel
         self._downmix = downmix or Downmix()
+        self._gathered = gathered
+        self._fifo = AudioFifo()
         self._inner: AudioResampler | None = None
         self._source: tuple[str, int, str] | None = None
 
@@ -121,17 +129,31 @@ class Resampler:
                 # Never FFmpeg's own way to mono: it adds 3 dB and may pass full scale.
                 layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
                 self._inner, self._source = AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE_HZ), source
-            assert self._inner is not None
-            parts += [self._pick(out) for out in self._inner.resample(frame)]
+            parts += self._resampled(self._gather(frame))
         else:
             parts += self._drain()
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
+    def _gather(self, frame: av.AudioFrame) -> av.AudioFrame | None:
+        if not self._gathered:
+            return frame
+        frame.pts = None  # what is lost between frames is the timeline's affair, which has seen it by now
+        self._fifo.write(frame)
+        return self._fifo.read(self._gathered)
+
+    def _resampled(self, frame: av.AudioFrame | None) -> list[npt.NDArray[np.float32]]:
+        assert self._inner is not None
+        return [] if frame is None else [self._pick(out) for out in self._inner.resample(frame)]
+
     def _drain(self) -> list[npt.NDArray[np.float32]]:
-        inner, self._inner, self._source = self._inner, None, None
-        return [] if inner is None else [self._pick(out) for out in inner.resample(None)]
+        if self._inner is None:
+            return []
+        parts = self._resampled(self._fifo.read() if self._fifo.samples else None)
+        parts += [self._pick(out) for out in self._inner.resample(None)]
+        self._inner, self._source, self._fifo = None, None, AudioFifo()
+        return parts
 
     def _pick(self, frame: av.AudioFrame) -> npt.NDArray[np.float32]:
         planes = frame.to_ndarray()
@@ -160,14 +182,18 @@ class Capture:
         clock: gives each packet its instant of arrival.
         channel: both channels mixed, or one of them, when the URL does not say.
         downmix: mixes them and knows whether one is inverted; None makes one of its own.
+        at_once: blocks of a third of a second instead of as they arrive: a third of the work, for who reads a file whole.
 
     Raises:
         CaptureError: the address cannot be understood; on entering: the source cannot be opened as audio.
     """
 
-    def __init__(self, url: str, *, clock: Clock, channel: Channel = "mix", downmix: Downmix | None = None) -> None:
+    def __init__(
+        self, url: str, *, clock: Clock, channel: Channel = "mix", downmix: Downmix | None = None, at_once: bool = False
+    ) -> None:
         self.url = url
         self._downmix = downmix
+        self._gathered = GATHERED_SAMPLES if at_once else 0
         self._source = parse_source(url)
         self.transport = self._source.transport
         self._clock, self._channel = clock, self._source.channel_mix or channel
@@ -197,15 +223,15 @@ class Capture:
         self._stopping.set()
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """The sound, block by block, none longer than the codec's frame (about 20 to 50 ms).
+        """The sound, block by block, none longer than the codec's frame (about 20 to 50 ms) unless read at once.
 
         Raises:
             CaptureError: the source failed, fell silent as a connection, or cannot be decoded.
         """
         assert self._container is not None, "blocks: enter the capture first"
         stream = self._audio_stream(self._container)
-        resampler, timeline, bad_packets = Resampler(self._channel, downmix=self._downmix), Timeline(), 0
-        over = False
+        resampler = Resampler(self._channel, downmix=self._downmix, gathered=self._gathered)
+        timeline, bad_packets, over = Timeline(), 0, False
         while not (over or self._stopping.is_set()):
             packet = self._next_packet(stream)
             if packet is None:
@@ -313,9 +339,10 @@ class Capture:
             return {"sample_rate": str(source.rate_hz), "ch_layout": layout}
         options = {"protocol_whitelist": PROTOCOLS[source.scheme], "format_whitelist": FILE_FORMATS}
         if self.transport is Transport.FILE:
-            return options
+            is_wave = Path(source.address).suffix.lower() == ".wav"
+            return options | {"probesize": str(WAVE_PROBE_BYTES if is_wave else PROBE_BYTES)}
         options |= {"format_whitelist": STREAM_FORMATS}
-        options |= {"probesize": str(LIVE_PROBE_BYTES), "analyzeduration": str(LIVE_ANALYSE_US)}
+        options |= {"probesize": str(PROBE_BYTES), "analyzeduration": str(LIVE_ANALYSE_US)}
         if self.transport is Transport.SEGMENTS:
             return options | {"live_start_index": "-1", "user_agent": "Cuebird"}  # from the newest segment on
         special = {

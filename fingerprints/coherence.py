@@ -2,7 +2,7 @@
 
 Bits of the spectrum's shape say that something begins *like* the spot. Broadcast codecs, compressors and equalisers keep
 more than that: up to 3.6 kHz the waveform itself arrives, under noise and under a voice. So each head also keeps its
-*wave*: the signs of its first 0.8 s at 8 kHz, whitened, 800 bytes. Where the bits hold a hypothesis for possible, the stream's
+*wave*: the signs of its first 0.68 s at 8 kHz, whitened, 680 bytes. Where the bits hold a hypothesis for possible, the stream's
 samples are whitened too and correlated with the wave over some milliseconds of lag.
 
 Two recordings that are not the same one correlate by chance only, and how much is known: the correlation coefficient of
@@ -31,9 +31,9 @@ from fingerprints.features import Floats, Words
 
 STRIDE: Final = 2
 """Every second sample of 16 kHz: a wave is kept at 8 kHz."""
-WAVE_SAMPLES: Final = 6400
+WAVE_SAMPLES: Final = 5440
 WAVE_WORDS: Final = WAVE_SAMPLES // 32
-"""0.8 s, 800 bytes a spot."""
+"""0.68 s, 680 bytes a spot: as long as the last birth needs."""
 LOWEST_HZ: Final = 200.0
 HIGHEST_HZ: Final = 3600.0
 """What every codec keeps, and what an AM channel keeps nearly all of."""
@@ -94,7 +94,7 @@ def wave_of(pcm: Floats) -> Words:
     """The wave of a head.
 
     Args:
-        pcm: float32 [shape=(n_samples,)], 16 kHz, from the head's first row on; what is missing of 0.8 s counts as silence.
+        pcm: float32 [shape=(n_samples,)], 16 kHz, from the head's first row on; what is missing of 0.68 s counts as silence.
 
     Returns:
         uint32 [shape=(WAVE_WORDS,)]: bit `i % 32` of word `i // 32` is set where sample `i` is positive.

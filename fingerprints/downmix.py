@@ -96,12 +96,15 @@ class Downmix:
         while begin < len(left):
             end = min(len(left), begin + CELL_SAMPLES - self._filled)
             self._mix(left[begin:end], right[begin:end], out=mixed[begin:end])
-            self._cell[0, self._filled : self._filled + end - begin] = left[begin:end]
-            self._cell[1, self._filled : self._filled + end - begin] = right[begin:end]
-            self._filled += end - begin
+            if end - begin == CELL_SAMPLES:
+                self._judge(left[begin:end], right[begin:end])
+            else:
+                self._cell[0, self._filled : self._filled + end - begin] = left[begin:end]
+                self._cell[1, self._filled : self._filled + end - begin] = right[begin:end]
+                self._filled += end - begin
+                if self._filled == CELL_SAMPLES:
+                    self._judge(*self._cell)
             begin = end
-            if self._filled == CELL_SAMPLES:
-                self._judge()
         return mixed
 
     def _mix(self, left: Pcm, right: Pcm, *, out: Pcm) -> None:
@@ -113,10 +116,10 @@ class Downmix:
             out[: len(ramp)] *= ramp
         out += np.float32(SHARES[0]) * left
 
-    def _judge(self) -> None:
+    def _judge(self, left: Pcm, right: Pcm) -> None:
         """A cell is full: what it tells holds from here on."""
         self._filled, self._fading = 0, False
-        found = correlation(self._cell[0], self._cell[1])
+        found = correlation(left, right)
         if found is None or not math.isfinite(found):
             return
         self._sum, self._cells = self._sum + found, self._cells + 1

@@ -21,7 +21,7 @@ from fingerprints.coherence import WAVE_WORDS
 from fingerprints.features import Words
 from fingerprints.prints import ANCHOR_NATS, PHASES, Print, anchor_row, row_gains
 
-BIRTH_FRAMES: Final = (0, 8, 16, 24, 40, 64)
+BIRTH_FRAMES: Final = (0, 8, 20, 36, 60)
 """A hypothesis is also born this much later into the head: a spot faded in over another sound has lost its first tenths of a
 second, and whoever began with them is dead."""
 
@@ -31,8 +31,8 @@ HEAD_FRAMES_MAX: Final = 500
 FILTER_ROWS: Final = 11
 """Rows a filter looks at, 88 ms: fewer than any decision needs, so that nothing waits for it."""
 
-FIRST_SIGMAS: Final = (2.2, *[2.8] * 5)
-BOTH_SIGMAS: Final = (3.0, *[3.4] * 5)
+FIRST_SIGMAS: Final = (2.2, *[2.8] * 4)
+BOTH_SIGMAS: Final = (3.0, *[3.4] * 4)
 """By how many standard deviations fewer bits than half must differ, in the first word and in both, for each of `BIRTH_FRAMES`.
 
 Source: 300 airings through compressor + equaliser + AAC 64k and through MP3 32k, and 3 h of other sound (docs/adr/0010).

@@ -22,7 +22,7 @@ REPEATED_NATS: Final = 12.0
 """Evidence in the rest of the wave, which the score did not rest on, that makes a coincidence the same recording."""
 
 PARTS: Final = 4
-"""Of 0.2 s, in which the wave is compared for that."""
+"""Of 0.17 s, in which the wave is compared for that."""
 
 DECOY_S: Final = 2.2
 DECOY_STEP_S: Final = 2.5

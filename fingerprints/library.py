@@ -362,7 +362,7 @@ def read_recording(path: Path) -> Floats:
 
 def _read(path: Path, downmix: Downmix) -> Floats:
     parts, samples = [], 0
-    with Capture(str(path), clock=SystemClock(), downmix=downmix) as capture:
+    with Capture(str(path), clock=SystemClock(), downmix=downmix, at_once=True) as capture:
         for block in capture.blocks():
             parts.append(block.pcm)
             samples += len(block.pcm)

@@ -266,11 +266,13 @@ class OnsetMatcher:
             done += taken
             self._best = float(best)
             self.work.scored += scored
-        self.work.passed += int(n_passed.sum())
+        self.work.passed += sum(n_passed.tolist())
         self._signs, self._stills = signs[-context:], stills[-context:]
         decided: list[Crossing] = []
-        for i in sorted({*crossings, *np.flatnonzero(n_checks).tolist()}):
-            at_once = [*crossings.get(i, ()), *self._check(bits, i, int(n_checks[i]))]
+        for i, n in enumerate(n_checks.tolist()):
+            if not (n or i in crossings):
+                continue
+            at_once = [*crossings.get(i, ()), *self._check(bits, i, n)]
             decided += self._decided.fresh(sorted(at_once, key=Crossing.rank))
         return decided
 

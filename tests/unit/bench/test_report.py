@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.degradations import CONDITIONS
+from bench.measuring import GOES_ON
 from bench.report import impostors_of, rows_of
 from bench.setting import QUICK, Store
 
@@ -44,13 +45,31 @@ def test_batches_are_put_together() -> None:
 
 def test_repeated_recordings_are_told_from_false_decisions() -> None:
     """Equal waveforms above the threshold are listed, but are no error of the threshold; others are."""
-    found = [[60.0, 1.0, "head-1", 9.0, "a loop"], [55.0, 2.0, "head-2", 9.0, ""], [9.0, 3.0, "head-3", 9.0, "a loop"]]
+    found = [
+        [60.0, 1.0, "head-1", 9.0, "a loop", ""],
+        [55.0, 2.0, "head-2", 9.0, "", "one and other"],
+        [9.0, 3.0, "head-3", 9.0, "a loop", ""],
+    ]
     piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
     impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
     assert [score for score, *_ in impostors.repeated] == [60.0]
     assert [score for score, *_ in impostors.wrong] == [55.0]
     assert impostors.scores == [55.0, 9.0]
     assert impostors.feed_hours == pytest.approx(0.01)
+
+
+def test_music_that_shares_one_recording_shares_others() -> None:
+    """What two pieces of music have in common is no error of the threshold; what a third has by itself is."""
+    found = [
+        [90.0, 1.0, "head-1", 9.0, GOES_ON, "song and remix"],
+        [60.0, 2.0, "head-2", 9.0, "", "song and remix"],
+        [55.0, 3.0, "head-3", 9.0, "", "song and stranger"],
+        [54.0, 4.0, "head-4", 9.0, "", ""],
+    ]
+    piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
+    impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
+    assert [score for score, *_ in impostors.repeated] == [90.0, 60.0]
+    assert impostors.wrong == [(55.0, 9.0, "related", "song and stranger"), (54.0, 9.0, "related", "head-4")]
 
 
 def test_store_keeps_results_of_one_setting(tmp_path: Path) -> None:

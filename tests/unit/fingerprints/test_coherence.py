@@ -28,13 +28,13 @@ Music = Callable[[int, float], Pcm]
 N = 2000 + 2 * LAG_SAMPLES
 
 
-def test_a_wave_is_800_bytes_and_gives_its_signs_back(music: Music) -> None:
-    """One bit a sample of 8 kHz for 0.8 s, lowest bit first."""
+def test_a_wave_is_680_bytes_and_gives_its_signs_back(music: Music) -> None:
+    """One bit a sample of 8 kHz for 0.68 s, lowest bit first."""
     pcm = music(1, 1.0)
     wave = wave_of(pcm)
 
     assert wave.shape == (WAVE_WORDS,)
-    assert wave.nbytes == 800
+    assert wave.nbytes == 680
     assert np.array_equal(signs_of(wave) > 0, whitened(pcm[: 2 * WAVE_SAMPLES])[::2] > 0)
 
 
