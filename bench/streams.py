@@ -14,6 +14,10 @@ from bench.material import Pcm
 PROGRAMME_S: Final = (1.0, 2.0)
 """Between two airings."""
 
+LEAD_IN_PIECES: Final = 5
+LEAD_IN_PIECE_S: Final = 8.0
+"""A feed has been on for a while when its first spot airs: which way round its channels are is known by then."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Airing:
@@ -46,7 +50,8 @@ def make_stream(
     parts: list[Pcm] = []
     airings: list[Airing] = []
     references: list[Pcm] = []
-    position = 0
+    parts += [programme_piece(corpus, rng, seconds=LEAD_IN_PIECE_S) for _ in range(LEAD_IN_PIECES)]
+    position = sum(map(len, parts))
     for index, spot in enumerate(spots):
         reference = render_spot(corpus, spot)
         references.append(reference)
