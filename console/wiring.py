@@ -10,7 +10,7 @@ from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
 from sync.client import ControlClient
 from sync.cues import Caps
-from sync.firings import CapLimits
+from sync.caps import CapLimits
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock

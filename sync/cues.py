@@ -4,6 +4,7 @@ Pure but for `read_cues`, which opens one file. The layout is docs/cues.md.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -85,7 +86,13 @@ class Cue:
 
     def sha256(self) -> str:
         """Hash of the canonical JSON, in hex."""
-        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+        return _sha256_of(self)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256_of(cue: Cue) -> str:
+    # Remembered: each claim compares it with what was approved, and a cue never changes.
+    return hashlib.sha256(cue.canonical_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

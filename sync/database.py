@@ -5,6 +5,7 @@ SQLite runs in WAL with `synchronous=FULL`: a committed claim survives a power c
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.errors import LedgerError
+from sync.errors import LedgerConflictError, LedgerError
+from sync.prepared import Cursor
 from sync.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 1000
@@ -24,11 +26,15 @@ WAL_PAGES_MAX = 4000
 """Size at which SQLite copies the log back by itself; the engine does so earlier, off the hot path."""
 _WRITER_LOCK = 0x63756562
 """Key of PostgreSQL's advisory lock of the one writer: 'cueb'."""
+_BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"}
 _ONLY_READS = {"cuebird_only_reads": True}
 
 
 class Database:
-    """A migrated database and its two ways in: transactions that write, and single statements that read.
+    """A migrated database and its ways in: transactions that write, and single statements that read.
+
+    `writing` and `reading` give SQLAlchemy's connections. `claiming` and `looking` are the same two for the path between
+    deciding and the first byte: on connections kept for it, with the driver's cursor, for `Prepared` statements.
 
     Args:
         target: a SQLite file or a PostgreSQL URL.
@@ -39,6 +45,7 @@ class Database:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
         self._engine = _make_engine(target, self.name, busy_timeout_ms)
         self._reading = self._engine.execution_options(**_ONLY_READS)
+        self._claims, self._looks = _Kept(self._engine), _Kept(self._engine)
         try:
             self._migrate()
         except BaseException:
@@ -49,6 +56,11 @@ class Database:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
+
+    @property
+    def sql(self) -> sa.Dialect:
+        """What statements are compiled for."""
+        return self._engine.dialect
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -70,6 +82,31 @@ class Database:
         with self._translated(), self._reading.connect() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def claiming(self) -> Iterator[Cursor]:
+        """As `writing`; one thread at a time, the others wait.
+
+        Raises:
+            LedgerConflictError: a unique index refused what was written; nothing was.
+            LedgerError: as `writing`.
+        """
+        with self._translated(), self._claims.cursor() as cursor:
+            cursor.execute(_BEGIN[self.dialect])
+            yield cursor
+            self._claims.commit()
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[Cursor]:
+        """As `reading`; one thread at a time, the others wait.
+
+        Raises:
+            LedgerError: as `writing`.
+        """
+        with self._translated(), self._looks.cursor() as cursor:
+            yield cursor
+            # Where reading opens a transaction by itself, the next look must not see the past.
+            self._looks.commit()
+
     def checkpoint(self) -> None:
         """Copy the write-ahead log back, off the hot path; nothing to do on PostgreSQL."""
         if self.dialect == "sqlite":
@@ -78,14 +115,18 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._claims.close()
+        self._looks.close()
         self._engine.dispose()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
-            raise LedgerError(f"ledger {self.name}: {_sentence(error)}") from error
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
+            conflict = isinstance(getattr(error, "orig", error), self._engine.dialect.loaded_dbapi.IntegrityError)
+            kind = LedgerConflictError if conflict else LedgerError
+            raise kind(f"ledger {self.name}: {_sentence(error)}") from error
 
     def _migrate(self) -> None:
         with self.reading() as connection:
@@ -95,6 +136,40 @@ class Database:
             # Another process may have migrated while this one waited for the lock.
             if _version(connection) != SCHEMA_HEAD:
                 _run_migrations(connection, self.name)
+
+
+class _Kept:
+    """A connection that stays checked out, for one thread at a time; after any error the next one is new."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._turn = threading.Lock()
+        self._connection: Any = None
+
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[Cursor]:
+        with self._turn:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+            try:
+                yield self._connection.driver_connection.cursor()
+            except BaseException:
+                self._drop()
+                raise
+
+    def commit(self) -> None:
+        self._connection.driver_connection.commit()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._turn:
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Back in the pool it is rolled back, or closed if it cannot be.
+            connection.close()
 
 
 def _make_engine(target: Path | str, name: str, busy_timeout_ms: int) -> sa.Engine:
@@ -127,10 +202,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 def _begin_writing(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("cuebird_only_reads"):
         return
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+    connection.exec_driver_sql(_BEGIN[connection.dialect.name])
 
 
 def _version(connection: sa.Connection) -> str | None:
@@ -154,7 +226,7 @@ def _run_migrations(connection: sa.Connection, name: str) -> None:
         raise LedgerError(f"ledger {name}: made by a newer Cuebird ({error}); use that one") from error
 
 
-def _sentence(error: SQLAlchemyError) -> str:
+def _sentence(error: Exception) -> str:
     cause = str(getattr(error, "orig", None) or error).splitlines()[0]
     if "locked" in cause:
         return f"{cause}; another process holds it and did not let go in time"

@@ -311,20 +311,21 @@ class Engine:
         # stand nothing can start, in this process or in another one.
         self._stop_reason = f"killed: {request.reason}"
         try:
-            self._switch = await self._writer.at_once(
-                self._ledger.kill, actor=request.actor, reason=request.reason, epoch=self._epoch
-            )
-            withdrawn = await self._writer.at_once(self._firings.withdraw_armed, reason=self._stop_reason)
+            self._switch, withdrawn = await self._writer.at_once(self._firings.kill, actor=request.actor, reason=request.reason)
         except LedgerError as error:
             sentence = f"killed in this process, but it could not be saved and a restart would forget it: {error}"
             await self._alarm("critical", sentence)
             raise ControlError("ledger", sentence) from error
+        # Both stand: that is the answer. Telling everybody takes turns with whatever else waits for the ledger.
+        self._spawn(self._tell_killed(request, withdrawn), name="tell-killed")
+        return {"killed": True}
+
+    async def _tell_killed(self, request: Kill, withdrawn: tuple[FiringRecord, ...]) -> None:
         _log.warning("killed", extra={"actor": request.actor, "reason": request.reason})
+        self._publish("heartbeat", self._engine_view())
         for record in withdrawn:
             await self._announce(record)
-        self._publish("heartbeat", self._engine_view())
         await self._alarm("critical", f"killed by {request.actor}: {request.reason}")
-        return {"killed": True}
 
     async def _release(self, request: Release) -> JsonObject:
         self._switch = await self._writer.run(self._ledger.release, actor=request.actor, reason=request.reason, epoch=self._epoch)

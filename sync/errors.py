@@ -4,7 +4,8 @@ SyncError
 ├── CueError            a cue file or a cue is wrong: its author mends it
 ├── ApprovalError       an approval is not allowed: another person approves
 ├── LedgerError         the database cannot be opened, read or written: nothing is claimed
-│   └── FencedError     another engine has taken over: this one stops
+│   ├── FencedError     another engine has taken over: this one stops
+│   └── LedgerConflictError   a unique index refused what was written: nothing was written
 ├── IllegalTransitionError   a firing was asked to go where its state does not lead
 ├── ControlError        a line on the control socket was refused, with a code for programs
 └── EngineUnreachableError   nobody answers on the control socket
@@ -29,6 +30,10 @@ class LedgerError(SyncError):
 
 class FencedError(LedgerError):
     """Another engine has opened the ledger since; this one may not claim any more."""
+
+
+class LedgerConflictError(LedgerError):
+    """What was to be written stands there already; the transaction was rolled back."""
 
 
 class IllegalTransitionError(SyncError):

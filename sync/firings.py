@@ -1,42 +1,53 @@
-"""Firing records: claiming, settling, recovering. One transaction each, and the only place that writes them.
+"""Firing records: claiming, settling, recovering. The only place that writes them.
 
-A claim reads the switch, the approval, the occurrence, the caps and the texts, has the gate judge them, and writes
-its verdict, all in one transaction. Two unique indexes stand behind it, should this code ever be wrong.
+A claim reads the switch, the approval, the occurrence and the texts, counts the caps, has the gate judge them, and writes its
+verdict, all in one transaction. Two unique indexes stand behind it, should this code ever be wrong. What is asked for at the
+same time is written together: many claims, or many outcomes, and one commit (docs/adr/0013-group-commit.md).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from sync.cues import Caps
+from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
 from sync.decide import Intent
-from sync.errors import FencedError, IllegalTransitionError, LedgerError
-from sync.gate import CapUse, Facts, Guard, Judgement, judge
-from sync.ledger import Ledger
+from sync.errors import FencedError, IllegalTransitionError, LedgerConflictError, LedgerError, SyncError
+from sync.gate import Facts, Guard, Judgement, judge
+from sync.ledger import Ledger, Switch
 from sync.posting import Outcome
+from sync.prepared import Cursor, Prepared
 from sync.receipts import FiringRecord
 from sync.schema import APPROVAL, CUE, FIRING, SWITCH
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
 
-_PERIODS = (("in a minute", 60, "per_minute"), ("in an hour", 3600, "per_hour"), ("in a day", 86_400, "per_day"))
+TEXTS_AT_ONCE = 16
+"""Variants looked up together; most cues have no more."""
+_COUNTED_AT_ONCE = 5000
+_COUNTED_FOR = timedelta(seconds=DAY_S, hours=1)
+"""How far back the day's claims are read: an hour more than a day, for those claimed in another order than their numbers'."""
 
-
-SPOT_CAPS = Caps(per_minute=4, per_hour=60, per_day=300)
-ACCOUNT_CAPS = Caps(per_minute=10, per_hour=60, per_day=300)
-ENGINE_CAPS = Caps(per_minute=30, per_hour=300, per_day=2000)
+_Q = TypeVar("_Q")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CapLimits:
-    """Caps that count besides the cue's own: a spot's, an account's, the whole engine's."""
+class ClaimRequest:
+    """An intent that wants to be claimed.
 
-    spot: Caps = SPOT_CAPS
-    account: Caps = ACCOUNT_CAPS
-    everything: Caps = ENGINE_CAPS
+    Attributes:
+        account_faults: why the account cannot post, by mode; modes in which it can are left out.
+        armed_firing_id: the firing that was armed for this intent and comes due now.
+        arm_only: reserve the occurrence without claiming it: it waits for its audience delay.
+    """
+
+    intent: Intent
+    account_faults: Mapping[Mode, str]
+    armed_firing_id: int | None = None
+    arm_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,15 @@ class ClaimResult:
     judgement: Judgement
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What the publisher said of a firing."""
+
+    firing_id: int
+    outcome: Outcome
+    answered_utc: datetime
+
+
 class Firings:
     """The firing records of a ledger, as one engine sees them.
 
@@ -64,6 +84,8 @@ class Firings:
         self._ledger, self._database, self._clock = ledger, ledger.database, ledger.clock
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
+        self._statements = _Statements(ledger.database.sql)
+        self._counts: ClaimCounts | None = None
 
     # --- the claim ------------------------------------------------------------------------------
 
@@ -75,34 +97,26 @@ class Firings:
         armed_firing_id: int | None = None,
         arm_only: bool = False,
     ) -> ClaimResult:
-        """Claim an occurrence for a cue, or record why not.
-
-        Args:
-            account_faults: why the account cannot post, by mode; modes in which it can are left out.
-            armed_firing_id: the firing that was armed for this intent and comes due now.
-            arm_only: reserve the occurrence without claiming it: it waits for its audience delay.
+        """Claim an occurrence for a cue, or record why not; the arguments are `ClaimRequest`'s.
 
         Raises:
             FencedError: another engine has taken over; nothing was written.
+            IllegalTransitionError: the armed firing is no longer armed.
             LedgerError: the database does not obey; nothing was claimed.
         """
-        with self._database.writing() as connection:
-            facts = self._facts(connection, intent, account_faults, own_id=armed_firing_id or 0)
-            if facts.fenced:
-                raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
-            judgement = judge(intent, facts)
-            against = judgement.against
-            if armed_firing_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
-                return ClaimResult(record=None, judgement=judgement)
-            if against and against.guard is Guard.CAPS:
-                _disarm(connection, intent.cue.cue_id, against.reason)
-            state = FiringState.ARMED if arm_only and against is None else judgement.state
-            values = self._verdict_values(facts, judgement, state)
-            if armed_firing_id is None:
-                row = connection.execute(_INSERT, {**self._intent_values(intent), **values}).one()
-            else:
-                row = self._move(connection, armed_firing_id, FiringState.ARMED, values)
-            return ClaimResult(record=_record(row), judgement=judgement)
+        request = ClaimRequest(intent=intent, account_faults=account_faults, armed_firing_id=armed_firing_id, arm_only=arm_only)
+        return _only(self.claim_together([request]))
+
+    def claim_together(self, requests: Sequence[ClaimRequest]) -> list[ClaimResult | SyncError]:
+        """What each claim came to, in one transaction and one commit: later ones see what earlier ones wrote.
+
+        Returns:
+            For each request its result, or why it alone has none.
+
+        Raises:
+            FencedError, LedgerError: as `claim`, for all of them.
+        """
+        return self._together(requests, self._claim_one)
 
     def claim_delete(
         self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int
@@ -112,23 +126,20 @@ class Firings:
         Raises:
             FencedError, LedgerError: as `claim`.
         """
-        with self._database.writing() as connection:
-            switch = connection.execute(sa.select(SWITCH)).one()
-            if switch.epoch != self._epoch:
+        with self._database.claiming() as cursor:
+            ((epoch, mode, killed, kill_reason),) = self._statements.switch.run(cursor, {})
+            if epoch != self._epoch:
                 raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
             now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
-            used = sa.select(FIRING.c.firing_id).where(
-                FIRING.c.of_firing_id == posted.firing_id, FIRING.c.action == Action.DELETE
-            )
-            if connection.execute(used).first() is not None:
+            if self._statements.deleted.run(cursor, {"posted_id": posted.firing_id}):
                 return None
             guard, reason = "", ""
-            if switch.killed:
-                guard, reason = Guard.KILL, f"killed: {switch.kill_reason}"
-            elif switch.mode != posted.mode:
-                guard, reason = Guard.MODE, f"the tweet was posted in {posted.mode}, the mode is {switch.mode}"
+            if killed:
+                guard, reason = Guard.KILL.value, f"killed: {kill_reason}"
+            elif mode != posted.mode:
+                guard, reason = Guard.MODE.value, f"the tweet was posted in {posted.mode}, the mode is {mode}"
             elif now_ns > deadline_mono_ns:
-                guard, reason = Guard.DEADLINE, "too long after the correction"
+                guard, reason = Guard.DEADLINE.value, "too long after the correction"
             state = FiringState.DECLINED if reason else FiringState.CLAIMED
             values = {
                 **_same_event(posted),
@@ -151,7 +162,7 @@ class Firings:
                 "claimed_utc": None if reason else now_utc,
                 "updated_utc": now_utc,
             }
-            return _record(connection.execute(_INSERT, values).one())
+            return self._insert(cursor, values)
 
     def may_send(self, mode: Mode) -> str:
         """Why a firing claimed in `mode` may not leave now (killed, another mode, fenced); empty when it may.
@@ -160,15 +171,33 @@ class Firings:
         even for a firing that has been claimed already. One indexed read.
         """
         try:
-            with self._database.reading() as connection:
-                row = connection.execute(_MAY_SEND).one()
+            with self._database.looking() as cursor:
+                ((epoch, mode_now, killed, kill_reason),) = self._statements.switch.run(cursor, {})
         except LedgerError as error:
             return f"the ledger cannot be read: {error}"
-        if row.epoch != self._epoch:
+        if epoch != self._epoch:
             return "FENCED: another engine has taken over"
-        if row.killed:
-            return f"killed: {row.kill_reason}"
-        return "" if row.mode == mode.value else f"the mode has changed to {row.mode}"
+        if killed:
+            return f"killed: {kill_reason}"
+        return "" if mode_now == mode.value else f"the mode has changed to {mode_now}"
+
+    def kill(self, *, actor: str, reason: str) -> tuple[Switch, tuple[FiringRecord, ...]]:
+        """Let no claim pass any more and withdraw what waits for its audience delay, in one transaction.
+
+        Returns:
+            The switch, and the firings that were withdrawn.
+
+        Raises:
+            FencedError: another engine has taken over.
+            LedgerError: the database does not obey; nothing has changed.
+        """
+        state = FiringState.WITHDRAWN
+        values = {"state": state.value, "reserving": state in RESERVING, "reason": f"killed: {reason}"}
+        withdraw = sa.update(FIRING).where(FIRING.c.state == FiringState.ARMED.value)
+        with self._database.writing() as connection:
+            switch = self._ledger.kill_in(connection, actor=actor, reason=reason, epoch=self._epoch)
+            rows = connection.execute(withdraw.values(**values, updated_utc=self._clock.utc()).returning(FIRING)).all()
+        return switch, tuple(_record(row._mapping) for row in rows)
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -178,19 +207,15 @@ class Firings:
         Raises:
             IllegalTransitionError: the firing is past the state this would lead to.
         """
-        connection_word = "" if outcome.first_byte_mono_ns is None else "warm" if outcome.warm else "cold"
-        values = {
-            "reason": outcome.reason,
-            "tweet_id": outcome.tweet_id,
-            "http_status": outcome.http_status,
-            "first_byte_mono_ns": outcome.first_byte_mono_ns,
-            "answered_mono_ns": outcome.answered_mono_ns,
-            "answered_utc": answered_utc,
-            "connection": connection_word,
-        }
-        if outcome.tweet_id is None:
-            del values["tweet_id"]
-        return self._go(firing_id, STATE_OF_CERTAINTY[outcome.certainty], values)
+        return _only(self.settle_together([Settlement(firing_id=firing_id, outcome=outcome, answered_utc=answered_utc)]))
+
+    def settle_together(self, settlements: Sequence[Settlement]) -> list[FiringRecord | SyncError]:
+        """Each firing as it is now, or why it alone could not be settled; one transaction, one commit.
+
+        Raises:
+            LedgerError: the database does not obey; nothing was recorded.
+        """
+        return self._together(settlements, self._settle_one)
 
     def resolve(
         self, firing_id: int, state: FiringState, *, tweet_id: str | None = None, reason: str = "", settled_by: str = ""
@@ -204,15 +229,8 @@ class Firings:
         values: dict[str, Any] = {"reason": reason, "settled_by": settled_by}
         if tweet_id is not None:
             values["tweet_id"] = tweet_id
-        return self._go(firing_id, state, values)
-
-    def withdraw_armed(self, *, reason: str) -> tuple[FiringRecord, ...]:
-        """Withdraw every firing that waits for its audience delay; returns them."""
-        with self._database.writing() as connection:
-            rows = connection.execute(sa.select(FIRING).where(FIRING.c.state == FiringState.ARMED.value)).all()
-            state = FiringState.WITHDRAWN
-            values = {"state": state.value, "reserving": state in RESERVING, "reason": reason, "updated_utc": self._clock.utc()}
-            return tuple(_record(self._move(connection, row.firing_id, FiringState.ARMED, values)) for row in rows)
+        with self._database.claiming() as cursor:
+            return self._go(cursor, firing_id, state, values)
 
     def recover(self) -> tuple[FiringRecord, ...]:
         """Take over what older engines left: armed ones expire, claimed ones become unknown (a rehearsal's are not sent).
@@ -220,10 +238,10 @@ class Firings:
         Returns:
             The records that changed, oldest first.
         """
-        left = sa.and_(FIRING.c.epoch < self._epoch, FIRING.c.state.in_([FiringState.ARMED.value, FiringState.CLAIMED.value]))
-        with self._database.writing() as connection:
-            rows = connection.execute(sa.select(FIRING).where(left).order_by(FIRING.c.firing_id)).all()
-            return tuple(_record(self._recover_one(connection, row)) for row in rows)
+        with self._database.claiming() as cursor:
+            self._counts = self._counted(cursor)
+            rows = self._statements.left.run(cursor, {"epoch": self._epoch})
+            return tuple(self._recover_one(cursor, _record(dict(zip(_NAMES, row, strict=True)))) for row in rows)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -268,12 +286,19 @@ class Firings:
     def used_texts(self, account_id: str, mode: Mode, texts: Sequence[str]) -> frozenset[str]:
         """Those of the texts that have left the account in this mode."""
         with self._database.reading() as connection:
-            return _used_texts(connection, account_id, mode, texts)
+            query = sa.select(FIRING.c.text_sha256).where(
+                FIRING.c.account_id == account_id, FIRING.c.mode == mode.value, _RESERVING
+            )
+            by_hash = {_sha256(text): text for text in texts}
+            used = set[str]()
+            for some in _chunks(list(by_hash)):
+                used.update(connection.execute(query.where(FIRING.c.text_sha256.in_(some))).scalars())
+            return frozenset(by_hash[value] for value in used)
 
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
         """Occurrences of airings that have been claimed, with the mode."""
         query = sa.select(FIRING.c.mode, FIRING.c.occurrence_id).where(
-            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), FIRING.c.reserving
+            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), _RESERVING
         )
         with self._database.reading() as connection:
             return frozenset((Mode(row.mode), row.occurrence_id) for row in connection.execute(query))
@@ -283,51 +308,113 @@ class Firings:
     def _select(self, condition: sa.ColumnElement[bool], *, limit: int) -> tuple[FiringRecord, ...]:
         query = sa.select(FIRING).where(condition).order_by(FIRING.c.firing_id.desc()).limit(limit)
         with self._database.reading() as connection:
-            return tuple(_record(row) for row in connection.execute(query))
+            return tuple(_record(row._mapping) for row in connection.execute(query))
 
-    def _facts(self, connection: sa.Connection, intent: Intent, account_faults: Mapping[Mode, str], *, own_id: int) -> Facts:
-        cue = intent.cue
+    def _together(self, asked: Sequence[_Q], one: Callable[[Cursor, _Q], _R]) -> list[_R | SyncError]:
+        try:
+            with self._database.claiming() as cursor:
+                return [_or_why_not(one, cursor, each) for each in asked]
+        except BaseException as error:
+            # What was counted may not have been written; the next claim reads the day again.
+            self._counts = None
+            if not isinstance(error, LedgerConflictError) or len(asked) == 1:
+                raise
+        # One of them stands there already, against everything this code has read: the others do not pay for it.
+        return [self._alone(each, one) for each in asked]
+
+    def _alone(self, asked: _Q, one: Callable[[Cursor, _Q], _R]) -> _R | SyncError:
+        try:
+            return self._together([asked], one)[0]
+        except LedgerConflictError as error:
+            return error
+
+    def _claim_one(self, cursor: Cursor, request: ClaimRequest) -> ClaimResult:
+        intent, armed_id = request.intent, request.armed_firing_id
+        claimed, facts = self._facts(cursor, request)
+        if facts.fenced:
+            raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
+        judgement = judge(intent, facts)
+        against = judgement.against
+        if armed_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
+            return ClaimResult(record=None, judgement=judgement)
+        if against and against.guard is Guard.CAPS:
+            self._statements.disarm.run(cursor, {"of_cue": intent.cue.cue_id, "hold_reason": against.reason, "hold_actor": "cap"})
+        state = FiringState.ARMED if request.arm_only and against is None else judgement.state
+        values = self._verdict_values(facts, judgement, state)
+        if armed_id is None:
+            record = self._insert(cursor, {**self._intent_values(intent), **values})
+        else:
+            record = self._move(cursor, armed_id, FiringState.ARMED, values)
+        if state is FiringState.CLAIMED:
+            self._counts_in(cursor).add(claimed, facts.now_mono_ns)
+        return ClaimResult(record=record, judgement=judgement)
+
+    def _facts(self, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
+        intent, cue, own_id = request.intent, request.intent.cue, request.armed_firing_id or 0
         key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
-        row = connection.execute(_FACTS, key).one()
-        mode = Mode(row.mode)
+        ((epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, used_by),) = self._statements.facts.run(
+            cursor, key
+        )
+        mode = Mode(mode_now)
+        claimed = Claimed(mode=mode, cue_id=cue.cue_id, account_id=cue.account_id, spot_id=intent.spot_id)
+        counts = self._counts_in(cursor)
         # Read after the lock was had: waiting for it may have cost the deadline.
-        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
-        return Facts(
+        now_ns = self._clock.mono_ns()
+        facts = Facts(
             now_mono_ns=now_ns,
-            killed=row.killed,
-            kill_reason=row.kill_reason,
-            fenced=row.epoch != self._epoch,
+            killed=killed,
+            kill_reason=kill_reason,
+            fenced=epoch != self._epoch,
             mode=mode,
-            cue_sha256=row.cue_sha256,
-            approved_sha256=row.approved_sha256,
-            account_fault=account_faults.get(mode, ""),
-            used_by=row.used_by,
-            caps=self._cap_uses(connection, intent, mode, now_ns, now_utc),
-            used_texts=_used_texts(connection, cue.account_id, mode, intent.texts, own_id=own_id),
-            hold=row.hold_reason or "",
+            cue_sha256=cue_sha256,
+            approved_sha256=approved_sha256,
+            account_fault=request.account_faults.get(mode, ""),
+            used_by=used_by,
+            caps=counts.uses(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns),
+            used_texts=self._texts_used_first(cursor, cue.account_id, mode, intent.texts, own_id=own_id),
+            hold=hold or "",
         )
+        return claimed, facts
 
-    def _cap_uses(
-        self, connection: sa.Connection, intent: Intent, mode: Mode, now_ns: int, now_utc: datetime
-    ) -> tuple[CapUse, ...]:
-        bounds: dict[str, Any] = {"boot_id": self._boot_id, "mode": mode.value, "cue_id": intent.cue.cue_id}
-        bounds |= {"account_id": intent.cue.account_id, "spot_id": intent.spot_id or ""}
-        for _, seconds, name in _PERIODS:
-            bounds[f"{name}_mono_ns"] = now_ns - seconds * 1_000_000_000
-            bounds[f"{name}_utc"] = now_utc - timedelta(seconds=seconds)
-        used = connection.execute(_CAPS, bounds).one()._mapping
-        scopes = [
-            ("cue", f"cue {intent.cue.cue_id}", intent.cue.caps),
-            ("account", f"account {intent.cue.account_id}", self._limits.account),
-            ("everything", "the engine", self._limits.everything),
-        ]
-        if intent.spot_id is not None:
-            scopes.insert(0, ("spot", f"spot {intent.spot_id}", self._limits.spot))
-        return tuple(
-            CapUse(scope=label, period=period, used=used[f"{scope}_{name}"] or 0, allowed=getattr(caps, name))
-            for scope, label, caps in scopes
-            for period, _, name in _PERIODS
-        )
+    def _texts_used_first(
+        self, cursor: Cursor, account_id: str, mode: Mode, texts: Sequence[str], *, own_id: int
+    ) -> frozenset[str]:
+        """Used ones of the texts, as far as the first that is not."""
+        used = set[str]()
+        for begin in range(0, len(texts), TEXTS_AT_ONCE):
+            some = {_sha256(text): text for text in texts[begin : begin + TEXTS_AT_ONCE]}
+            hashes = [*some, *[""] * (TEXTS_AT_ONCE - len(some))]
+            key = {"account_id": account_id, "mode": mode.value, "own_id": own_id}
+            key |= {f"hash_{number}": value for number, value in enumerate(hashes)}
+            found = {some[value] for (value,) in self._statements.used_texts.run(cursor, key)}
+            used |= found
+            if len(found) < len(some):
+                break
+        return frozenset(used)
+
+    def _counts_in(self, cursor: Cursor) -> ClaimCounts:
+        if self._counts is None:
+            self._counts = self._counted(cursor)
+        return self._counts
+
+    def _counted(self, cursor: Cursor) -> ClaimCounts:
+        """The day's claims as the ledger has them, read from the newest back."""
+        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
+        instants = list[tuple[int, Claimed]]()
+        below, oldest_ns = 1 << 62, now_ns - round(_COUNTED_FOR.total_seconds() * 1e9)
+        while rows := self._statements.claims.run(cursor, {"below": below, "most": _COUNTED_AT_ONCE}):
+            for _, mode, cue_id, account_id, spot_id, boot_id, claimed_mono_ns, claimed_utc in rows:
+                # Another boot's clock means nothing here: its claims are as long ago as the wall clock says.
+                ago_ns = (now_utc - claimed_utc) // timedelta(microseconds=1) * 1000
+                at_ns = claimed_mono_ns if boot_id == self._boot_id else now_ns - ago_ns
+                instants.append((at_ns, Claimed(mode=Mode(mode), cue_id=cue_id, account_id=account_id, spot_id=spot_id)))
+            below = rows[-1][0]
+            if instants[-1][0] < oldest_ns:
+                break
+        counts = ClaimCounts()
+        for at_ns, claimed in sorted(instants, key=lambda pair: pair[0]):
+            counts.add(claimed, at_ns)
+        return counts
 
     def _intent_values(self, intent: Intent) -> dict[str, Any]:
         return {
@@ -365,37 +452,55 @@ class Firings:
             "updated_utc": self._clock.utc(),
         }
 
-    def _go(self, firing_id: int, target: FiringState, values: dict[str, Any]) -> FiringRecord:
-        with self._database.writing() as connection:
-            current = connection.execute(sa.select(FIRING.c.state).where(FIRING.c.firing_id == firing_id)).scalar()
-            if current is None:
-                raise LedgerError(f"firing {firing_id}: there is none of that number")
-            moved = {**values, "state": target.value, "reserving": target in RESERVING, "updated_utc": self._clock.utc()}
-            return _record(self._move(connection, firing_id, FiringState(current), moved))
+    def _settle_one(self, cursor: Cursor, settlement: Settlement) -> FiringRecord:
+        outcome = settlement.outcome
+        values = {
+            "reason": outcome.reason,
+            "http_status": outcome.http_status,
+            "first_byte_mono_ns": outcome.first_byte_mono_ns,
+            "answered_mono_ns": outcome.answered_mono_ns,
+            "answered_utc": settlement.answered_utc,
+            "connection": "" if outcome.first_byte_mono_ns is None else "warm" if outcome.warm else "cold",
+        }
+        if outcome.tweet_id is not None:
+            values["tweet_id"] = outcome.tweet_id
+        return self._go(cursor, settlement.firing_id, STATE_OF_CERTAINTY[outcome.certainty], values)
 
-    def _move(self, connection: sa.Connection, firing_id: int, current: FiringState, values: dict[str, Any]) -> sa.Row[Any]:
+    def _go(self, cursor: Cursor, firing_id: int, target: FiringState, values: dict[str, Any]) -> FiringRecord:
+        found = self._statements.state.run(cursor, {"of_firing": firing_id})
+        if not found:
+            raise LedgerError(f"firing {firing_id}: there is none of that number")
+        moved = {**values, "state": target.value, "reserving": target in RESERVING, "updated_utc": self._clock.utc()}
+        return self._move(cursor, firing_id, FiringState(found[0][0]), moved)
+
+    def _insert(self, cursor: Cursor, values: dict[str, Any]) -> FiringRecord:
+        values = {**_NOTHING_YET, **values}
+        ((firing_id,),) = self._statements.insert.run(cursor, values)
+        return _record({**values, "firing_id": firing_id})
+
+    def _move(self, cursor: Cursor, firing_id: int, current: FiringState, values: dict[str, Any]) -> FiringRecord:
         target = FiringState(values["state"])
-        statement = sa.update(FIRING).where(FIRING.c.firing_id == firing_id, FIRING.c.state == current.value).values(**values)
-        row = connection.execute(statement.returning(FIRING)).one_or_none() if may_go(current, target) else None
-        if row is None:
+        key = {"of_firing": firing_id, "from_state": current.value}
+        rows = self._statements.move(tuple(values)).run(cursor, {**values, **key}) if may_go(current, target) else []
+        if not rows:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
-        return row
+        return _record(dict(zip(_NAMES, rows[0], strict=True)))
 
-    def _recover_one(self, connection: sa.Connection, row: sa.Row[Any]) -> sa.Row[Any]:
-        current = FiringState(row.state)
-        if current is FiringState.ARMED:
+    def _recover_one(self, cursor: Cursor, record: FiringRecord) -> FiringRecord:
+        if record.state is FiringState.ARMED:
             target, reason = FiringState.EXPIRED, "the engine stopped during the audience delay"
-        elif row.mode == Mode.REHEARSAL.value:
+        elif record.mode is Mode.REHEARSAL:
             target, reason = FiringState.NOT_SENT, "the engine stopped during a rehearsal"
         else:
             target, reason = FiringState.UNKNOWN, "the engine stopped before the answer was known"
         values = {"state": target.value, "reserving": target in RESERVING, "reason": reason, "updated_utc": self._clock.utc()}
-        return self._move(connection, row.firing_id, current, values)
+        return self._move(cursor, record.firing_id, record.state, values)
 
 
 # --- statements, built once ---------------------------------------------------------------------
 
-_DEFAULTS: dict[str, Any] = {
+_NAMES = tuple(column.name for column in FIRING.columns)
+_NOTHING_YET: dict[str, Any] = {
     "tweet_id": None,
     "http_status": None,
     "first_byte_mono_ns": None,
@@ -404,9 +509,10 @@ _DEFAULTS: dict[str, Any] = {
     "connection": "",
     "settled_by": "",
 }
-_INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
+_RESERVING = sa.text("firing.reserving")
+"""As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
 
-_MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
+_SWITCH = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
 _FACTS = sa.select(
     SWITCH.c.epoch,
@@ -428,7 +534,7 @@ _FACTS = sa.select(
         FIRING.c.account_id == sa.bindparam("account_id"),
         FIRING.c.mode == SWITCH.c.mode,
         FIRING.c.action == Action.POST.value,
-        FIRING.c.reserving,
+        _RESERVING,
         FIRING.c.firing_id != sa.bindparam("own_id"),
     )
     .limit(1)
@@ -438,54 +544,98 @@ _FACTS = sa.select(
 ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == sa.bindparam("cue_id")))
 
 
-def _caps_statement() -> sa.Select[Any]:
-    # By the monotonic clock within one boot (a stepped wall clock neither opens nor closes a cap), by UTC across boots.
-    def within(name: str) -> sa.ColumnElement[bool]:
-        this_boot = FIRING.c.boot_id == sa.bindparam("boot_id")
-        return sa.or_(
-            sa.and_(this_boot, FIRING.c.claimed_mono_ns > sa.bindparam(f"{name}_mono_ns", type_=sa.BigInteger())),
-            sa.and_(~this_boot, FIRING.c.claimed_utc > sa.bindparam(f"{name}_utc", type_=FIRING.c.claimed_utc.type)),
-        )
-
-    scopes: dict[str, sa.ColumnElement[bool]] = {
-        "spot": FIRING.c.spot_id == sa.bindparam("spot_id"),
-        "cue": FIRING.c.cue_id == sa.bindparam("cue_id"),
-        "account": FIRING.c.account_id == sa.bindparam("account_id"),
-        "everything": sa.true(),
-    }
-    sums = [
-        sa.func.sum(sa.case((sa.and_(condition, within(name)), 1), else_=0)).label(f"{scope}_{name}")
-        for scope, condition in scopes.items()
-        for _, _, name in _PERIODS
-    ]
-    counted = sa.and_(
-        FIRING.c.mode == sa.bindparam("mode"), FIRING.c.action == Action.POST.value, FIRING.c.claimed_mono_ns.is_not(None)
-    )
-    return sa.select(*sums).where(counted, within("per_day"))
-
-
-_CAPS = _caps_statement()
 _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     FIRING.c.account_id == sa.bindparam("account_id"),
     FIRING.c.mode == sa.bindparam("mode"),
-    FIRING.c.reserving,
-    FIRING.c.text_sha256.in_(sa.bindparam("hashes", expanding=True)),
+    _RESERVING,
+    FIRING.c.text_sha256.in_([sa.bindparam(f"hash_{number}") for number in range(TEXTS_AT_ONCE)]),
     FIRING.c.firing_id != sa.bindparam("own_id"),
 )
 
+# A deletion is younger than what it deletes: only what came after is read.
+_DELETED = sa.select(FIRING.c.firing_id).where(
+    FIRING.c.firing_id > sa.bindparam("posted_id"),
+    FIRING.c.of_firing_id == sa.bindparam("posted_id"),
+    FIRING.c.action == Action.DELETE.value,
+)
 
-def _used_texts(
-    connection: sa.Connection, account_id: str, mode: Mode, texts: Sequence[str], *, own_id: int = 0
-) -> frozenset[str]:
-    by_hash = {_sha256(text): text for text in texts}
-    bound = {"account_id": account_id, "mode": mode.value, "hashes": list(by_hash), "own_id": own_id}
-    return frozenset(by_hash[value] for value in connection.execute(_USED_TEXTS, bound).scalars())
-
-
-def _disarm(connection: sa.Connection, cue_id: str, reason: str) -> None:
-    connection.execute(
-        sa.update(CUE).where(CUE.c.cue_id == cue_id, CUE.c.hold_reason == "").values(hold_reason=reason, hold_actor="cap")
+_CLAIMS = (
+    sa.select(
+        FIRING.c.firing_id,
+        FIRING.c.mode,
+        FIRING.c.cue_id,
+        FIRING.c.account_id,
+        FIRING.c.spot_id,
+        FIRING.c.boot_id,
+        FIRING.c.claimed_mono_ns,
+        FIRING.c.claimed_utc,
     )
+    .where(
+        FIRING.c.firing_id < sa.bindparam("below"), FIRING.c.action == Action.POST.value, FIRING.c.claimed_mono_ns.is_not(None)
+    )
+    .order_by(FIRING.c.firing_id.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+)
+
+_LEFT = (
+    sa.select(FIRING)
+    .where(
+        FIRING.c.epoch < sa.bindparam("epoch"),
+        FIRING.c.state.in_([sa.literal(FiringState.ARMED.value), sa.literal(FiringState.CLAIMED.value)]),
+    )
+    .order_by(FIRING.c.firing_id)
+)
+
+
+class _Statements:
+    """What is run between deciding and rest, for one database."""
+
+    def __init__(self, sql: sa.Dialect) -> None:
+        self._sql = sql
+        self._moves: dict[tuple[str, ...], Prepared] = {}
+        self.switch, self.facts = self._select(_SWITCH), self._select(_FACTS)
+        self.used_texts, self.claims = self._select(_USED_TEXTS), self._select(_CLAIMS)
+        self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
+        self.state = self._select(sa.select(FIRING.c.state).where(FIRING.c.firing_id == sa.bindparam("of_firing")))
+        added = [name for name in _NAMES if name != "firing_id"]
+        self.insert = Prepared(
+            sa.insert(FIRING).returning(FIRING.c.firing_id), sql, results=[FIRING.c.firing_id], column_keys=added
+        )
+        disarm = sa.update(CUE).where(CUE.c.cue_id == sa.bindparam("of_cue"), CUE.c.hold_reason == "")
+        self.disarm = Prepared(disarm, sql, column_keys=["hold_reason", "hold_actor"])
+
+    def move(self, names: tuple[str, ...]) -> Prepared:
+        """The update of these columns of a firing that is still in the state it is moved from."""
+        if names not in self._moves:
+            update = sa.update(FIRING).where(
+                FIRING.c.firing_id == sa.bindparam("of_firing"), FIRING.c.state == sa.bindparam("from_state")
+            )
+            self._moves[names] = Prepared(
+                update.returning(*FIRING.columns), self._sql, results=list(FIRING.columns), column_keys=names
+            )
+        return self._moves[names]
+
+    def _select(self, query: sa.Select[Any]) -> Prepared:
+        return Prepared(query, self._sql, results=list(query.selected_columns))
+
+
+def _or_why_not(one: Callable[[Cursor, _Q], _R], cursor: Cursor, asked: _Q) -> _R | SyncError:
+    """One's result; an illegal transition, which has written nothing, concerns it alone."""
+    try:
+        return one(cursor, asked)
+    except IllegalTransitionError as error:
+        return error
+
+
+def _only(results: Sequence[_R | SyncError]) -> _R:
+    (result,) = results
+    if isinstance(result, SyncError):
+        raise result
+    return result
+
+
+def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
+    return [values[begin : begin + size] for begin in range(0, len(values), size)]
 
 
 def _sha256(text: str) -> str:
@@ -500,8 +650,7 @@ def _same_event(posted: FiringRecord) -> dict[str, Any]:
 _RECORD_FIELDS = tuple(name for name in FiringRecord.__slots__ if name not in ("mode", "action", "state"))
 
 
-def _record(row: sa.Row[Any]) -> FiringRecord:
-    values = row._mapping
+def _record(values: Mapping[Any, Any]) -> FiringRecord:
     return FiringRecord(
         mode=Mode(values["mode"]),
         action=Action(values["action"]),

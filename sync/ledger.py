@@ -130,18 +130,24 @@ class Ledger:
         Raises:
             FencedError: `epoch` is given and another engine has taken over.
         """
-        return self._set_switch("mode", {"mode": mode.value}, actor=actor, reason="", epoch=epoch)
+        with self.database.writing() as connection:
+            return self._set_switch(connection, "mode", {"mode": mode.value}, actor=actor, reason="", epoch=epoch)
 
     def kill(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
         """Let no claim pass any more, until `release`."""
+        with self.database.writing() as connection:
+            return self.kill_in(connection, actor=actor, reason=reason, epoch=epoch)
+
+    def kill_in(self, connection: sa.Connection, *, actor: str, reason: str, epoch: int | None) -> Switch:
+        """As `kill`, in a transaction that does more."""
         values = {"killed": True, "kill_reason": reason[:REASON_CHARS_MAX], "kill_actor": actor}
-        return self._set_switch("kill", values, actor=actor, reason=reason, epoch=epoch)
+        return self._set_switch(connection, "kill", values, actor=actor, reason=reason, epoch=epoch)
 
     def release(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
         """Undo a kill."""
-        return self._set_switch(
-            "release", {"killed": False, "kill_reason": "", "kill_actor": ""}, actor=actor, reason=reason, epoch=epoch
-        )
+        values = {"killed": False, "kill_reason": "", "kill_actor": ""}
+        with self.database.writing() as connection:
+            return self._set_switch(connection, "release", values, actor=actor, reason=reason, epoch=epoch)
 
     # --- cues -----------------------------------------------------------------------------------
 
@@ -334,16 +340,17 @@ class Ledger:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _set_switch(self, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None) -> Switch:
-        with self.database.writing() as connection:
-            before = _read_switch(connection)
-            if epoch is not None and before.epoch != epoch:
-                raise FencedError(
-                    f"ledger {self.database.name}: another engine has taken over (epoch {before.epoch}, mine is {epoch})"
-                )
-            connection.execute(sa.update(SWITCH).values(changed_utc=self.clock.utc(), **values))
-            self._event(connection, kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
-            return _read_switch(connection)
+    def _set_switch(
+        self, connection: sa.Connection, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None
+    ) -> Switch:
+        before = _read_switch(connection)
+        if epoch is not None and before.epoch != epoch:
+            raise FencedError(
+                f"ledger {self.database.name}: another engine has taken over (epoch {before.epoch}, mine is {epoch})"
+            )
+        connection.execute(sa.update(SWITCH).values(changed_utc=self.clock.utc(), **values))
+        self._event(connection, kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
+        return _read_switch(connection)
 
     def _put(self, table: sa.Table, key: dict[str, str], state_json: str) -> None:
         (name,) = key

@@ -30,6 +30,10 @@ _DRIFT_S_MAX = 30.0
 """OAuth 1.0a timestamps are refused when they are minutes off; a person should hear of it long before."""
 
 
+_Sending = Callable[[SignedClient, Attempt], Awaitable[str]]
+"""Sends one request and gives the id of the tweet it was about."""
+
+
 class PublisherError(SyncError):
     """The publisher cannot be set up as configured."""
 
@@ -43,7 +47,7 @@ class _Account:
         session = aiohttp.ClientSession(
             connector=connector, trace_configs=[last_look_hooks()], cookie_jar=aiohttp.DummyCookieJar()
         )
-        self.client = SignedClient(credentials, session, clock=clock, timeout_s=timeout_s)
+        self.client = SignedClient(credentials, session, connector, clock=clock, timeout_s=timeout_s)
         self._keeper: asyncio.Task[None] | None = None
 
     async def warm(self) -> None:
@@ -127,22 +131,22 @@ class XPublisher:
     async def post(self, shot: Shot, withhold: Withhold) -> Outcome:
         """Send one POST /2/tweets, unless `withhold` gives a reason or the deadline has passed."""
 
-        async def send(client: SignedClient) -> str:
-            response = await client.request("POST", "/2/tweets", json=shot.body, user_auth=True)
-            return _posted_id(response.status, await response.text(encoding="utf-8", errors="replace"))
+        async def send(client: SignedClient, attempt: Attempt) -> str:
+            answer = await client.post("/2/tweets", shot.body, attempt)
+            return _posted_id(answer.status, answer.body)
 
-        return await self._send(shot.account_id, send, withhold, has_body=True, deadline_mono_ns=shot.deadline_mono_ns)
+        return await self._send(shot.account_id, send, withhold, deadline_mono_ns=shot.deadline_mono_ns)
 
     async def delete(self, account_id: str, tweet_id: str, withhold: Withhold) -> Outcome:
         """Send one DELETE /2/tweets/{id}; POSTED means it is deleted."""
 
-        async def send(client: SignedClient) -> str:
+        async def send(client: SignedClient, _: Attempt) -> str:
             answer = await client.delete_tweet(tweet_id, user_auth=True)
             if not (isinstance(answer, dict) and isinstance(answer.get("data"), dict) and answer["data"].get("deleted") is True):
                 raise UnreadableAnswerError("X answered the deletion without confirming it", http_status=200)
             return tweet_id
 
-        return await self._send(account_id, send, withhold, has_body=False)
+        return await self._send(account_id, send, withhold)
 
     async def timeline(self, account_id: str, *, since_id: int) -> list[TimelineTweet] | None:
         """The account's own tweets newer than `since_id`, newest first; None when they could not all be read."""
@@ -193,10 +197,9 @@ class XPublisher:
     async def _send(
         self,
         account_id: str,
-        send: Callable[[SignedClient], Awaitable[str]],
+        send: _Sending,
         withhold: Withhold,
         *,
-        has_body: bool,
         deadline_mono_ns: int | None = None,
     ) -> Outcome:
         account = self._account(account_id)
@@ -205,17 +208,17 @@ class XPublisher:
         # A connection found dead before its first byte is proof that nothing was sent: the next one may be
         # tried. Each try uses up a connection, so there is an end.
         for _ in range(self._connections + 2):
-            attempt = Attempt(clock=self._clock, withhold=withhold, has_body=has_body, deadline_mono_ns=deadline_mono_ns)
+            attempt = Attempt(clock=self._clock, withhold=withhold, deadline_mono_ns=deadline_mono_ns)
             outcome = await self._try(account, send, attempt)
             if not isinstance(attempt.stopped, DeadConnectionError):
                 break
         account.connector.wake()
         return outcome
 
-    async def _try(self, account: _Account, send: Callable[[SignedClient], Awaitable[str]], attempt: Attempt) -> Outcome:
+    async def _try(self, account: _Account, send: _Sending, attempt: Attempt) -> Outcome:
         token = CURRENT_ATTEMPT.set(attempt)
         try:
-            tweet_id = await send(account.client)
+            tweet_id = await send(account.client, attempt)
         except Exception as error:  # every one has a certainty, and UNKNOWN is the one of those never thought of
             verdict = judge_error(attempt.stopped or error, byte_written=attempt.byte_written)
             return self._outcome(verdict, attempt, None)
@@ -257,7 +260,7 @@ class XPublisher:
         return None
 
 
-def _posted_id(http_status: int, body: str) -> str:
+def _posted_id(http_status: int, body: bytes) -> str:
     try:
         tweet_id = json.loads(body)["data"]["id"]
     except (ValueError, KeyError, TypeError) as error:

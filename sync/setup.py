@@ -9,7 +9,7 @@ from hardware.link import LinkHandlers
 from hardware.replay import ReplayState
 from schedules.airing import Airing
 from schedules.windows import WindowChange
-from sync.firings import CapLimits
+from sync.caps import CapLimits
 from sync.posting import Publisher
 from sync.states import Mode
 from timebase import Clock, SystemClock

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
-from sync.firings import Firings
+from sync.firings import ClaimRequest, Firings, Settlement
 from sync.gate import Guard
+from sync.group_commit import GroupCommit
 from sync.posting import Certainty, Outcome, Publisher, Shot
 from sync.receipts import FiringRecord, log_firing
 from sync.states import Action, FiringState, Mode
@@ -59,6 +60,8 @@ class Shooter:
         alarm: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._firings, self._publishers, self._writer, self._clock = firings, publishers, writer, clock
+        self._claims = GroupCommit(writer, firings.claim_together, turn=lambda request: request.intent.cue.account_id)
+        self._settlements = GroupCommit(writer, firings.settle_together, turn=lambda _: "")
         self._stop_reason, self._taken_back = stop_reason, taken_back
         self._show, self._announce, self._alarm = show, announce, alarm
 
@@ -109,8 +112,8 @@ class Shooter:
         self, intent: Intent, account_faults: Mapping[Mode, str], *, armed_id: int | None, arm_only: bool
     ) -> FiringRecord | None:
         try:
-            result = await self._writer.run(
-                self._firings.claim, intent, account_faults=account_faults, armed_firing_id=armed_id, arm_only=arm_only
+            result = await self._claims.ask(
+                ClaimRequest(intent=intent, account_faults=account_faults, armed_firing_id=armed_id, arm_only=arm_only)
             )
         except FencedError:
             raise
@@ -224,7 +227,9 @@ class Shooter:
         backoff = Backoff(first_s=0.05, most_s=2.0, floor_s=0.02)
         for attempt in range(SETTLE_ATTEMPTS_MAX):
             try:
-                return await self._writer.run(self._firings.settle, record.firing_id, outcome, answered_utc=self._clock.utc())
+                return await self._settlements.ask(
+                    Settlement(firing_id=record.firing_id, outcome=outcome, answered_utc=self._clock.utc())
+                )
             except IllegalTransitionError as error:
                 # A newer engine has taken the firing for unknown and goes on from there.
                 _log.warning("settled_elsewhere", extra={"firing_id": record.firing_id, "reason": str(error)})

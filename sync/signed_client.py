@@ -1,14 +1,19 @@
 """tweepy's AsyncClient, signing in microseconds and posting ready bytes on our session."""
 
+import asyncio
+import dataclasses
 import json
 import logging
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 import tweepy
+from aiohttp.connector import Connection
 from tweepy.asynchronous import AsyncClient
 from yarl import URL
 
@@ -16,10 +21,11 @@ from sync.accounts import Credentials
 from sync.oauth import Signer, percent_encode
 from sync.outcomes import read_limits
 from sync.posting import Limits
-from sync.warm_connections import CURRENT_ATTEMPT, Attempt
+from sync.warm_connections import CURRENT_ATTEMPT, Attempt, WarmConnector
 from timebase import Clock
 
-X_ORIGIN = "https://api.twitter.com"
+X_HOST = "api.twitter.com"
+X_ORIGIN = f"https://{X_HOST}"
 """The host tweepy has always used; api.x.com is the same service."""
 
 _TWEEPY_ERRORS: dict[int, type[Exception]] = {
@@ -41,18 +47,47 @@ class _NoDebug(logging.Filter):
 _NO_DEBUG = _NoDebug()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer, read to its end. What tweepy's errors ask of a response, it has too."""
+
+    method: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def status_code(self) -> int:
+        """As `status`."""
+        return self.status
+
+
 class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
     """tweepy's AsyncClient with our signer, our session and a body that may be ready bytes.
 
     It raises what tweepy raises, and also does so when the body of an error is not JSON. It follows no redirect
     (that would repeat a POST) and never waits for a rate limit.
+
+    tweepy's own methods read and delete through the session. `post` writes its bytes itself, on a connection of the same
+    connector, and leaves reading the answer to aiohttp's parser: what the session does before its write takes longer than
+    all the rest (docs/adr/0007-tweepy-warm-session.md).
     """
 
-    def __init__(self, credentials: Credentials, session: aiohttp.ClientSession, *, clock: Clock, timeout_s: float) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        session: aiohttp.ClientSession,
+        connector: WarmConnector,
+        *,
+        clock: Clock,
+        timeout_s: float,
+    ) -> None:
         for name in ("tweepy.client", "tweepy.asynchronous.client"):
             logging.getLogger(name).addFilter(_NO_DEBUG)
         super().__init__(return_type=dict, wait_on_rate_limit=False)
         self.session = session
+        self._connector = connector
         self._signer, self._clock, self._timeout_s = Signer(credentials), clock, timeout_s
         self.limits = Limits()
         self.last_answer_utc: datetime | None = None
@@ -66,7 +101,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         json: Any = None,
         user_auth: bool = False,  # noqa: ARG002
     ) -> aiohttp.ClientResponse:
-        """The answer, its body read; `json` may be bytes, which are sent as they are.
+        """The answer, its body read.
 
         Raises:
             tweepy.HTTPException: the answer is not 2xx.
@@ -77,20 +112,12 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         attempt = CURRENT_ATTEMPT.get()
         headers = {
             "User-Agent": self.user_agent,
-            "Authorization": self._signer.authorization(
-                method=method,
-                url=url,
-                query=query,
-                nonce=secrets.token_hex(16),
-                timestamp_s=int(self._clock.utc().timestamp()),
-            ),
+            "Authorization": self._authorization(method, url, query),
         }
-        if json is not None:
-            headers["Content-Type"] = "application/json"
         async with self.session.request(
             method,
             _with_query(url, query),
-            data=_as_bytes(json),
+            json=json,
             headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
@@ -103,7 +130,53 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             raise _as_tweepy_error(response, body)
         return response
 
-    def _note(self, response: aiohttp.ClientResponse, attempt: Attempt | None) -> None:
+    async def post(self, route: str, body: bytes, attempt: Attempt) -> Answer:
+        """Write a JSON body as it is, once `attempt` has looked, and read the answer.
+
+        Raises:
+            SyncError: `attempt` objects; nothing was written.
+            tweepy.HTTPException: the answer is not 2xx.
+            aiohttp.ClientError, OSError, TimeoutError: no whole answer came.
+        """
+        url = X_ORIGIN + route
+        request = (
+            f"POST {route} HTTP/1.1\r\nHost: {X_HOST}\r\nUser-Agent: {self.user_agent}\r\nAccept: */*\r\n"
+            f"Authorization: {self._authorization('POST', url)}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+        async with asyncio.timeout(self._timeout_s):
+            connection = await self._connector.take(connect_s=attempt.connect_s(self._timeout_s))
+            try:
+                transport = attempt.transport = connection.transport
+                attempt.look_once_more()
+                assert transport is not None  # `attempt` looked at it
+                transport.write(request)
+                answer = await self._answer(connection, attempt)
+            except BaseException:
+                connection.close()
+                raise
+            connection.release()
+        if not 200 <= answer.status < 300:
+            raise _as_tweepy_error(answer, answer.body)
+        return answer
+
+    async def _answer(self, connection: Connection, attempt: Attempt) -> Answer:
+        protocol = connection.protocol
+        assert protocol is not None  # there is one until the connection is released
+        protocol.set_response_params()
+        while True:
+            message, content = await protocol.read()
+            if message.code >= 200:
+                break
+        answer = Answer(method="POST", status=message.code, reason=message.reason, headers=message.headers, body=b"")
+        self._note(answer, attempt)
+        return dataclasses.replace(answer, body=await content.read())
+
+    def _authorization(self, method: str, url: str, query: Sequence[tuple[str, str]] = ()) -> str:
+        nonce, timestamp_s = secrets.token_hex(16), int(self._clock.utc().timestamp())
+        return self._signer.authorization(method=method, url=url, query=query, nonce=nonce, timestamp_s=timestamp_s)
+
+    def _note(self, response: aiohttp.ClientResponse | Answer, attempt: Attempt | None) -> None:
         self.last_answer_utc = self._clock.utc()
         limits = read_limits(response.headers)
         if response.method == "POST" and limits != Limits():
@@ -116,7 +189,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             self.drift_s = 0.0
 
 
-def _as_tweepy_error(response: aiohttp.ClientResponse, body: bytes) -> Exception:
+def _as_tweepy_error(response: aiohttp.ClientResponse | Answer, body: bytes) -> Exception:
     fallback = tweepy.TwitterServerError if response.status >= 500 else tweepy.HTTPException
     kind: Any = _TWEEPY_ERRORS.get(response.status, fallback)
     try:
@@ -125,10 +198,6 @@ def _as_tweepy_error(response: aiohttp.ClientResponse, body: bytes) -> Exception
         # An edge's HTML page, or JSON of a shape tweepy does not expect: the status alone is told.
         error = kind(response, response_json={})
     return error
-
-
-def _as_bytes(body: Any) -> bytes | None:
-    return body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
 
 
 def _with_query(url: str, query: list[tuple[str, str]]) -> URL:

@@ -15,12 +15,13 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.resolver import ThreadedResolver
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from sync.errors import SyncError
@@ -52,14 +53,12 @@ class Attempt:
     """One request on its way: what may still stop it, and what was seen of it.
 
     Attributes:
-        has_body: whether a body follows the headers; aiohttp writes both together.
         first_byte_mono_ns: set in the same step of the loop that hands the bytes to the connection.
         stopped: why the last look stopped it; nothing was written then.
     """
 
     clock: Clock
     withhold: Withhold
-    has_body: bool
     deadline_mono_ns: int | None = None
     transport: asyncio.Transport | None = None
     warm: bool = True
@@ -122,31 +121,34 @@ def peer_has_closed(transport: asyncio.Transport) -> bool:
 
 
 def last_look_hooks() -> aiohttp.TraceConfig:
-    """The trace hooks that let `CURRENT_ATTEMPT` judge its request as the final step before the write.
+    """The trace hooks that let `CURRENT_ATTEMPT` judge a request without a body as the final step before the write.
 
-    aiohttp calls the headers hook before it composes the header block and, for a request with a body, the chunk hook
-    before it writes both in one go; a request without a body is written right after the headers hook. A contract
-    test pins this (tests/contract/sync/test_publisher_last_look.py).
+    aiohttp writes such a request right after the headers hook. A contract test pins this
+    (tests/contract/sync/test_publisher_last_look.py). A request with ready bytes needs no hook: whoever takes its
+    connection (`WarmConnector.take`) asks, and writes.
     """
 
     async def headers_composed(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
-        attempt = CURRENT_ATTEMPT.get()
-        if attempt is not None and (not attempt.has_body or attempt.byte_written):
-            attempt.look_once_more()
-
-    async def body_ready(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
         if (attempt := CURRENT_ATTEMPT.get()) is not None:
             attempt.look_once_more()
-
-    async def connecting(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
-        if (attempt := CURRENT_ATTEMPT.get()) is not None:
-            attempt.warm = False
 
     hooks = aiohttp.TraceConfig()
     hooks.on_request_headers_sent.append(headers_composed)
-    hooks.on_request_chunk_sent.append(body_ready)
-    hooks.on_connection_create_start.append(connecting)
+    hooks.on_connection_create_start.append(_connecting)
     return hooks
+
+
+async def _connecting(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
+    if (attempt := CURRENT_ATTEMPT.get()) is not None:
+        attempt.warm = False
+
+
+def _connecting_trace() -> Trace:
+    """The trace of a connection that is taken without a session."""
+    hooks = aiohttp.TraceConfig()
+    hooks.on_connection_create_start.append(_connecting)
+    hooks.freeze()
+    return Trace(cast(aiohttp.ClientSession, None), hooks, hooks.trace_config_ctx())
 
 
 class RedirectingResolver(AbstractResolver):
@@ -207,6 +209,7 @@ class WarmConnector(aiohttp.TCPConnector):
         self._url, self._keep, self._clock = url, keep, clock
         self._connect_timeout = aiohttp.ClientTimeout(total=connect_timeout_s, sock_connect=connect_timeout_s)
         self._ready: deque[_Ready] = deque()
+        self._tracing = _connecting_trace()
         self._wake = asyncio.Event()
         self.detail = ""
 
@@ -226,6 +229,20 @@ class WarmConnector(aiohttp.TCPConnector):
         if (attempt := CURRENT_ATTEMPT.get()) is not None:
             attempt.transport = connection.transport
         return connection
+
+    async def take(self, *, connect_s: float) -> Connection:
+        """A connection to write ready bytes to: a held one, a pooled one, or a new one. Release or close it.
+
+        Raises:
+            aiohttp.ClientError, OSError: none could be opened, or not within `connect_s`.
+        """
+        if (held := self._take_youngest()) is not None:
+            return held
+        request = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop())
+        try:
+            return await super().connect(request, [self._tracing], aiohttp.ClientTimeout(connect=connect_s))
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"no connection to {self._url.host} within {connect_s:.1f} s") from error
 
     def wake(self) -> None:
         """Let the keeper look now; called after a request, never during one, so that no handshake delays it."""
@@ -272,8 +289,11 @@ class WarmConnector(aiohttp.TCPConnector):
     def _take_ready(self, req: aiohttp.ClientRequest) -> Connection | None:
         if (req.url.host, req.url.port) != (self._url.host, self._url.port):
             return None
+        return self._take_youngest()
+
+    def _take_youngest(self) -> Connection | None:
         while self._ready:
-            # The youngest first: it is the least likely to be just closing.
+            # It is the least likely to be just closing.
             held = self._ready.pop()
             if held.usable():
                 return held.connection

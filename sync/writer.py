@@ -4,12 +4,13 @@ A kill goes before everything that waits: in a burst of thousands it must not st
 """
 
 import asyncio
+import contextlib
 import functools
-import itertools
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import PriorityQueue
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 _P = ParamSpec("_P")
@@ -36,47 +37,70 @@ class Writer(Protocol):
         ...
 
 
-_URGENT, _USUAL, _LAST = range(3)
-_Job = tuple[Future[Any], Callable[[], Any]]
+@dataclass(frozen=True, slots=True)
+class _Job:
+    call: Callable[[], Any]
+    done: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+
+    def answer(self, result: Any, error: BaseException | None) -> None:
+        """Tell whoever asked; nobody does any more when the loop is closed."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._tell, result, error)
+
+    def _tell(self, result: Any, error: BaseException | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(result)
+        else:
+            self.done.set_exception(error)
 
 
 class ThreadWriter:
-    """One thread for the ledger; what waits is bounded by those who ask (`sync.engine.FIRINGS_AT_ONCE_MAX`)."""
+    """One thread for the ledger; what waits is bounded by those who ask (`sync.engine.FIRINGS_AT_ONCE_MAX`).
+
+    Two hand-overs lie between a claim and its first byte, so they are made of the cheapest there is: a deque, a queue that
+    waits in C, and the loop's own call from another thread.
+    """
 
     def __init__(self) -> None:
-        self._waiting: PriorityQueue[tuple[int, int, _Job | None]] = PriorityQueue()
-        self._order = itertools.count()
+        self._urgent, self._usual = deque[_Job](), deque[_Job]()
+        self._bell: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return await self._asked(_USUAL, functools.partial(work, *args, **kwargs))
+        return await self._asked(self._usual, functools.partial(work, *args, **kwargs))
 
     async def at_once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return await self._asked(_URGENT, functools.partial(work, *args, **kwargs))
+        return await self._asked(self._urgent, functools.partial(work, *args, **kwargs))
 
     async def aside(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.to_thread(work, *args, **kwargs)
 
     def close(self) -> None:
-        self._waiting.put((_LAST, next(self._order), None))
+        self._bell.put(False)
         self._thread.join()
 
-    async def _asked(self, rank: int, call: Callable[[], _T]) -> _T:
-        future: Future[_T] = Future()
-        self._waiting.put((rank, next(self._order), (future, call)))
-        return await asyncio.wrap_future(future)
+    async def _asked(self, waiting: deque[_Job], call: Callable[[], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_T] = loop.create_future()
+        waiting.append(_Job(call, done, loop))
+        self._bell.put(True)
+        return await done
 
     def _work(self) -> None:
-        while (job := self._waiting.get()[2]) is not None:
-            future, call = job
+        # One ring a job, and the last one says that no more will come.
+        while self._bell.get():
+            job = self._urgent.popleft() if self._urgent else self._usual.popleft()
             # One whose caller has gone before it began is not done at all.
-            if not future.set_running_or_notify_cancel():
+            if job.done.cancelled():
                 continue
             try:
-                future.set_result(call())
+                job.answer(job.call(), None)
             except BaseException as error:
-                future.set_exception(error)
+                job.answer(None, error)
 
 
 class InlineWriter:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -440,11 +441,11 @@ def test_full_disk_claims_nothing(tmp_path: Path, clock: VirtualClock) -> None:
     ledger.approve_cue("goal", approved_by="approver")
     firings = engine_of(ledger)
 
-    def keep_small(connection: sa.Connection) -> None:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    def keep_small(connection: Any, *_: object) -> None:
+        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+        connection.execute(f"PRAGMA max_page_count={pages}").close()
 
-    sa.event.listen(ledger.database._engine, "begin", keep_small)
+    sa.event.listen(ledger.database._engine, "checkout", keep_small)
 
     def claim_until_full() -> None:
         for ordinal in range(1, 200):

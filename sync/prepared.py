@@ -1,0 +1,82 @@
+"""Statements compiled once and run on the driver's own cursor, for the few between deciding and the first byte.
+
+SQLAlchemy still writes them, for every database; only its work at each execution is left out: a read that takes it 110 µs
+takes the driver 9 (docs/adr/0013-group-commit.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import CompilerElement
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """What is used of a DBAPI cursor (PEP 249)."""
+
+    rowcount: int
+
+    def execute(self, statement: str, parameters: Any = ..., /) -> Any:
+        """Run a statement."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Its rows."""
+        ...
+
+
+class Prepared:
+    """A statement for one database.
+
+    Args:
+        statement: with a `bindparam` for each value, or, for INSERT and UPDATE, the columns in `column_keys`.
+        results: the columns of the rows it gives, none when it gives none.
+        column_keys: columns that are set.
+    """
+
+    def __init__(
+        self,
+        statement: CompilerElement,
+        dialect: sa.Dialect,
+        *,
+        results: Sequence[sa.ColumnElement[Any]] = (),
+        column_keys: Sequence[str] | None = None,
+    ) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=None if column_keys is None else list(column_keys))
+        self._sql = str(compiled)
+        self._order: tuple[str, ...] | None = tuple(compiled.positiontup) if compiled.positional else None
+        # What the statement says itself (an action, a limit); the others are given at each run.
+        self._constants: dict[str, Any] = {
+            name: bind.value for name, bind in compiled.binds.items() if bind.value is not None and not bind.required
+        }
+        self._bind = {
+            name: processor
+            for name, bind in compiled.binds.items()
+            if (processor := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        self._result = [_result_processor(column, dialect) for column in results]
+        self._converts = [index for index, processor in enumerate(self._result) if processor is not None]
+
+    def run(self, cursor: Cursor, values: Mapping[str, Any]) -> list[Row]:
+        """The rows; `cursor.rowcount` tells how many were changed."""
+        filled = {**self._constants, **values}
+        for name, processor in self._bind.items():
+            filled[name] = processor(filled[name])
+        cursor.execute(self._sql, filled if self._order is None else tuple([filled[name] for name in self._order]))
+        if not self._result:
+            return []
+        rows: list[Row] = cursor.fetchall()
+        return [self._converted(row) for row in rows] if self._converts else rows
+
+    def _converted(self, row: Row) -> Row:
+        values = list(row)
+        for index in self._converts:
+            values[index] = self._result[index](values[index])  # type: ignore[misc]  # those listed have one
+        return tuple(values)
+
+
+def _result_processor(column: sa.ColumnElement[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+    processor: Callable[[Any], Any] | None = column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return processor
