@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -67,8 +68,10 @@ FIRINGS_AT_ONCE_MAX = 2000
 """Firings that wait or are under way; a further one is refused with an alarm."""
 SHOWN_AFTER_S = 0.02
 """What is only shown waits this long: it shares the interpreter with the claim and the first byte."""
-MARKED_AFTER_S = 0.5
+MARKED_AFTER_S = 0.15
 """What nobody waits for is written this much later than it is known, after the claims."""
+THREADS_TURN_S = 0.0005
+"""How long a thread that has work waits for the interpreter while another one computes: Python's own 5 ms is a whole firing."""
 REPLAY_LINK = "mqtt"
 
 P = ParamSpec("P")
@@ -87,6 +90,7 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
         FencedError: another engine has taken over the ledger.
     """
     await ensure_no_engine(setup.socket_path)
+    sys.setswitchinterval(THREADS_TURN_S)
     writer = writer or ThreadWriter()
     try:
         ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode)
@@ -210,10 +214,12 @@ class Engine:
         )
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
         self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
-        view = self._board.take_detection(detection, spot_id=signal.spot_id)
-        asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._publish, "detection", view)
+        asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._show_detection, detection, signal.spot_id)
         if signal.airing is not None:
             self._note_heard(signal, signal.airing)
+
+    def _show_detection(self, detection: Detection, spot_id: str) -> None:
+        self._publish("detection", self._board.take_detection(detection, spot_id=spot_id))
 
     async def take_score(self, event: ScoreEvent) -> None:
         """Take a verified score event."""

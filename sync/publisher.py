@@ -23,6 +23,7 @@ from timebase import Clock
 
 _log = logging.getLogger(__name__)
 
+_POST_ROUTE = "/2/tweets"
 _X_HOSTS = frozenset({"api.twitter.com", "api.x.com"})
 _TIMELINE_PAGE_TWEETS = 100
 _TIMELINE_PAGES_MAX = 5
@@ -48,6 +49,7 @@ class _Account:
             connector=connector, trace_configs=[last_look_hooks()], cookie_jar=aiohttp.DummyCookieJar()
         )
         self.client = SignedClient(credentials, session, connector, clock=clock, timeout_s=timeout_s)
+        connector.on_held = lambda count: self.client.sign_ahead(_POST_ROUTE, count)
         self._keeper: asyncio.Task[None] | None = None
 
     async def warm(self) -> None:
@@ -132,7 +134,7 @@ class XPublisher:
         """Send one POST /2/tweets, unless `withhold` gives a reason or the deadline has passed."""
 
         async def send(client: SignedClient, attempt: Attempt) -> str:
-            answer = await client.post("/2/tweets", shot.body, attempt)
+            answer = await client.post(_POST_ROUTE, shot.body, attempt)
             return _posted_id(answer.status, answer.body)
 
         return await self._send(shot.account_id, send, withhold, deadline_mono_ns=shot.deadline_mono_ns)

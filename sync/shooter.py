@@ -200,17 +200,26 @@ class Shooter:
         return self._firings.may_send(record.mode)
 
     async def _within(self, sending: Coroutine[Any, Any, Outcome], record: FiringRecord) -> Outcome:
-        send = asyncio.create_task(sending, name="send")
+        # Sent from this very task: a task of its own would begin a turn of the loop later. The timer begins after the first byte.
+        task, answered = asyncio.current_task(), False
         timer = asyncio.create_task(self._clock.sleep(ANSWER_WAIT_S), name="send-timer")
+
+        def give_up(timer: "asyncio.Task[None]") -> None:
+            if task is not None and not answered and not timer.cancelled():
+                task.cancel()
+
+        timer.add_done_callback(give_up)
         self._show(record)
         try:
-            await asyncio.wait({send, timer}, return_when=asyncio.FIRST_COMPLETED)
+            return await sending
+        except asyncio.CancelledError:
+            if task is None or not timer.done() or timer.cancelled():
+                raise
+            task.uncancel()
+            return self._unknown("no answer in time")
         finally:
+            answered = True
             timer.cancel()
-            if not send.done():
-                send.cancel()
-        await asyncio.wait({send})
-        return self._unknown("no answer in time") if send.cancelled() else send.result()
 
     def _unknown(self, reason: str) -> Outcome:
         return Outcome(

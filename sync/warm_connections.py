@@ -11,6 +11,7 @@ import logging
 import select
 import ssl
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -173,11 +174,15 @@ class _Ready:
     connection: Connection
     since_mono_ns: int
 
+    def open(self) -> bool:
+        """Whether it is open as far as the loop has noticed."""
+        protocol = self.connection.protocol
+        return protocol is not None and not self.connection.closed and not protocol.should_close
+
     def usable(self) -> bool:
-        protocol, transport = self.connection.protocol, self.connection.transport
-        if protocol is None or transport is None or self.connection.closed or protocol.should_close:
-            return False
-        return not peer_has_closed(transport)
+        """Whether it is open; asks the kernel too."""
+        transport = self.connection.transport
+        return self.open() and transport is not None and not peer_has_closed(transport)
 
 
 class WarmConnector(aiohttp.TCPConnector):
@@ -187,6 +192,9 @@ class WarmConnector(aiohttp.TCPConnector):
         url: whose host and port the kept connections lead to.
         keep: how many to hold ready while `keep_ready` runs.
         connect_timeout_s: limit for opening one.
+
+    Attributes:
+        on_held: told how many are held, each time that has been looked after.
     """
 
     def __init__(
@@ -207,6 +215,7 @@ class WarmConnector(aiohttp.TCPConnector):
             limit=keep + _EXTRA_CONNECTIONS,
         )
         self._url, self._keep, self._clock = url, keep, clock
+        self.on_held: Callable[[int], None] = lambda _: None
         self._connect_timeout = aiohttp.ClientTimeout(total=connect_timeout_s, sock_connect=connect_timeout_s)
         self._ready: deque[_Ready] = deque()
         self._tracing = _connecting_trace()
@@ -216,7 +225,7 @@ class WarmConnector(aiohttp.TCPConnector):
     @property
     def ready_count(self) -> int:
         """How many connections are open and unused now."""
-        return sum(held.usable() for held in self._ready)
+        return sum(held.open() for held in self._ready)
 
     async def connect(
         self,
@@ -262,6 +271,7 @@ class WarmConnector(aiohttp.TCPConnector):
             held.connection.close()
         while len(self._ready) < self._keep:
             await self._hold_one_more()
+        self.on_held(len(self._ready))
 
     async def keep_ready(self) -> None:
         """Hold connections until cancelled, then let them go."""
