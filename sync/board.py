@@ -4,7 +4,7 @@ Holds values only; the engine feeds it and asks it for views. Time comes as an a
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,6 +63,8 @@ class Board:
         self._fired: set[tuple[Mode, str]] = set()
         self._by_spot: dict[tuple[str, str], list[Airing]] = {}
         self._used_texts: set[tuple[str, Mode, str]] = set()
+        self._planned: frozenset[str] = frozenset()
+        self._variants: frozenset[tuple[str, str]] = frozenset()
 
     # --- taking in ------------------------------------------------------------------------------
 
@@ -71,6 +73,8 @@ class Board:
         self.cues, self.cue_faults, self.airings = loaded.cues, loaded.cue_faults, loaded.airings
         self._heard, self._fired = set(loaded.heard), set(loaded.fired)
         self._used_texts = set(loaded.used_texts)
+        self._planned = frozenset(airing_occurrence(airing) for airing in loaded.airings)
+        self._variants = frozenset((one.cue.account_id, variant) for one in loaded.cues for variant in one.cue.variants)
         self._by_spot = {}
         for airing in loaded.airings:
             self._by_spot.setdefault((airing.channel, airing.spot_id), []).append(airing)
@@ -162,9 +166,12 @@ class Board:
         self._firings[record.firing_id] = view
         while len(self._firings) > FIRINGS_SHOWN:
             del self._firings[min(self._firings)]
-        if record.action is Action.POST and record.claimed_mono_ns is not None:
+        if record.action is not Action.POST:
+            return view
+        # Only what a view asks for again: a goal is no airing, and its text is another one each time.
+        if record.claimed_mono_ns is not None and record.occurrence_id in self._planned:
             self._fired.add((record.mode, record.occurrence_id))
-        if record.action is Action.POST and record.text and record.state in RESERVING:
+        if record.state in RESERVING and (record.account_id, record.text) in self._variants:
             self._used_texts.add((record.account_id, record.mode, record.text))
         return view
 
@@ -224,14 +231,22 @@ class Board:
 
     def cue_views(self, mode: Mode, now_utc: datetime) -> tuple[CueView, ...]:
         """Every cue with what keeps it from firing, if anything."""
-        return tuple(self._cue_view(stored, mode, now_utc) for stored in self.cues)
+        return tuple(self.each_cue_view(mode, now_utc))
 
     def airing_views(self, mode: Mode, now_utc: datetime) -> tuple[AiringView, ...]:
         """Airings that are open, next, or just over, in order of their plan."""
-        views = [self._airing_view(airing, mode, now_utc) for airing in self.airings]
-        upcoming = [view for view in views if view.closes_utc >= now_utc]
-        over = [view for view in views if view.closes_utc < now_utc]
-        return tuple((over[-AIRINGS_SHOWN // 2 :] + upcoming)[:AIRINGS_SHOWN])
+        return tuple(self.each_airing_view(mode, now_utc))
+
+    def each_cue_view(self, mode: Mode, now_utc: datetime) -> Iterator[CueView]:
+        """As `cue_views`, one after the other: a thousand of them take longer than a firing may wait."""
+        return (self._cue_view(stored, mode, now_utc) for stored in self.cues)
+
+    def each_airing_view(self, mode: Mode, now_utc: datetime) -> Iterator[AiringView]:
+        """As `airing_views`, one after the other."""
+        upcoming = [airing for airing in self.airings if airing.closes_utc >= now_utc]
+        over = [airing for airing in self.airings if airing.closes_utc < now_utc]
+        shown = (over[-AIRINGS_SHOWN // 2 :] + upcoming)[:AIRINGS_SHOWN]
+        return (self._airing_view(airing, mode, now_utc) for airing in shown)
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from sync.states import Mode
 DAY_S = 86_400
 _PERIODS = (("in a minute", 60, "per_minute"), ("in an hour", 3600, "per_hour"), ("in a day", DAY_S, "per_day"))
 _NS_PER_S = 1_000_000_000
+_NONE: "array[int]" = array("q")
 _TIDY_AT = 4096
 """Instants of one scope at which those of more than a day ago are let go."""
 
@@ -69,21 +70,20 @@ class ClaimCounts:
             if len(instants) % _TIDY_AT == 0:
                 del instants[: bisect_right(instants, claimed_mono_ns - DAY_S * _NS_PER_S)]
 
-    def uses(self, claimed: Claimed, *, cue_caps: Caps, limits: CapLimits, now_mono_ns: int) -> tuple[CapUse, ...]:
-        """How much of each cap is used, were this claimed now."""
-        labels = {"spot": "spot ", "cue": "cue ", "account": "account ", "everything": "the engine"}
+    def full(self, claimed: Claimed, *, cue_caps: Caps, limits: CapLimits, now_mono_ns: int) -> tuple[CapUse, ...]:
+        """The caps that are used up, were this claimed now."""
         caps = {"spot": limits.spot, "cue": cue_caps, "account": limits.account, "everything": limits.everything}
-        return tuple(
-            CapUse(
-                scope=labels[scope] + name,
-                period=period,
-                used=self._used((claimed.mode, scope, name), now_mono_ns - seconds * _NS_PER_S),
-                allowed=getattr(caps[scope], attribute),
-            )
-            for scope, name in claimed.scopes()
-            for period, seconds, attribute in _PERIODS
-        )
+        found = list[CapUse]()
+        for scope, name in claimed.scopes():
+            instants = self._instants.get((claimed.mode, scope, name), _NONE)
+            for period, seconds, attribute in _PERIODS:
+                allowed: int = getattr(caps[scope], attribute)
+                # As many in all as are allowed in the period: most caps need no further look.
+                if len(instants) < allowed:
+                    continue
+                used = len(instants) - bisect_right(instants, now_mono_ns - seconds * _NS_PER_S)
+                if used >= allowed:
+                    label = f"{scope} {name}" if name else "the engine"
+                    found.append(CapUse(scope=label, period=period, used=used, allowed=allowed))
+        return tuple(found)
 
-    def _used(self, key: tuple[Mode, str, str], after_mono_ns: int) -> int:
-        instants = self._instants.get(key)
-        return 0 if instants is None else len(instants) - bisect_right(instants, after_mono_ns)

@@ -22,8 +22,8 @@ BUSY_TIMEOUT_MS = 1000
 """How long a transaction waits for another process's short one; longer is an alarm, not a wait."""
 OPENING_TIMEOUT_MS = 60_000
 """How long opening waits: another process may be making or migrating the same ledger, on a slow disk."""
-WAL_PAGES_MAX = 4000
-"""Size at which SQLite copies the log back by itself; the engine does so earlier, off the hot path."""
+WAL_PAGES_MAX = 20_000
+"""Size (80 MB) at which SQLite copies the log back within a commit; the engine does so earlier, off the hot path."""
 _WRITER_LOCK = 0x63756562
 """Key of PostgreSQL's advisory lock of the one writer: 'cueb'."""
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"}

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, assert_never
@@ -57,8 +57,8 @@ from sync.wire import (
 )
 from sync.writer import ThreadWriter, Writer
 
-CHECKPOINT_EVERY = 60
-"""Heartbeats between two copies of the write-ahead log, off the hot path."""
+CHECKPOINT_EVERY = 10
+"""Heartbeats between two copies of the write-ahead log, on a thread that no claim waits for."""
 LISTENER_SILENT_NS = 2_000_000_000
 CLOCK_STEP_MAX = timedelta(seconds=2)
 """A wall clock that leaves the monotonic one by more is reported."""
@@ -68,6 +68,10 @@ FIRINGS_AT_ONCE_MAX = 2000
 """Firings that wait or are under way; a further one is refused with an alarm."""
 SHOWN_AFTER_S = 0.02
 """What is only shown waits this long: it shares the interpreter with the claim and the first byte."""
+REFRESHED_AFTER_S = 0.1
+"""How soon changed cues, airings and accounts are shown: a look at all of them is milliseconds' work, in slices."""
+SLICE_VIEWS = 8
+"""Views made in one turn of the loop."""
 MARKED_AFTER_S = 0.15
 """What nobody waits for is written this much later than it is known, after the claims."""
 THREADS_TURN_S = 0.0005
@@ -129,6 +133,9 @@ class Engine:
         self._shots: set[asyncio.Task[None]] = set()
         self._control: ControlServer | None = None
         self._refresh_due = False
+        self._not_fired = 0
+        self._matches_unsaved: set[str] = set()
+        self._armed_shown: tuple[set[str], Mode] = (set(), Mode.OFF)
         self._replay_newest = ReplayState()
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
         self._shooter = Shooter(
@@ -382,8 +389,7 @@ class Engine:
     def _fire(self, intents: Iterable[Intent]) -> None:
         for intent in intents:
             if len(self._shots) >= FIRINGS_AT_ONCE_MAX:
-                sentence = f"{intent.cue.name} was not fired: {FIRINGS_AT_ONCE_MAX} firings are under way already"
-                self._spawn(self._alarm("critical", sentence), name="alarm")
+                self._too_many(intent)
                 continue
             if fault := self._board.cue_faults.get(intent.cue.cue_id):
                 intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
@@ -391,6 +397,18 @@ class Engine:
             if shot is not None:
                 self._shots.add(shot)
                 shot.add_done_callback(self._shots.discard)
+
+    def _too_many(self, intent: Intent) -> None:
+        """One alarm for all that come in a second: an alarm is a transaction, and would take the claims' time."""
+        self._not_fired += 1
+        if self._not_fired == 1:
+            self._spawn(self._alarm_too_many(intent.cue.name), name="alarm")
+
+    async def _alarm_too_many(self, first_name: str) -> None:
+        await self._clock.sleep(1.0)
+        others, self._not_fired = self._not_fired - 1, 0
+        more = f" and {others} more" if others else ""
+        await self._alarm("critical", f"{first_name}{more} not fired: {FIRINGS_AT_ONCE_MAX} firings are under way already")
 
     def _account_faults(self, account_id: str) -> dict[Mode, str]:
         """Why the account cannot post, by mode."""
@@ -473,7 +491,11 @@ class Engine:
         )
 
     async def _save_match(self, fixture: str) -> None:
+        if fixture in self._matches_unsaved:
+            return
+        self._matches_unsaved.add(fixture)
         await self._clock.sleep(MARKED_AFTER_S)
+        self._matches_unsaved.discard(fixture)
         await self._alarmed(self._matches.save(fixture))
 
     # --- taking up after a restart --------------------------------------------------------------
@@ -535,7 +557,7 @@ class Engine:
             await self._watch_clock()
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:
-                await self._save(self._ledger.database.checkpoint)
+                await self._alarmed(self._writer.aside(self._ledger.database.checkpoint))
             await self._clock.sleep(self._setup.heartbeat_s)
 
     async def _watch_listeners(self) -> None:
@@ -560,17 +582,24 @@ class Engine:
         """Tell subscribers soon of what looks different now, and look at warmth again; several calls are one."""
         if not self._refresh_due:
             self._refresh_due = True
-            asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._show_changes)
+            asyncio.get_running_loop().call_later(REFRESHED_AFTER_S, self._begin_refresh)
 
-    def _show_changes(self) -> None:
+    def _begin_refresh(self) -> None:
+        self._spawn(self._show_changes(), name="show-changes")
+
+    async def _show_changes(self) -> None:
         self._refresh_due = False
         now_utc, mode = self._clock.utc(), self._switch.mode
-        if self._warmth is not None:
-            self._warmth.look()
-        for cue in self._board.cue_views(mode, now_utc):
+        armed = set[str]()
+        async for cue in _in_slices(self._board.each_cue_view(mode, now_utc)):
             self._publish_changed("cue", cue.cue_id, cue)
-        for airing in self._board.airing_views(mode, now_utc):
+            if cue.state == "armed":
+                armed.add(cue.account_id)
+        async for airing in _in_slices(self._board.each_airing_view(mode, now_utc)):
             self._publish_changed("airing", airing.airing_id, airing)
+        if self._warmth is not None and (armed, mode) != self._armed_shown:
+            self._armed_shown = (armed, mode)
+            self._warmth.look()
         for health in self._healths():
             self._publish_changed("account", health.account_id, account_view(health))
 
@@ -669,6 +698,14 @@ def _boot_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"process-{os.getpid()}"
+
+
+async def _in_slices(views: Iterable[T]) -> AsyncIterator[T]:
+    """The views, with the loop free for others after every few."""
+    for number, view in enumerate(views, start=1):
+        yield view
+        if number % SLICE_VIEWS == 0:
+            await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

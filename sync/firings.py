@@ -107,16 +107,21 @@ class Firings:
         request = ClaimRequest(intent=intent, account_faults=account_faults, armed_firing_id=armed_firing_id, arm_only=arm_only)
         return _only(self.claim_together([request]))
 
-    def claim_together(self, requests: Sequence[ClaimRequest]) -> list[ClaimResult | SyncError]:
+    def claim_together(
+        self, requests: Sequence[ClaimRequest], *, hurry: Callable[[], bool] = lambda: False
+    ) -> list[ClaimResult | SyncError]:
         """What each claim came to, in one transaction and one commit: later ones see what earlier ones wrote.
 
+        Args:
+            hurry: asked between two claims whether something else waits; then the rest is left.
+
         Returns:
-            For each request its result, or why it alone has none.
+            For each request, the first ones at least, its result, or why it alone has none.
 
         Raises:
             FencedError, LedgerError: as `claim`, for all of them.
         """
-        return self._together(requests, self._claim_one)
+        return self._together(requests, self._claim_one, hurry)
 
     def claim_delete(
         self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int
@@ -209,13 +214,17 @@ class Firings:
         """
         return _only(self.settle_together([Settlement(firing_id=firing_id, outcome=outcome, answered_utc=answered_utc)]))
 
-    def settle_together(self, settlements: Sequence[Settlement]) -> list[FiringRecord | SyncError]:
+    def settle_together(
+        self, settlements: Sequence[Settlement], *, hurry: Callable[[], bool] = lambda: False
+    ) -> list[FiringRecord | SyncError]:
         """Each firing as it is now, or why it alone could not be settled; one transaction, one commit.
+
+        `hurry` is that of `claim_together`.
 
         Raises:
             LedgerError: the database does not obey; nothing was recorded.
         """
-        return self._together(settlements, self._settle_one)
+        return self._together(settlements, self._settle_one, hurry)
 
     def resolve(
         self, firing_id: int, state: FiringState, *, tweet_id: str | None = None, reason: str = "", settled_by: str = ""
@@ -310,10 +319,17 @@ class Firings:
         with self._database.reading() as connection:
             return tuple(_record(row._mapping) for row in connection.execute(query))
 
-    def _together(self, asked: Sequence[_Q], one: Callable[[Cursor, _Q], _R]) -> list[_R | SyncError]:
+    def _together(
+        self, asked: Sequence[_Q], one: Callable[[Cursor, _Q], _R], hurry: Callable[[], bool] = lambda: False
+    ) -> list[_R | SyncError]:
+        results = list[_R | SyncError]()
         try:
             with self._database.claiming() as cursor:
-                return [_or_why_not(one, cursor, each) for each in asked]
+                for each in asked:
+                    results.append(_or_why_not(one, cursor, each))
+                    if hurry():
+                        break
+            return results
         except BaseException as error:
             # What was counted may not have been written; the next claim reads the day again.
             self._counts = None
@@ -370,7 +386,7 @@ class Firings:
             approved_sha256=approved_sha256,
             account_fault=request.account_faults.get(mode, ""),
             used_by=used_by,
-            caps=counts.uses(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns),
+            caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns),
             used_texts=self._texts_used_first(cursor, cue.account_id, mode, intent.texts, own_id=own_id),
             hold=hold or "",
         )
@@ -383,10 +399,9 @@ class Firings:
         used = set[str]()
         for begin in range(0, len(texts), TEXTS_AT_ONCE):
             some = {_sha256(text): text for text in texts[begin : begin + TEXTS_AT_ONCE]}
-            hashes = [*some, *[""] * (TEXTS_AT_ONCE - len(some))]
-            key = {"account_id": account_id, "mode": mode.value, "own_id": own_id}
-            key |= {f"hash_{number}": value for number, value in enumerate(hashes)}
-            found = {some[value] for (value,) in self._statements.used_texts.run(cursor, key)}
+            key: dict[str, Any] = {f"hash_{number}": value for number, value in enumerate(some)}
+            key |= {"account_id": account_id, "mode": mode.value, "own_id": own_id}
+            found = {some[value] for (value,) in self._statements.used_texts(len(some)).run(cursor, key)}
             used |= found
             if len(found) < len(some):
                 break
@@ -548,7 +563,6 @@ _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     FIRING.c.account_id == sa.bindparam("account_id"),
     FIRING.c.mode == sa.bindparam("mode"),
     _RESERVING,
-    FIRING.c.text_sha256.in_([sa.bindparam(f"hash_{number}") for number in range(TEXTS_AT_ONCE)]),
     FIRING.c.firing_id != sa.bindparam("own_id"),
 )
 
@@ -594,7 +608,8 @@ class _Statements:
         self._sql = sql
         self._moves: dict[tuple[str, ...], Prepared] = {}
         self.switch, self.facts = self._select(_SWITCH), self._select(_FACTS)
-        self.used_texts, self.claims = self._select(_USED_TEXTS), self._select(_CLAIMS)
+        self._used_texts: dict[int, Prepared] = {}
+        self.claims = self._select(_CLAIMS)
         self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
         self.state = self._select(sa.select(FIRING.c.state).where(FIRING.c.firing_id == sa.bindparam("of_firing")))
         added = [name for name in _NAMES if name != "firing_id"]
@@ -603,6 +618,13 @@ class _Statements:
         )
         disarm = sa.update(CUE).where(CUE.c.cue_id == sa.bindparam("of_cue"), CUE.c.hold_reason == "")
         self.disarm = Prepared(disarm, sql, column_keys=["hold_reason", "hold_actor"])
+
+    def used_texts(self, count: int) -> Prepared:
+        """The look for so many texts among those that have left."""
+        if count not in self._used_texts:
+            hashes: list[sa.BindParameter[str]] = [sa.bindparam(f"hash_{number}") for number in range(count)]
+            self._used_texts[count] = self._select(_USED_TEXTS.where(FIRING.c.text_sha256.in_(hashes)))
+        return self._used_texts[count]
 
     def move(self, names: tuple[str, ...]) -> Prepared:
         """The update of these columns of a firing that is still in the state it is moved from."""

@@ -51,7 +51,7 @@ class Facts:
         approved_sha256: hash its latest approval covers, None without one.
         account_fault: why the account cannot post; empty when it can.
         used_by: the firing that already has this occurrence, cue and account.
-        caps: every cap that counts for this firing.
+        caps: the caps that count for this firing and are used up; others may be left out.
         used_texts: those of the intent's texts that have left this account before.
         hold: why the cue is held; empty when it is not.
     """
@@ -83,6 +83,9 @@ class Verdict:
         return not self.reason
 
 
+_PASSED = {guard: Verdict(guard=guard, reason="") for guard in Guard}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """All verdicts in order, and the text that would leave."""
@@ -106,7 +109,9 @@ class Judgement:
 def judge(intent: Intent, facts: Facts) -> Judgement:
     """Every guard's verdict on firing this intent now."""
     text = next((text for text in intent.texts if text not in facts.used_texts), None)
-    verdicts = tuple(Verdict(guard=guard, reason=reason) for guard, reason in _verdicts(intent, facts, text))
+    verdicts = tuple(
+        [Verdict(guard=guard, reason=reason) if reason else _PASSED[guard] for guard, reason in _verdicts(intent, facts, text)]
+    )
     return Judgement(verdicts=verdicts, text=text)
 
 

@@ -20,8 +20,9 @@ class Signer:
     """
 
     def __init__(self, credentials: Credentials) -> None:
-        self._consumer_key = credentials.consumer_key.get_secret_value()
-        self._access_token = credentials.access_token.get_secret_value()
+        # Encoded once: with the five values that change, encoding everything anew took most of the time.
+        self._consumer_key = percent_encode(credentials.consumer_key.get_secret_value())
+        self._access_token = percent_encode(credentials.access_token.get_secret_value())
         consumer_secret = credentials.consumer_secret.get_secret_value()
         token_secret = credentials.access_token_secret.get_secret_value()
         self._key = f"{percent_encode(consumer_secret)}&{percent_encode(token_secret)}".encode()
@@ -36,19 +37,20 @@ class Signer:
             nonce: never used before with this token.
             timestamp_s: seconds since 1970, UTC.
         """
-        oauth = {
-            "oauth_consumer_key": self._consumer_key,
-            "oauth_nonce": nonce,
-            "oauth_signature_method": "HMAC-SHA1",
-            "oauth_timestamp": str(timestamp_s),
-            "oauth_token": self._access_token,
-            "oauth_version": "1.0",
-        }
-        pairs = sorted((percent_encode(name), percent_encode(value)) for name, value in (*oauth.items(), *query))
-        parameters = "&".join(f"{name}={value}" for name, value in pairs)
+        own = (
+            ("oauth_consumer_key", self._consumer_key),
+            ("oauth_nonce", percent_encode(nonce)),
+            ("oauth_signature_method", "HMAC-SHA1"),
+            ("oauth_timestamp", str(timestamp_s)),
+            ("oauth_token", self._access_token),
+            ("oauth_version", "1.0"),
+        )
+        pairs = sorted((*own, *((percent_encode(name), percent_encode(value)) for name, value in query)))
+        parameters = "&".join([f"{name}={value}" for name, value in pairs])
         base = f"{method}&{percent_encode(url)}&{percent_encode(parameters)}".encode()
-        oauth["oauth_signature"] = base64.b64encode(hmac.digest(self._key, base, hashlib.sha1)).decode()
-        return "OAuth " + ", ".join(f'{name}="{percent_encode(value)}"' for name, value in oauth.items())
+        signature = base64.b64encode(hmac.digest(self._key, base, hashlib.sha1)).decode()
+        header = (*own, ("oauth_signature", percent_encode(signature)))
+        return "OAuth " + ", ".join([f'{name}="{value}"' for name, value in header])
 
 
 def percent_encode(text: str) -> str:

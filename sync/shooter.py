@@ -5,6 +5,7 @@ finish. A firing that could not finish (the process died) is found CLAIMED by th
 """
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -60,8 +61,11 @@ class Shooter:
         alarm: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._firings, self._publishers, self._writer, self._clock = firings, publishers, writer, clock
-        self._claims = GroupCommit(writer, firings.claim_together, turn=lambda request: request.intent.cue.account_id)
-        self._settlements = GroupCommit(writer, firings.settle_together, turn=lambda _: "")
+        # A kill waits for the one that is being written, not for the whole group.
+        claim = functools.partial(firings.claim_together, hurry=writer.is_urgent)
+        settle = functools.partial(firings.settle_together, hurry=writer.is_urgent)
+        self._claims = GroupCommit(writer, claim, turn=lambda request: request.intent.cue.account_id)
+        self._settlements = GroupCommit(writer, settle, turn=lambda _: "")
         self._stop_reason, self._taken_back = stop_reason, taken_back
         self._show, self._announce, self._alarm = show, announce, alarm
 

@@ -159,7 +159,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             except BaseException:
                 connection.close()
                 raise
-            connection.release()
+            self._connector.give_back(connection)
         if not 200 <= answer.status < 300:
             raise _as_tweepy_error(answer, answer.body)
         return answer
@@ -178,9 +178,11 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
 
     def sign_ahead(self, route: str, count: int) -> None:
         """Sign so many posts beforehand: the body is no part of the signature, the rest is known (RFC 5849, section 3.4.1)."""
-        self._ahead.clear()
-        made_mono_ns = self._clock.mono_ns()
-        self._ahead += [(made_mono_ns, self._authorization("POST", X_ORIGIN + route)) for _ in range(count)]
+        now_ns = self._clock.mono_ns()
+        # The old ones make room well before they could not be used any more.
+        self._ahead = [one for one in self._ahead if now_ns - one[0] < SIGNED_AHEAD_NS_MAX // 2]
+        while len(self._ahead) < count:
+            self._ahead.append((now_ns, self._authorization("POST", X_ORIGIN + route)))
 
     def _signed_ahead(self, url: str) -> str:
         if self._ahead:

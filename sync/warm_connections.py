@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -36,7 +37,10 @@ IDLE_S_MAX = 240.0
 """Renewed after this long unused: X's edge closes at 400 s, and some middle boxes at 300 s."""
 
 _CHECK_S = 5.0
-"""How often the keeper looks at its connections' ages; a connection that closes wakes it at once."""
+"""How often the keeper looks at its connections' ages; a request that ends and a connection that closes wake it."""
+
+_QUIET_S = 0.1
+"""How long after a request the keeper looks at its connections."""
 
 _DNS_S = 300
 """How long an address is remembered: longer than IDLE_S_MAX, so that only the keeper ever resolves."""
@@ -218,6 +222,8 @@ class WarmConnector(aiohttp.TCPConnector):
         self.on_held: Callable[[int], None] = lambda _: None
         self._connect_timeout = aiohttp.ClientTimeout(total=connect_timeout_s, sock_connect=connect_timeout_s)
         self._ready: deque[_Ready] = deque()
+        self._watched: WeakSet[Any] = WeakSet()
+        self._keeping = False
         self._tracing = _connecting_trace()
         self._wake = asyncio.Event()
         self.detail = ""
@@ -253,6 +259,14 @@ class WarmConnector(aiohttp.TCPConnector):
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"no connection to {self._url.host} within {connect_s:.1f} s") from error
 
+    def give_back(self, connection: Connection) -> None:
+        """Hold a taken connection again, its answer read; it is as ready as one that was never used."""
+        held = _Ready(connection, self._clock.mono_ns())
+        if self._keeping and len(self._ready) < self._keep and held.open():
+            self._hold(held)
+        else:
+            connection.release()
+
     def wake(self) -> None:
         """Let the keeper look now; called after a request, never during one, so that no handshake delays it."""
         self._wake.set()
@@ -276,6 +290,7 @@ class WarmConnector(aiohttp.TCPConnector):
     async def keep_ready(self) -> None:
         """Hold connections until cancelled, then let them go."""
         backoff = Backoff(first_s=0.25, most_s=15.0)
+        self._keeping = True
         try:
             while True:
                 try:
@@ -289,6 +304,7 @@ class WarmConnector(aiohttp.TCPConnector):
                     backoff.reset()
                     await self._pause()
         finally:
+            self._keeping = False
             self.let_go()
 
     def let_go(self) -> None:
@@ -318,8 +334,13 @@ class WarmConnector(aiohttp.TCPConnector):
         if not held.usable():
             connection.close()
             raise aiohttp.ServerDisconnectedError
-        assert connection.protocol is not None
-        if (closed := connection.protocol.closed) is not None:
+        self._hold(held)
+
+    def _hold(self, held: _Ready) -> None:
+        protocol = held.connection.protocol
+        assert protocol is not None  # it is open
+        if protocol not in self._watched and (closed := protocol.closed) is not None:
+            self._watched.add(protocol)
             closed.add_done_callback(self._note_closed)
         self._ready.append(held)
 
@@ -332,4 +353,6 @@ class WarmConnector(aiohttp.TCPConnector):
         with suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_S):
                 await self._wake.wait()
+                # Where one request ends others may be on their way: a handshake costs as much as four of them.
+                await self._clock.sleep(_QUIET_S)
         self._wake.clear()

@@ -28,6 +28,10 @@ class Writer(Protocol):
         """As `run`, but before all that has not begun."""
         ...
 
+    def is_urgent(self) -> bool:
+        """Whether something asked for at once waits for what runs now."""
+        ...
+
     async def aside(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """The result of slow work that needs no ledger and must not hold it up."""
         ...
@@ -37,14 +41,21 @@ class Writer(Protocol):
         ...
 
 
+AT_ONCE_S = 0.05
+"""How long the loop stands still, at most, for what is asked for at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     call: Callable[[], Any]
     done: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    over: threading.Event | None = None
 
     def answer(self, result: Any, error: BaseException | None) -> None:
         """Tell whoever asked; nobody does any more when the loop is closed."""
+        if self.over is not None:
+            self.over.set()
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._tell, result, error)
 
@@ -74,7 +85,15 @@ class ThreadWriter:
         return await self._asked(self._usual, functools.partial(work, *args, **kwargs))
 
     async def at_once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return await self._asked(self._urgent, functools.partial(work, *args, **kwargs))
+        over = threading.Event()
+        done: asyncio.Future[_T] = self._asked(self._urgent, functools.partial(work, *args, **kwargs), over)
+        # A loop that computes lets this thread's transaction have the interpreter a few instants in a hundred. Nothing that
+        # the loop could do now is worth that: for some milliseconds it waits, and the transaction has the interpreter alone.
+        over.wait(AT_ONCE_S)
+        return await done
+
+    def is_urgent(self) -> bool:
+        return bool(self._urgent)
 
     async def aside(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.to_thread(work, *args, **kwargs)
@@ -83,12 +102,14 @@ class ThreadWriter:
         self._bell.put(False)
         self._thread.join()
 
-    async def _asked(self, waiting: deque[_Job], call: Callable[[], _T]) -> _T:
+    def _asked(
+        self, waiting: deque[_Job], call: Callable[[], _T], over: threading.Event | None = None
+    ) -> "asyncio.Future[_T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_T] = loop.create_future()
-        waiting.append(_Job(call, done, loop))
+        waiting.append(_Job(call, done, loop, over))
         self._bell.put(True)
-        return await done
+        return done
 
     def _work(self) -> None:
         # One ring a job, and the last one says that no more will come.
@@ -96,6 +117,8 @@ class ThreadWriter:
             job = self._urgent.popleft() if self._urgent else self._usual.popleft()
             # One whose caller has gone before it began is not done at all.
             if job.done.cancelled():
+                if job.over is not None:
+                    job.over.set()
                 continue
             try:
                 job.answer(job.call(), None)
@@ -111,6 +134,9 @@ class InlineWriter:
 
     async def at_once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return work(*args, **kwargs)
+
+    def is_urgent(self) -> bool:
+        return False
 
     async def aside(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return work(*args, **kwargs)

@@ -210,6 +210,9 @@ class Pen:
     async def at_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.run(work, *args, **kwargs)
 
+    def is_urgent(self) -> bool:
+        return False
+
     async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
 
