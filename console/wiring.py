@@ -8,9 +8,9 @@ from console.devices import broker_address, device_key
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
+from sync.caps import CapLimits
 from sync.client import ControlClient
 from sync.cues import Caps
-from sync.caps import CapLimits
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock

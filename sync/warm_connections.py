@@ -277,6 +277,7 @@ class WarmConnector(aiohttp.TCPConnector):
         Raises:
             aiohttp.ClientError, OSError, TimeoutError: one could not be opened.
         """
+        self._keeping = True
         oldest_mono_ns = self._clock.mono_ns() - round(IDLE_S_MAX * _NS_PER_S)
         kept = [held for held in self._ready if held.usable() and held.since_mono_ns > oldest_mono_ns]
         gone = [held for held in self._ready if held not in kept]
@@ -290,8 +291,9 @@ class WarmConnector(aiohttp.TCPConnector):
     async def keep_ready(self) -> None:
         """Hold connections until cancelled, then let them go."""
         backoff = Backoff(first_s=0.25, most_s=15.0)
-        self._keeping = True
         try:
+            if self._ready:  # filled just now: what is missing is in use, and comes back
+                await self._pause()
             while True:
                 try:
                     await self.fill()
@@ -304,11 +306,11 @@ class WarmConnector(aiohttp.TCPConnector):
                     backoff.reset()
                     await self._pause()
         finally:
-            self._keeping = False
             self.let_go()
 
     def let_go(self) -> None:
-        """Close every held connection."""
+        """Close every held connection, and hold none from now on."""
+        self._keeping = False
         while self._ready:
             self._ready.popleft().connection.close()
 

@@ -7,6 +7,7 @@ them, so that no other program's speed limits the rate; they take the way of eve
 import asyncio
 import itertools
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +108,8 @@ async def _lines() -> "asyncio.StreamReader":
 
 
 async def run(folder: Path) -> None:
-    """Run the folder's engine until standard input closes."""
+    """Run the folder's engine until terminated."""
+    logging.basicConfig(filename=folder / "engine.log", level=logging.INFO)
     order = EngineOrder.read(folder / ORDER_FILE)
     credentials = [load_credentials(Path(order.sandbox_dir) / "credentials" / f"{name}.json") for name in order.accounts]
     publisher = XPublisher(

@@ -28,7 +28,7 @@ from sync.states import Action, FiringState, Mode
 
 ROUND_S = 0.5
 """Between two shots of one way; the other ways take their turns in between."""
-REST_S = 0.09
+REST_S = 0.05
 SPOTS_A_CUE = 10
 BURST_ACCOUNTS, BURST_CUES = 10, 10
 FLOOD_FIXTURES, FLOOD_RATE = 20, 800

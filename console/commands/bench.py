@@ -8,14 +8,10 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="Measure this machine: how soon and how surely spots are heard.")
-    group.callback()(_measure)
+    group = typer.Typer(no_args_is_help=True, help="Measure this machine: how soon spots are heard, and how soon tweets leave.")
     group.command("listening")(listening)
+    group.command("firing")(firing)
     app.add_typer(group, name="bench")
-
-
-def _measure() -> None:
-    """Keep `listening` a verb of its own, although it is the only one."""
 
 
 def listening(
@@ -29,5 +25,25 @@ def listening(
     from bench.setting import FULL, QUICK
 
     report = run_listening(FULL if full else QUICK, out)
+    typer.echo(report.read_text())
+    typer.echo(f"written to {report}", err=True)
+
+
+def firing(
+    full: Annotated[bool, typer.Option("--full/--quick", help="Half an hour, or three minutes.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=5, max=3600, help="How long firings are claimed at full rate; 20 quick, 600 full.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report and its plots.")] = Path("var/bench/firing"),
+    remark: Annotated[str, typer.Option(help="A sentence for the report.")] = "",
+) -> None:
+    """Decided to first byte, a hundred cues at once, kill, sustained rate, ledger size; beside tweepy and the floor."""
+    from dataclasses import replace
+
+    from bench.firing.run import run_firing
+    from bench.firing.setting import FULL, QUICK
+
+    setting = FULL if full else QUICK
+    report = run_firing(setting if seconds is None else replace(setting, seconds=seconds), out, remark=remark)
     typer.echo(report.read_text())
     typer.echo(f"written to {report}", err=True)

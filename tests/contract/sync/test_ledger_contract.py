@@ -20,14 +20,24 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from schedules.airing import Airing
+from sync.caps import Claimed
 from sync.cues import Cue, parse_cues
 from sync.database import BUSY_TIMEOUT_MS, Database
 from sync.decide import Intent, Moment, decide_goal
-from sync.errors import ApprovalError, CueError, FencedError, IllegalTransitionError, LedgerError
-from sync.firings import ClaimResult, Firings
-from sync.gate import Guard
+from sync.errors import (
+    ApprovalError,
+    CueError,
+    FencedError,
+    IllegalTransitionError,
+    LedgerConflictError,
+    LedgerError,
+    SyncError,
+)
+from sync.firings import ClaimRequest, ClaimResult, Firings, _Statements
+from sync.gate import Facts, Guard
 from sync.ledger import Ledger
 from sync.posting import Certainty, Outcome
+from sync.prepared import Cursor
 from sync.schema import FIRING, METADATA, SCHEMA_HEAD
 from sync.signals import GoalScored, goal_occurrence
 from sync.states import FiringState, Mode
@@ -273,6 +283,121 @@ def test_rehearsal_does_not_use_up_the_live_firing(ledger: Ledger, clock: Virtua
     ledger.set_mode(Mode.LIVE, actor="ops")
     assert firings.claim(goal(clock), account_faults={}).record is not None
     assert firings.claim(goal(clock), account_faults={}).record is None
+
+
+def test_claims_of_one_commit_see_each_other(ledger: Ledger, clock: VirtualClock) -> None:
+    """Together or one after the other: one winner an occurrence, one text a tweet, and the caps count the group's own."""
+    firings = engine_of(ledger)
+    intents = [goal(clock, 1), goal(clock, 1), goal(clock, 1, take=2), goal(clock, 2), goal(clock, 3)]
+    results = firings.claim_together([ClaimRequest(intent=intent, account_faults={}) for intent in intents])
+    assert not any(isinstance(result, SyncError) for result in results)
+    told = [(guard_of(result), result.record and result.record.text) for result in results if isinstance(result, ClaimResult)]
+    assert told == [
+        (None, "North 1:0 South"),
+        (Guard.OCCURRENCE, None),
+        (None, "Goal!"),
+        (None, "North 2:0 South"),
+        (Guard.CAPS, ""),
+    ]
+
+
+def test_claims_of_one_commit_stop_for_what_is_urgent(ledger: Ledger, clock: VirtualClock) -> None:
+    """A kill waits for the claim that is being made, not for the group; what was made is durable, the rest untouched."""
+    firings = engine_of(ledger)
+    asked = [ClaimRequest(intent=goal(clock, ordinal), account_faults={}) for ordinal in (1, 2, 3)]
+    (first,) = firings.claim_together(asked, hurry=lambda: True)
+    assert isinstance(first, ClaimResult)
+    assert first.record is not None
+    assert firings.recent(limit=10) == (first.record,)
+
+
+def test_a_commit_that_fails_claims_nothing_and_counts_nothing(
+    ledger: Ledger, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a group or none of it: also the caps know nothing of claims that were rolled back."""
+    firings = engine_of(ledger)
+    asked = [ClaimRequest(intent=goal(clock, ordinal), account_faults={}) for ordinal in (1, 2, 3)]
+
+    def fail(_: object) -> None:
+        raise ledger.database.sql.loaded_dbapi.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("sync.database._Kept.commit", fail)
+        with pytest.raises(LedgerError, match="disk I/O error"):
+            firings.claim_together(asked)
+    assert firings.recent(limit=10) == ()
+    results = firings.claim_together(asked)
+    assert all(isinstance(result, ClaimResult) and result.record is not None for result in results)
+
+
+def test_a_conflict_concerns_one_claim_of_a_group(ledger: Ledger, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the claim blind, the unique index would still refuse the second, and the others of its commit would not suffer."""
+    firings = engine_of(ledger)
+    facts = Firings._facts
+
+    def blind(self: Firings, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
+        claimed, known = facts(self, cursor, request)
+        return claimed, dataclasses.replace(known, used_by=None, used_texts=frozenset())
+
+    monkeypatch.setattr(Firings, "_facts", blind)
+    asked = [ClaimRequest(intent=goal(clock, ordinal), account_faults={}) for ordinal in (1, 1, 2)]
+    first, second, third = firings.claim_together(asked)
+    assert isinstance(first, ClaimResult)
+    assert isinstance(second, LedgerConflictError)
+    assert isinstance(third, ClaimResult)
+    assert [record.occurrence_id for record in firings.recent(limit=10)] == ["goal:final/home/2/1", "goal:final/home/1/1"]
+
+
+def test_the_day_is_counted_again_after_a_restart(ledger: Ledger, clock: VirtualClock) -> None:
+    """What is counted in memory is what the ledger holds: of this boot by its clock, of others by the wall."""
+    old = engine_of(ledger)
+    for ordinal in (1, 2):
+        assert guard_of(old.claim(goal(clock, ordinal), account_faults={})) is None
+    other_boot = Firings(ledger, epoch=ledger.become_engine(), boot_id="after a power cut")
+    assert guard_of(other_boot.claim(goal(clock, 3), account_faults={})) is None
+    assert guard_of(other_boot.claim(goal(clock, 4), account_faults={})) is Guard.CAPS
+
+
+def test_a_claim_tells_what_the_ledger_holds(ledger: Ledger, clock: VirtualClock) -> None:
+    """Its record is made from what was written, not read back."""
+    firings = engine_of(ledger)
+    record = firings.claim(goal(clock), account_faults={}).record
+    assert record is not None
+    assert firings.get(record.firing_id) == record
+
+
+def test_a_kill_withdraws_what_is_armed_in_the_same_commit(ledger: Ledger, clock: VirtualClock) -> None:
+    """When the kill stands nothing waits for its audience delay any more, so a release at once catches nothing up."""
+    firings = engine_of(ledger)
+    armed = firings.claim(goal(clock), account_faults={}, arm_only=True).record
+    assert armed is not None
+    switch, withdrawn = firings.kill(actor="ops", reason="wrong creative")
+    assert switch.killed
+    assert [(record.firing_id, record.state) for record in withdrawn] == [(armed.firing_id, FiringState.WITHDRAWN)]
+    ledger.release(actor="ops", reason="mended")
+    with pytest.raises(IllegalTransitionError):
+        firings.claim(goal(clock), account_faults={}, armed_firing_id=armed.firing_id)
+    old, _ = firings, ledger.become_engine()
+    with pytest.raises(FencedError):
+        old.kill(actor="ops", reason="too late")
+
+
+def test_no_statement_of_the_claim_reads_more_than_it_needs(tmp_path: Path) -> None:
+    """Each look is a look into an index, so that a claim costs the same in a ledger of a million firings."""
+    database = Database(tmp_path / "ledger.db")
+    statements = _Statements(database.sql)
+    wanted = {
+        "firing_at_most_once (occurrence_id=? AND cue_id=? AND account_id=? AND mode=? AND action=?)": statements.facts,
+        "firing_text_once (account_id=? AND mode=? AND text_sha256=?)": statements.used_texts(3),
+        "INTEGER PRIMARY KEY (rowid=?)": statements.state,
+    }
+    with database.looking() as cursor:
+        for index, statement in wanted.items():
+            asked = [None] * len(statement._order or ())
+            plan = [row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement._sql}", asked).fetchall()]
+            assert any(index in step for step in plan), plan
+            assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN switch"], plan
+    database.close()
 
 
 # --- settling -----------------------------------------------------------------------------------

@@ -59,3 +59,22 @@ async def test_closing_finishes_what_waits() -> None:
     await asyncio.gather(*waiting)
 
     assert done == list(range(50))
+
+
+async def test_whoever_writes_can_see_that_something_urgent_waits() -> None:
+    """A group of claims asks between two of them; and the loop stands still for what is urgent, but not for ever."""
+    writer, seen, gate = ThreadWriter(), list[bool](), threading.Event()
+
+    def group() -> None:
+        seen.append(writer.is_urgent())
+        gate.wait()
+        seen.append(writer.is_urgent())
+
+    begun = asyncio.create_task(writer.run(group))
+    await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0, gate.set)
+    assert await writer.at_once(lambda: "killed") == "killed"
+    await begun
+    writer.close()
+
+    assert seen == [False, True]
