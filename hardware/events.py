@@ -62,6 +62,7 @@ class ScoreEvent:
         ordinal: for a goal, the side's points after it: with fixture and side it names the goal,
             whichever gateway reports it and however often. For a correction, the side's points after it.
         period, clock: as shown at the change.
+        player: who scored, empty where the gateway does not know.
         event_utc: when the change was seen at the gateway, by the gateway's clock.
         event_mono_ns: the same instant on this machine's CLOCK_MONOTONIC, estimated from `event_utc`.
         received_mono_ns: when the message reached this process.
@@ -82,6 +83,7 @@ class ScoreEvent:
     event_utc: datetime
     event_mono_ns: int
     received_mono_ns: int
+    player: str = ""
 
 
 class DeviceState(enum.StrEnum):

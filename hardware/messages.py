@@ -70,6 +70,7 @@ class EventBody(_Body):
     ordinal: Points
     period: Shown
     clock: Shown
+    player: Annotated[str, Field(max_length=64)] = ""
     t_event_ns: Instant
     clock_source: Annotated[str, Field(max_length=32)]
     clock_error_us: Annotated[int, Field(ge=0)] | None

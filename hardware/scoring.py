@@ -38,6 +38,9 @@ STEPS = {
 }
 """What one score may add, by sport."""
 
+COUNTING_UP = frozenset({"football", "handball", "floorball"})
+"""Sports whose game clock counts up, so that it tells the minute. Hockey's and basketball's count down."""
+
 
 class Confidence(enum.StrEnum):
     """Why a change is believed."""

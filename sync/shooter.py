@@ -5,7 +5,7 @@ finish. A firing that could not finish (the process died) is found CLAIMED by th
 """
 
 import asyncio
-import json
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -169,18 +169,17 @@ class Shooter:
         return settled
 
     async def _attempt(self, record: FiringRecord) -> Outcome:
-        def withhold() -> str | None:
-            return self._withhold(record) or None
-
         publisher = self._publishers[record.mode]
         if record.action is Action.DELETE:
-            sending = publisher.delete(record.account_id, record.tweet_id or "", withhold)
+            sending = publisher.delete(record.account_id, record.tweet_id or "", lambda: self._withhold(record) or None)
         else:
-            body = json.dumps({"text": record.text}, ensure_ascii=False, separators=(",", ":")).encode()
             shot = Shot(
-                firing_id=record.firing_id, account_id=record.account_id, body=body, deadline_mono_ns=record.deadline_mono_ns
+                firing_id=record.firing_id,
+                account_id=record.account_id,
+                body=record.body.encode(),
+                deadline_mono_ns=record.deadline_mono_ns,
             )
-            sending = publisher.post(shot, withhold)
+            sending = publisher.post(shot, lambda: _other_bytes(shot, record) or self._withhold(record) or None)
         try:
             return await self._within(sending, record)
         except Exception as error:
@@ -237,6 +236,12 @@ class Shooter:
                     )
                 await self._clock.sleep(backoff.next_s())
         return await self._writer.run(self._firings.get, record.firing_id) or record
+
+
+def _other_bytes(shot: Shot, record: FiringRecord) -> str:
+    """Why these bytes must not leave: they are not those whose hash the claim recorded for the approved cue."""
+    same = hashlib.sha256(shot.body).hexdigest() == record.body_sha256
+    return "" if same else "the bytes to be sent are not those that were claimed; nothing was sent"
 
 
 async def _finished(work: Coroutine[Any, Any, _T]) -> _T:

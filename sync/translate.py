@@ -76,6 +76,8 @@ def _goal(event: ScoreEvent, *, side: str, take: int, taken_back: bool) -> GoalS
         period=event.period,
         clock=event.clock,
         taken_back=taken_back,
+        points=event.delta,
+        player=event.player,
         on_air_mono_ns=event.event_mono_ns,
         on_air_utc=event.event_utc,
         heard_mono_ns=event.received_mono_ns,

@@ -7,7 +7,8 @@ import pytest
 
 from fingerprints.events import Detection
 from schedules.airing import Airing
-from sync.cues import Caps, Cue, GoalCondition, SpotCondition
+from sync.conditions import GoalCondition, SpotCondition
+from sync.cues import Caps, Cue
 from sync.decide import Moment, decide_goal, decide_spot
 from sync.signals import GoalScored, SpotHeard, goal_occurrence
 from sync.translate import spot_signal
