@@ -18,6 +18,8 @@ class ScoreKind(enum.StrEnum):
     GOAL = "goal"
     CORRECTION = "correction"
     PERIOD = "period"
+    RESTART = "restart"
+    """Play goes on: the game clock runs again after it had stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +57,9 @@ class ScoreEvent:
     Attributes:
         event_id: the message's ULID, new for each message.
         venue, device, fixture: where it comes from and which match it tells of.
-        kind: goal, correction or period.
-        side: whose points changed; None for a period.
-        delta: points added (a correction's is negative); 0 for a period.
+        kind: goal, correction, period or restart.
+        side: whose points changed; None for a period and a restart.
+        delta: points added (a correction's is negative); 0 for a period and a restart.
         home, away: the score after the change.
         ordinal: for a goal, the side's points after it: with fixture and side it names the goal,
             whichever gateway reports it and however often. For a correction, the side's points after it.

@@ -98,7 +98,7 @@ def goal_fault(on: GoalCondition, goal: GoalScored) -> str:
     if on.goals and not any(point in on.goals for point in new_points):
         return f"it is goal {goal.ordinal} of the side; the cue waits for goal {', '.join(map(str, on.goals))}"
     if all(point % on.every for point in new_points):
-        return f"it is goal {goal.ordinal} of the side; the cue waits for every {on.every}th"
+        return f"it is goal {goal.ordinal} of the side; the cue waits for every {nth(on.every)}"
     if on.periods and goal.period not in on.periods:
         return f"the scoreboard shows period {goal.period!r}; the cue waits for {', '.join(on.periods)}"
     if on.players and goal.player not in on.players:
@@ -141,8 +141,14 @@ def day_fault(on: SpotCondition, earlier_in_day: int) -> str:
     if on.first_in_day and earlier_in_day:
         return f"it is airing {earlier_in_day + 1} of the day; the cue waits for the first"
     if (earlier_in_day + 1) % on.every:
-        return f"it is airing {earlier_in_day + 1} of the day; the cue waits for every {on.every}th"
+        return f"it is airing {earlier_in_day + 1} of the day; the cue waits for every {nth(on.every)}"
     return ""
+
+
+def nth(number: int) -> str:
+    """The number as people say it: 1st, 2nd, 3rd, 11th."""
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
 
 
 def _daypart_holds(daypart: str, at: time) -> bool:

@@ -50,6 +50,7 @@ class Intent:
         taken_back: the goal does not stand any more.
         fire_mono_ns: not before this (the audience delay, the confirmation).
         deadline_mono_ns: not after this.
+        restart_of: the fixture whose play must go on first, None where nothing is waited for.
         action: what it asks of the account; a correction is posted instead of a tweet that was taken back.
         of_firing_id, of_mode: for a correction, the firing it corrects and the mode that was posted in.
     """
@@ -72,6 +73,7 @@ class Intent:
     deadline_mono_ns: int
     condition_fault: str = ""
     day: tuple[datetime, datetime] | None = None
+    restart_of: str | None = None
     action: Action = Action.POST
     of_firing_id: int | None = None
     of_mode: Mode | None = None
@@ -179,6 +181,7 @@ def _goal_intent(signal: GoalScored, cue: Cue, on: GoalCondition, *, names: Mapp
         fire_mono_ns=signal.on_air_mono_ns + max(cue.audience_delay_ms, cue.confirm_ms) * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
         condition_fault=goal_fault(on, signal) or hours_fault(cue.when, signal.on_air_utc),
+        restart_of=signal.fixture if cue.confirm_restart else None,
     )
 
 

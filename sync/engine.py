@@ -134,6 +134,7 @@ class Engine:
             clock=self._clock,
             stop_reason=lambda: self._stop_reason,
             taken_back=self._matches.is_taken_back,
+            play_restarted=self._matches.play_restarted,
             show=self._show_claimed,
             announce=self._announce,
             alarm=self._alarm,

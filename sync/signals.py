@@ -92,6 +92,14 @@ class GoalTakenBack:
     heard_mono_ns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayRestarted:
+    """Play goes on: a goal scored before has been accepted on the ice or the pitch."""
+
+    fixture: str
+    on_air_utc: datetime
+
+
 def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: datetime, heard_mono_ns: int) -> GoalTakenBack:
     """The signal that takes back the goal of an occurrence, whose fixture and side its name tells."""
     fixture, side, _, _ = occurrence_id.removeprefix("goal:").rsplit("/", 3)
@@ -105,4 +113,4 @@ def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: date
     )
 
 
-Signal = SpotHeard | GoalScored | GoalTakenBack
+Signal = SpotHeard | GoalScored | GoalTakenBack | PlayRestarted

@@ -165,10 +165,12 @@ def _approval(stored: "StoredCue") -> str:
 
 
 def _occasion(cue: "Cue") -> str:
+    from sync.conditions import nth
+
     on, when = cue.on, cue.when
     words = [f"{', '.join(on.spots)} on {on.channel}" if on.kind == "spot" else f"goal, {on.fixture}, {on.side}"]
     if on.every > 1:
-        words.append(f"every {on.every}th")
+        words.append(f"every {nth(on.every)}")
     if on.kind == "spot":
         words += ["first in the day"] if on.first_in_day else []
     else:

@@ -351,8 +351,9 @@ class World:
         self.ledger = ledger = Ledger(database, self.clock)
         ledger.begin(mode)
         cues = parse_cues(CUES, source="test")
-        # Every other story corrects instead of deleting.
-        self.store(*(dataclasses.replace(cue, **CORRECTING) if cue.cue_id == "goal" and seed % 2 else cue for cue in cues))
+        # Every other story corrects instead of deleting, and every third one waits until play goes on.
+        policy = {**(CORRECTING if seed % 2 else {}), "confirm_restart": seed % 3 == 2}
+        self.store(*(dataclasses.replace(cue, **policy) if cue.cue_id == "goal" else cue for cue in cues))
         ledger.replace_airings({"plan": self.airings})
 
     def store(self, *cues: Cue) -> None:
@@ -443,11 +444,11 @@ class World:
             device="oes-1",
             fixture="final",
             kind=kind,
-            side=side,
-            delta=1 if kind is ScoreKind.GOAL else -1,
+            side=None if kind is ScoreKind.RESTART else side,
+            delta={ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1}.get(kind, 0),
             home=points if side is Side.HOME else 0,
             away=points if side is Side.AWAY else 0,
-            ordinal=points,
+            ordinal=0 if kind is ScoreKind.RESTART else points,
             period="1",
             clock="12:34",
             event_utc=event_utc,
@@ -555,7 +556,7 @@ class Story:
     async def play(self) -> None:
         self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
         self.current = await self.world.start()
-        likely = [self.hear] * 4 + [self.score] * 3 + [self.wait]
+        likely = [self.hear] * 4 + [self.score] * 3 + [self.wait, self.play_on]
         rare = [self.score_again, self.correct, self.correct_again, self.die_soon, self.restart, self.pause, self.kill, self.step]
         for _ in range(40):
             await self.rng.choice(likely + rare)()
@@ -597,6 +598,9 @@ class Story:
     async def score(self) -> None:
         self.points += 1
         self.goals.append((self.points, await self.world.goal(self.points)))
+
+    async def play_on(self) -> None:
+        await self.world.score(ScoreKind.RESTART, self.points)
 
     async def score_again(self) -> None:
         """A second gateway's report, with a clock of its own."""
@@ -1115,6 +1119,32 @@ async def test_a_goal_must_stand_before_it_fires(database: Database) -> None:
         assert world.texts("bank") == []
         await world.clock.advance(1)
         assert world.texts("bank") == ["1:0 after 12:34"]
+        world.check()
+
+
+async def test_a_goal_must_stand_until_play_goes_on(database: Database) -> None:
+    """A restart before the goal does not count; one after it fires; without one the firing expires, and nothing is posted."""
+    async with world_of(database) as world:
+        world.store(dataclasses.replace(world.cue("goal"), confirm_restart=True, deadline_ms=60_000))
+        await world.start()
+        early_utc = world.clock.utc()
+        await world.clock.advance(1)
+        await world.goal(1)
+        await world.score(ScoreKind.RESTART, 1, event_utc=early_utc)
+        await world.clock.advance(20)
+        assert (world.states("goal"), world.x.sent) == (["ARMED"], [])
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        await world.goal(2)
+        await world.clock.advance(30)
+        await world.correct(1)
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        await world.goal(2)
+        await world.clock.advance(61)
+        assert world.states("goal") == ["POSTED", "WITHDRAWN", "EXPIRED"]
+        assert len(world.x.sent) == 1
         world.check()
 
 

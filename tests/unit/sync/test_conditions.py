@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.conditions import SCORE_STATES, GoalCondition, SpotCondition, When, day_fault, day_of, goal_fault, hours_fault
+from sync.conditions import SCORE_STATES, GoalCondition, SpotCondition, When, day_fault, day_of, goal_fault, hours_fault, nth
 from sync.signals import GoalScored, OccurrenceId
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -124,3 +124,8 @@ def test_airings_of_a_day() -> None:
     assert not any(day_fault(SPOT, earlier) for earlier in range(9))
     assert "airing 4 of the day" in day_fault(first, 3)
     assert [one.counts_the_day for one in (SPOT, first, third)] == [False, True, True]
+
+
+def test_ordinals_read_well() -> None:
+    """As people say them."""
+    assert [nth(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == "1st 2nd 3rd 4th 11th 12th 13th 21st 112th".split()
