@@ -464,10 +464,12 @@ def test_a_rehearsed_tweet_has_no_live_correction(ledger: Ledger, clock: Virtual
 def test_caps_do_not_keep_a_correction(ledger: Ledger, clock: VirtualClock) -> None:
     """A wrong tweet is put right even when its account has used up its cap, and counts for no cap itself."""
     firings = engine_of(ledger, account=Caps(per_minute=2, per_hour=9, per_day=9))
-    posted = settled(firings, clock, claimed(firings.claim(goal(clock), account_faults={})))
-    claimed(firings.claim(correction(clock, posted), account_faults={}))
-    claimed(firings.claim(goal(clock, 2), account_faults={}))
-    assert guard_of(firings.claim(goal(clock, 3), account_faults={})) is Guard.CAPS
+    posted = [settled(firings, clock, claimed(firings.claim(goal(clock, ordinal), account_faults={}))) for ordinal in (1, 2)]
+    claimed(firings.claim(correction(clock, posted[1]), account_faults={}))
+    claimed(firings.claim(correction(clock, posted[0]), account_faults={}))
+    tripped = firings.claim(goal(clock, 3), account_faults={})
+    assert guard_of(tripped) is Guard.CAPS
+    assert "has fired 2 of 2" in reason_of(tripped)
 
 
 # --- an older ledger ----------------------------------------------------------------------------

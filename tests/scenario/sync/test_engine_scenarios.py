@@ -1168,7 +1168,7 @@ async def test_an_approval_that_expires_during_the_audience_delay_counts(databas
     """Armed while it was approved, claimed when it is not any more: declined."""
     async with world_of(database) as world:
         world.ledger.approve_cue("later", approved_by="approver", valid_for=timedelta(seconds=6))
-        await world.start()
+        process = await world.start()
         await _at(world, 5)
         world.hear()
         await world.clock.advance(0.2)
@@ -1176,4 +1176,7 @@ async def test_an_approval_that_expires_during_the_audience_delay_counts(databas
         await world.clock.advance(5)
         assert world.states("later") == ["DECLINED"]
         assert world.texts("cable") == []
+        assert process.engine is not None
+        shown = next(cue for cue in process.engine.snapshot()["cues"] if cue["cue_id"] == "later")
+        assert (shown["state"], shown["detail"][:24]) == ("unapproved", "its approval expired at ")
         assert [record.guard for record in world.records() if record.cue_id == "later"] == ["approval"]

@@ -128,4 +128,14 @@ def test_airings_of_a_day() -> None:
 
 def test_ordinals_read_well() -> None:
     """As people say them."""
-    assert [nth(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == "1st 2nd 3rd 4th 11th 12th 13th 21st 112th".split()
+    assert [nth(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+        "1st",
+        "2nd",
+        "3rd",
+        "4th",
+        "11th",
+        "12th",
+        "13th",
+        "21st",
+        "112th",
+    ]
