@@ -26,6 +26,7 @@ from sync.cues import GoalCondition
 from sync.decide import Intent, Moment, decide_goal, decide_spot
 from sync.errors import ControlError, FencedError, LedgerError, SyncError
 from sync.firings import Firings
+from sync.lease import holder_of, take_over
 from sync.ledger import Ledger, Switch
 from sync.loading import Loader
 from sync.matches import Matches
@@ -148,12 +149,19 @@ class Engine:
 
     @classmethod
     async def start(cls, setup: EngineSetup, ledger: Ledger, writer: Writer) -> "Engine":
-        """An engine that has taken over the ledger and knows what it says.
+        """An engine that has taken over the ledger, once no other one lives, and knows what it says.
 
         Raises:
             LedgerError: the ledger cannot be read or written.
         """
-        epoch = await writer.run(ledger.become_engine)
+        holder = holder_of(setup.state_dir)
+        epoch = await take_over(
+            lambda: writer.run(ledger.lease),
+            lambda seen: writer.run(ledger.become_engine, holder=holder, seen=seen),
+            holder=holder,
+            clock=setup.clock,
+            on_standby=setup.on_standby,
+        )
         boot_id = setup.boot_id or _boot_id()
         firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)
         engine = cls(setup, ledger, firings, writer, await writer.run(ledger.switch))
@@ -190,6 +198,8 @@ class Engine:
             self._stop_reason = self._stop_reason or "the engine is stopping"
             for publisher in self._publishers.values():
                 await publisher.close()
+            with contextlib.suppress(LedgerError):
+                await self._writer.at_once(self._ledger.let_go, self._epoch)
 
     # --- what leaves and sinks say --------------------------------------------------------------
 
@@ -526,6 +536,7 @@ class Engine:
             self._refresh()
             await self._watch_listeners()
             await self._watch_clock()
+            await self._alarmed(self._writer.at_once(self._ledger.beat, self._epoch))
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:
                 await self._save(self._ledger.database.checkpoint)

@@ -78,6 +78,7 @@ class EngineSetup:
         heartbeat_s: how often subscribers hear that the engine is alive.
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
         on_ready: called once the socket answers.
+        on_standby: called when another engine lives and this one waits for its end.
     """
 
     state_dir: Path
@@ -94,6 +95,7 @@ class EngineSetup:
     heartbeat_s: float = 1.0
     boot_id: str | None = None
     on_ready: Callable[[], None] | None = None
+    on_standby: Callable[[], None] = lambda: None
 
     @property
     def socket_path(self) -> Path:
