@@ -24,7 +24,7 @@ from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, account_view
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.cues import GoalCondition
 from sync.decide import Intent, Moment, decide_goal, decide_spot
-from sync.errors import ControlError, FencedError, LedgerError, SyncError
+from sync.errors import ControlError, FencedError, IllegalTransitionError, LedgerError, SyncError
 from sync.firings import Firings
 from sync.lease import holder_of, take_over
 from sync.ledger import Ledger, Switch
@@ -54,6 +54,7 @@ from sync.wire import (
     Settle,
     SnapshotRequest,
     Subscribe,
+    Veto,
 )
 from sync.writer import ThreadWriter, Writer
 
@@ -292,6 +293,8 @@ class Engine:
                 result = await self._set_mode(request)
             case Settle():
                 result = await self._settle(request)
+            case Veto():
+                result = await self._veto(request)
             case Reload():
                 await self._reload()
                 self._refresh()
@@ -366,6 +369,23 @@ class Engine:
             reason=request.reason,
             settled_by=request.actor,
         )
+        await self._announce(record)
+        return as_json(self._board.take_firing(record))
+
+    async def _veto(self, request: Veto) -> JsonObject:
+        # Before all that waits: the claim it must forestall may be due in a moment.
+        try:
+            record = await self._writer.at_once(
+                self._firings.resolve,
+                request.firing_id,
+                FiringState.WITHDRAWN,
+                reason=f"vetoed: {request.reason}",
+                settled_by=request.actor,
+                for_good=True,
+            )
+        except IllegalTransitionError as error:
+            raise ControlError("refused", f"too late for a veto: {error}") from error
+        _log.warning("vetoed", extra={"firing_id": record.firing_id, "actor": request.actor, "reason": request.reason})
         await self._announce(record)
         return as_json(self._board.take_firing(record))
 
