@@ -83,6 +83,7 @@ class EngineSetup:
         rules: what a tweet may hold.
         approvers_min: how many people must approve each cue at least.
         on_ready: called once the socket answers.
+        on_standby: called when another engine lives and this one waits for its end.
     """
 
     state_dir: Path
@@ -101,6 +102,7 @@ class EngineSetup:
     rules: TweetRules = NO_RULES
     approvers_min: int = 1
     on_ready: Callable[[], None] | None = None
+    on_standby: Callable[[], None] = lambda: None
 
     @property
     def catalogue(self) -> Catalogue:

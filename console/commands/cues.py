@@ -225,7 +225,7 @@ def _ledger(loaded: "Config") -> "Iterator[Ledger]":
     from sync.states import Mode
 
     loaded.paths.state_dir.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.open(loaded.paths.ledger_file, mode=Mode(loaded.engine.mode))
+    ledger = Ledger.open(loaded.ledger, mode=Mode(loaded.engine.mode))
     try:
         yield ledger
     finally:

@@ -217,7 +217,7 @@ def _set_places(table: dict[str, Any], folder: Path, console_port: int, *, once:
 def _store_cues(config: Config, clock: Clock) -> tuple[Cue, ...]:
     """Import the example cues and approve each: the approval a person gives before going live."""
     path = EXAMPLES / "cues.toml"
-    ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=Mode(config.engine.mode))
+    ledger = Ledger.open(config.ledger, clock=clock, mode=Mode(config.engine.mode))
     try:
         cues = read_cues(path, catalogue_of(config))
         ledger.import_cues(cues, actor=OPERATOR)
