@@ -467,6 +467,9 @@ _DEFAULTS: dict[str, Any] = {
 }
 _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
+_RESERVING = sa.text("firing.reserving")
+"""As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
+
 _MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
 
@@ -484,13 +487,12 @@ def _facts_statement() -> sa.Select[Any]:
     keeper = sa.and_(
         FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
         FIRING.c.account_id == sa.bindparam("account_id"),
-        FIRING.c.mode == SWITCH.c.mode,
-        FIRING.c.reserving,
+        _RESERVING,
         FIRING.c.firing_id != sa.bindparam("own_id"),
     )
     used_by = (
         sa.select(FIRING.c.firing_id)
-        .where(keeper, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
+        .where(keeper, FIRING.c.mode == SWITCH.c.mode, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
         .limit(1)
         .correlate(SWITCH)
     )
@@ -498,6 +500,8 @@ def _facts_statement() -> sa.Select[Any]:
         sa.select(FIRING.c.cue_id)
         .where(
             keeper,
+            # Not a bare column: SQLite would rather read all firings of the mode than the few of the occurrence.
+            FIRING.c.mode.concat("") == SWITCH.c.mode,
             FIRING.c.cue_id != cue_id,
             FIRING.c.action == Action.POST.value,
             FIRING.c.priority != sa.bindparam("priority"),
@@ -553,7 +557,7 @@ _CAPS = _caps_statement()
 _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     FIRING.c.account_id == sa.bindparam("account_id"),
     FIRING.c.mode == sa.bindparam("mode"),
-    FIRING.c.reserving,
+    _RESERVING,
     FIRING.c.text_sha256.in_(sa.bindparam("hashes", expanding=True)),
     FIRING.c.firing_id != sa.bindparam("own_id"),
 )
@@ -580,7 +584,7 @@ def _release_text(connection: sa.Connection, intent: Intent, values: Mapping[str
             FIRING.c.account_id == intent.cue.account_id,
             FIRING.c.mode == values["mode"],
             FIRING.c.text_sha256 == values["text_sha256"],
-            FIRING.c.reserving,
+            _RESERVING,
             FIRING.c.claimed_utc.is_not(None),
         )
         .values(text_sha256=None)

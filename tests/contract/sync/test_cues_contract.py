@@ -259,6 +259,29 @@ def test_equal_priorities_and_other_accounts_do_not_compete(ledger: Ledger, cloc
         claimed(firings.claim(goal(clock, cue=cue), account_faults={}))
 
 
+def test_looks_read_few_rows(tmp_path: Path, clock: VirtualClock) -> None:
+    """However long the ledger: SQLite finds rivals by the occurrence and texts by their hash, not by reading every firing."""
+    ledger = Ledger.open(tmp_path / "ledger.db", clock=clock, mode=Mode.LIVE)
+    store(ledger, GOAL)
+    firings, asked = engine_of(ledger), list[tuple[str, Any]]()
+
+    def note(connection: object, cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(ledger.database._engine, "before_cursor_execute", note)
+    firings.claim(goal(clock), account_faults={})
+    sa.event.remove(ledger.database._engine, "before_cursor_execute", note)
+    plans = list[str]()
+    with ledger.database.reading() as connection:
+        for statement, parameters in asked:
+            if "occurrence_id =" in statement or "text_sha256 IN" in statement:
+                explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans += [row.detail for row in explained if " firing " in f" {row.detail} "]
+    assert len(plans) == 3
+    assert all("firing_at_most_once (occurrence_id=?" in plan or "firing_text_once" in plan for plan in plans), plans
+    ledger.close()
+
+
 # --- the airings of a day -----------------------------------------------------------------------
 
 
