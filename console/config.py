@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from console.errors import ConsoleError
 from console.settings import (
     Account,
+    Approval,
     Caps,
     Channel,
     Config,
@@ -31,11 +32,13 @@ from console.settings import (
     Mqtt,
     Paths,
     Publisher,
+    Tweets,
     nearest,
 )
 
 __all__ = [
     "Account",
+    "Approval",
     "Caps",
     "Channel",
     "Config",
@@ -50,6 +53,7 @@ __all__ = [
     "Mqtt",
     "Paths",
     "Publisher",
+    "Tweets",
     "find_config",
     "load_config",
     "mask_url",

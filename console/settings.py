@@ -102,6 +102,15 @@ def _gateway_source(text: str) -> str:
     return text
 
 
+def _ledger(text: str, info: ValidationInfo) -> str:
+    if "://" not in text:
+        return str(_absolute(Path(text), info))
+    _address(text, ("postgresql", "postgresql+psycopg"))
+    if urlsplit(text).password is not None:
+        raise ValueError("a password does not belong in this file; put it into ~/.pgpass or the file that PGPASSFILE names")
+    return "postgresql+psycopg" + text[text.index("://") :]
+
+
 def _rising(caps: tuple[int, int, int]) -> tuple[int, int, int]:
     if list(caps) != sorted(caps):
         raise ValueError("fewer in a longer span than in a shorter one; write [in a minute, in an hour, in a day], rising")
@@ -114,6 +123,7 @@ def _in_utc(instant: datetime) -> datetime:
 
 Id = Annotated[str, AfterValidator(_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -136,37 +146,53 @@ class Paths(Table):
     spots_dir: AbsolutePath = Path("spots")
 
     @property
-    def ledger_file(self) -> Path:
-        """The ledger's database."""
-        return self.state_dir / "ledger.db"
-
-    @property
     def socket_file(self) -> Path:
         """The engine's control socket."""
         return self.state_dir / "engine.sock"
 
 
 class Engine(Table):
-    """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it."""
+    """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it. `ledger`: where it is, if not in
+    `state_dir`: a file, or PostgreSQL; engines that share one take turns.
+    """
 
     mode: Literal["OFF", "REHEARSAL", "LIVE"] = "OFF"
+    ledger: Annotated[str, AfterValidator(_ledger)] | None = None
 
 
 class Caps(Table):
-    """How many firings may be claimed in a minute, an hour and a day; a cap that trips disarms the cue."""
+    """How many firings may be claimed in a minute, an hour and a day; a cap that trips disarms every cue it counts."""
 
     spot: CapsOf = (4, 60, 300)
+    campaign: CapsOf = (10, 60, 300)
     account: CapsOf = (10, 60, 300)
     everything: CapsOf = (30, 300, 2000)
 
 
+class Approval(Table):
+    """`approvers`: how many people must approve each cue at least. `valid_days`: how long an approval holds."""
+
+    approvers: Annotated[int, Field(ge=1, le=2)] = 1
+    valid_days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class Tweets(Table):
+    """What may stand in a tweet. `mentions`: handles it may name. `disclosures`: one stands in each paid partnership."""
+
+    banned_words: Annotated[tuple[Word, ...], Field(max_length=10_000)] = ()
+    mentions: Annotated[tuple[Annotated[str, AfterValidator(_handle)], ...], Field(max_length=1000)] = ()
+    disclosures: Annotated[tuple[Word, ...], Field(max_length=100)] = ("#ad",)
+
+
 class Publisher(Table):
-    """Where tweets go. `ca_file`: trusted instead of the system's authorities. `connections`: warm ones an account."""
+    """Where tweets go. `ca_file`: trusted instead of the system's authorities. `connections`: warm ones an account. `key_file`:
+    opens sealed credentials."""
 
     api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.x.com"
     ca_file: AbsolutePath | None = None
     timeout_s: Seconds = 5.0
     connections: Annotated[int, Field(ge=1, le=8)] = 2
+    key_file: AbsolutePath | None = None
 
 
 class Mqtt(Table):
@@ -265,6 +291,8 @@ class Config(Table):
     paths: Paths
     engine: Engine = Engine()
     caps: Caps = Caps()
+    approval: Approval = Approval()
+    tweets: Tweets = Tweets()
     publisher: Publisher = Publisher()
     mqtt: Mqtt = Mqtt()
     console: Console = Console()
@@ -275,3 +303,11 @@ class Config(Table):
     fixtures: tuple[Fixture, ...] = Field(default=(), alias="fixture", max_length=10_000)
     devices: tuple[Device, ...] = Field(default=(), alias="device", max_length=1000)
     gateway: Gateway | None = None
+
+    @property
+    def ledger(self) -> Path | str:
+        """The ledger's database: a file, or the URL of PostgreSQL."""
+        place = self.engine.ledger
+        if place is None:
+            return self.paths.state_dir / "ledger.db"
+        return place if "://" in place else Path(place)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync.cues import Caps
-from sync.gate import CapUse
+from sync.gate import CapScope, CapUse
 from sync.states import Mode
 
 DAY_S = 86_400
@@ -21,35 +21,40 @@ _TIDY_AT = 4096
 """Instants of one scope at which those of more than a day ago are let go."""
 
 SPOT_CAPS = Caps(per_minute=4, per_hour=60, per_day=300)
+CAMPAIGN_CAPS = Caps(per_minute=10, per_hour=60, per_day=300)
 ACCOUNT_CAPS = Caps(per_minute=10, per_hour=60, per_day=300)
 ENGINE_CAPS = Caps(per_minute=30, per_hour=300, per_day=2000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapLimits:
-    """Caps that count besides the cue's own: a spot's, an account's, the whole engine's."""
+    """Caps that count besides the cue's own: a spot's, a campaign's, an account's, the whole engine's."""
 
     spot: Caps = SPOT_CAPS
+    campaign: Caps = CAMPAIGN_CAPS
     account: Caps = ACCOUNT_CAPS
     everything: Caps = ENGINE_CAPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """Whom a claim counts against."""
+    """Whom a claim counts against; `campaign` is empty for a cue without one."""
 
     mode: Mode
     cue_id: str
+    campaign: str
     account_id: str
     spot_id: str | None
 
-    def scopes(self) -> Iterator[tuple[str, str]]:
+    def scopes(self) -> Iterator[tuple[CapScope, str]]:
         """As (scope, its name), the narrowest first."""
         if self.spot_id is not None:
-            yield "spot", self.spot_id
-        yield "cue", self.cue_id
-        yield "account", self.account_id
-        yield "everything", ""
+            yield CapScope.SPOT, self.spot_id
+        yield CapScope.CUE, self.cue_id
+        if self.campaign:
+            yield CapScope.CAMPAIGN, self.campaign
+        yield CapScope.ACCOUNT, self.account_id
+        yield CapScope.EVERYTHING, ""
 
 
 class ClaimCounts:
@@ -72,7 +77,13 @@ class ClaimCounts:
 
     def full(self, claimed: Claimed, *, cue_caps: Caps, limits: CapLimits, now_mono_ns: int) -> tuple[CapUse, ...]:
         """The caps that are used up, were this claimed now."""
-        caps = {"spot": limits.spot, "cue": cue_caps, "account": limits.account, "everything": limits.everything}
+        caps = {
+            CapScope.SPOT: limits.spot,
+            CapScope.CUE: cue_caps,
+            CapScope.CAMPAIGN: limits.campaign,
+            CapScope.ACCOUNT: limits.account,
+            CapScope.EVERYTHING: limits.everything,
+        }
         found = list[CapUse]()
         for scope, name in claimed.scopes():
             instants = self._instants.get((claimed.mode, scope, name), _NONE)
@@ -83,7 +94,6 @@ class ClaimCounts:
                     continue
                 used = len(instants) - bisect_right(instants, now_mono_ns - seconds * _NS_PER_S)
                 if used >= allowed:
-                    label = f"{scope} {name}" if name else "the engine"
-                    found.append(CapUse(scope=label, period=period, used=used, allowed=allowed))
+                    found.append(CapUse(scope=scope, name=name, period=period, used=used, allowed=allowed))
         return tuple(found)
 

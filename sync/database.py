@@ -95,6 +95,10 @@ class Database:
             yield cursor
             self._claims.commit()
 
+    def beside(self) -> sa.Connection:
+        """SQLAlchemy's connection in the transaction of `claiming`, while that lasts: for statements too rare to prepare."""
+        return self._claims.connection()
+
     @contextlib.contextmanager
     def looking(self) -> Iterator[Cursor]:
         """As `reading`; one thread at a time, the others wait.
@@ -139,26 +143,35 @@ class Database:
 
 
 class _Kept:
-    """A connection that stays checked out, for one thread at a time; after any error the next one is new."""
+    """A connection that stays checked out, for one thread at a time; after any error the next one is new.
+
+    Transactions are begun and ended with the driver's own words, so SQLAlchemy is told to begin none.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**_ONLY_READS)
         self._turn = threading.Lock()
-        self._connection: Any = None
+        self._connection: sa.Connection | None = None
+        self._driver: Any = None
 
     @contextlib.contextmanager
     def cursor(self) -> Iterator[Cursor]:
         with self._turn:
             if self._connection is None:
-                self._connection = self._engine.raw_connection()
+                self._connection = self._engine.connect()
+                self._driver = self._connection.connection.driver_connection
             try:
-                yield self._connection.driver_connection.cursor()
+                yield self._driver.cursor()
             except BaseException:
                 self._drop()
                 raise
 
+    def connection(self) -> sa.Connection:
+        assert self._connection is not None  # asked within `cursor` only
+        return self._connection
+
     def commit(self) -> None:
-        self._connection.driver_connection.commit()
+        self._driver.commit()
 
     def close(self) -> None:
         """Give the connection back."""
@@ -166,7 +179,7 @@ class _Kept:
             self._drop()
 
     def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             # Back in the pool it is rolled back, or closed if it cannot be.
             connection.close()

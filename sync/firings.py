@@ -9,21 +9,25 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import sqlalchemy as sa
 
 from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
+from sync.conditions import SpotCondition
+from sync.cues import Cue, cue_from_json
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerConflictError, LedgerError, SyncError
-from sync.gate import Facts, Guard, Judgement, judge
+from sync.gate import CapScope, CapUse, Facts, Guard, Judgement, judge, tripped
 from sync.ledger import Ledger, Switch
 from sync.posting import Outcome
 from sync.prepared import Cursor, Prepared
 from sync.receipts import FiringRecord
 from sync.schema import APPROVAL, CUE, FIRING, SWITCH
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
+from sync.tweets import request_body
 
+_MICROSECOND = timedelta(microseconds=1)
 TEXTS_AT_ONCE = 16
 """Variants looked up together; most cues have no more."""
 _COUNTED_AT_ONCE = 5000
@@ -227,9 +231,19 @@ class Firings:
         return self._together(settlements, self._settle_one, hurry)
 
     def resolve(
-        self, firing_id: int, state: FiringState, *, tweet_id: str | None = None, reason: str = "", settled_by: str = ""
+        self,
+        firing_id: int,
+        state: FiringState,
+        *,
+        tweet_id: str | None = None,
+        reason: str = "",
+        settled_by: str = "",
+        for_good: bool = False,
     ) -> FiringRecord:
         """Record what the timeline, a person, a withdrawal or a restart says of a firing.
+
+        Args:
+            for_good: whatever its state, nothing else may fire its occurrence for this cue any more.
 
         Raises:
             IllegalTransitionError: the firing's state does not lead there.
@@ -239,7 +253,7 @@ class Firings:
         if tweet_id is not None:
             values["tweet_id"] = tweet_id
         with self._database.claiming() as cursor:
-            return self._go(cursor, firing_id, state, values)
+            return self._go(cursor, firing_id, state, values, for_good=for_good)
 
     def recover(self) -> tuple[FiringRecord, ...]:
         """Take over what older engines left: armed ones expire, claimed ones become unknown (a rehearsal's are not sent).
@@ -292,16 +306,18 @@ class Firings:
         with self._database.reading() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def used_texts(self, account_id: str, mode: Mode, texts: Sequence[str]) -> frozenset[str]:
-        """Those of the texts that have left the account in this mode."""
+    def used_texts(self, cue: Cue, mode: Mode) -> frozenset[str]:
+        """Those of the cue's variants that have left its account in this mode, and not before its duplicate window."""
+        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
         with self._database.reading() as connection:
-            query = sa.select(FIRING.c.text_sha256).where(
-                FIRING.c.account_id == account_id, FIRING.c.mode == mode.value, _RESERVING
-            )
-            by_hash = {_sha256(text): text for text in texts}
+            query = _LATELY_USED_TEXTS if cue.duplicate_window_h else _USED_TEXTS
+            key: dict[str, Any] = {"account_id": cue.account_id, "mode": mode.value, "own_id": 0}
+            if cue.duplicate_window_h:
+                key |= self._window_of(cue, (now_ns, now_utc))
+            by_hash = {_sha256(text): text for text in cue.variants}
             used = set[str]()
             for some in _chunks(list(by_hash)):
-                used.update(connection.execute(query.where(FIRING.c.text_sha256.in_(some))).scalars())
+                used.update(connection.execute(query.where(FIRING.c.text_sha256.in_(some)), key).scalars())
             return frozenset(by_hash[value] for value in used)
 
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
@@ -354,28 +370,31 @@ class Firings:
         if armed_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
             return ClaimResult(record=None, judgement=judgement)
         if against and against.guard is Guard.CAPS:
-            self._statements.disarm.run(cursor, {"of_cue": intent.cue.cue_id, "hold_reason": against.reason, "hold_actor": "cap"})
+            _disarm(self._database.beside(), intent, facts, reason=against.reason)
         state = FiringState.ARMED if request.arm_only and against is None else judgement.state
-        values = self._verdict_values(facts, judgement, state)
+        values = self._verdict_values(intent, facts, judgement, state)
+        if values["text_sha256"] and intent.cue.duplicate_window_h:
+            _release_text(self._database.beside(), intent, values)
         if armed_id is None:
             record = self._insert(cursor, {**self._intent_values(intent), **values})
         else:
             record = self._move(cursor, armed_id, FiringState.ARMED, values)
-        if state is FiringState.CLAIMED:
+        if state is FiringState.CLAIMED and intent.action is Action.POST:
             self._counts_in(cursor).add(claimed, facts.now_mono_ns)
         return ClaimResult(record=record, judgement=judgement)
 
     def _facts(self, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
         intent, cue, own_id = request.intent, request.intent.cue, request.armed_firing_id or 0
-        key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
-        ((epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, used_by),) = self._statements.facts.run(
-            cursor, key
-        )
-        mode = Mode(mode_now)
-        claimed = Claimed(mode=mode, cue_id=cue.cue_id, account_id=cue.account_id, spot_id=intent.spot_id)
-        counts = self._counts_in(cursor)
         # Read after the lock was had: waiting for it may have cost the deadline.
-        now_ns = self._clock.mono_ns()
+        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
+        key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
+        key |= {"action": intent.action.value, "priority": cue.priority, "now_utc": now_utc}
+        (row,) = self._statements.facts.run(cursor, key)
+        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival = row
+        mode = Mode(mode_now)
+        claimed = Claimed(mode=mode, cue_id=cue.cue_id, campaign=cue.campaign, account_id=cue.account_id, spot_id=intent.spot_id)
+        is_post = intent.action is Action.POST
+        counts = self._counts_in(cursor)
         facts = Facts(
             now_mono_ns=now_ns,
             killed=killed,
@@ -384,28 +403,40 @@ class Firings:
             mode=mode,
             cue_sha256=cue_sha256,
             approved_sha256=approved_sha256,
+            approvals=approvals,
             account_fault=request.account_faults.get(mode, ""),
-            used_by=used_by,
-            caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns),
-            used_texts=self._texts_used_first(cursor, cue.account_id, mode, intent.texts, own_id=own_id),
+            used_by=used_by if is_post else used_by or _corrected_by(self._database.beside(), intent),
+            rival=rival if is_post else None,
+            earlier_in_day=0 if intent.day is None else _earlier_in_day(self._database.beside(), intent),
+            # At most one correction follows a post, and the post has been counted.
+            caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns) if is_post else (),
+            used_texts=self._texts_used_first(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id),
             hold=hold or "",
         )
         return claimed, facts
 
     def _texts_used_first(
-        self, cursor: Cursor, account_id: str, mode: Mode, texts: Sequence[str], *, own_id: int
+        self, cursor: Cursor, intent: Intent, mode: Mode, *, now: tuple[int, datetime], own_id: int
     ) -> frozenset[str]:
-        """Used ones of the texts, as far as the first that is not."""
-        used = set[str]()
-        for begin in range(0, len(texts), TEXTS_AT_ONCE):
-            some = {_sha256(text): text for text in texts[begin : begin + TEXTS_AT_ONCE]}
+        """Used ones of the intent's texts, as far as the first that is not."""
+        used, cue = set[str](), intent.cue
+        for begin in range(0, len(intent.texts), TEXTS_AT_ONCE):
+            some = {_sha256(text): text for text in intent.texts[begin : begin + TEXTS_AT_ONCE]}
             key: dict[str, Any] = {f"hash_{number}": value for number, value in enumerate(some)}
-            key |= {"account_id": account_id, "mode": mode.value, "own_id": own_id}
-            found = {some[value] for (value,) in self._statements.used_texts(len(some)).run(cursor, key)}
+            key |= {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
+            if cue.duplicate_window_h:
+                key |= self._window_of(cue, now)
+            statement = self._statements.used_texts(len(some), lately=bool(cue.duplicate_window_h))
+            found = {some[value] for (value,) in statement.run(cursor, key)}
             used |= found
             if len(found) < len(some):
                 break
         return frozenset(used)
+
+    def _window_of(self, cue: Cue, now: tuple[int, datetime]) -> dict[str, Any]:
+        (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
+        since_mono_ns = now_ns - window // _MICROSECOND * 1000
+        return {"boot_id": self._boot_id, "since_utc": now_utc - window, "since_mono_ns": since_mono_ns}
 
     def _counts_in(self, cursor: Cursor) -> ClaimCounts:
         if self._counts is None:
@@ -418,11 +449,12 @@ class Firings:
         instants = list[tuple[int, Claimed]]()
         below, oldest_ns = 1 << 62, now_ns - round(_COUNTED_FOR.total_seconds() * 1e9)
         while rows := self._statements.claims.run(cursor, {"below": below, "most": _COUNTED_AT_ONCE}):
-            for _, mode, cue_id, account_id, spot_id, boot_id, claimed_mono_ns, claimed_utc in rows:
+            for _, mode, cue_id, campaign, account_id, spot_id, boot_id, claimed_mono_ns, claimed_utc in rows:
                 # Another boot's clock means nothing here: its claims are as long ago as the wall clock says.
                 ago_ns = (now_utc - claimed_utc) // timedelta(microseconds=1) * 1000
                 at_ns = claimed_mono_ns if boot_id == self._boot_id else now_ns - ago_ns
-                instants.append((at_ns, Claimed(mode=Mode(mode), cue_id=cue_id, account_id=account_id, spot_id=spot_id)))
+                claimed = Claimed(mode=Mode(mode), cue_id=cue_id, campaign=campaign, account_id=account_id, spot_id=spot_id)
+                instants.append((at_ns, claimed))
             below = rows[-1][0]
             if instants[-1][0] < oldest_ns:
                 break
@@ -437,7 +469,9 @@ class Firings:
             "cue_id": intent.cue.cue_id,
             "cue_name": intent.cue.name,
             "account_id": intent.cue.account_id,
-            "action": Action.POST.value,
+            "action": intent.action.value,
+            "campaign": intent.cue.campaign,
+            "priority": intent.cue.priority,
             "spot_id": intent.spot_id,
             "deadline_mono_ns": intent.deadline_mono_ns,
             "on_air_mono_ns": intent.on_air_mono_ns,
@@ -445,12 +479,13 @@ class Firings:
             "decided_mono_ns": intent.decided_mono_ns,
             "on_air_utc": intent.on_air_utc,
             "decided_utc": intent.decided_utc,
-            "of_firing_id": None,
+            "of_firing_id": intent.of_firing_id,
         }
 
-    def _verdict_values(self, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
+    def _verdict_values(self, intent: Intent, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
         against = judgement.against
         text = judgement.text if against is None else None
+        body = request_body(text, paid_partnership=intent.cue.paid_partnership) if text else ""
         claimed = state is FiringState.CLAIMED
         return {
             "mode": facts.mode.value,
@@ -460,6 +495,8 @@ class Firings:
             "reason": against.reason if against else "",
             "text": text or "",
             "text_sha256": text and _sha256(text),
+            "body": body,
+            "body_sha256": _sha256(body) if body else None,
             "epoch": self._epoch,
             "boot_id": self._boot_id,
             "claimed_mono_ns": facts.now_mono_ns if claimed else None,
@@ -481,11 +518,14 @@ class Firings:
             values["tweet_id"] = outcome.tweet_id
         return self._go(cursor, settlement.firing_id, STATE_OF_CERTAINTY[outcome.certainty], values)
 
-    def _go(self, cursor: Cursor, firing_id: int, target: FiringState, values: dict[str, Any]) -> FiringRecord:
+    def _go(
+        self, cursor: Cursor, firing_id: int, target: FiringState, values: dict[str, Any], *, for_good: bool = False
+    ) -> FiringRecord:
         found = self._statements.state.run(cursor, {"of_firing": firing_id})
         if not found:
             raise LedgerError(f"firing {firing_id}: there is none of that number")
-        moved = {**values, "state": target.value, "reserving": target in RESERVING, "updated_utc": self._clock.utc()}
+        reserving = for_good or target in RESERVING
+        moved = {**values, "state": target.value, "reserving": reserving, "updated_utc": self._clock.utc()}
         return self._move(cursor, firing_id, FiringState(found[0][0]), moved)
 
     def _insert(self, cursor: Cursor, values: dict[str, Any]) -> FiringRecord:
@@ -523,40 +563,68 @@ _NOTHING_YET: dict[str, Any] = {
     "answered_utc": None,
     "connection": "",
     "settled_by": "",
+    "campaign": "",
+    "priority": 0,
+    "body": "",
+    "body_sha256": None,
 }
 _RESERVING = sa.text("firing.reserving")
 """As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
 
 _SWITCH = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
-_FACTS = sa.select(
-    SWITCH.c.epoch,
-    SWITCH.c.mode,
-    SWITCH.c.killed,
-    SWITCH.c.kill_reason,
-    CUE.c.sha256.label("cue_sha256"),
-    CUE.c.hold_reason,
-    sa.select(APPROVAL.c.sha256)
-    .where(APPROVAL.c.cue_id == sa.bindparam("cue_id"))
-    .order_by(APPROVAL.c.approval_id.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("approved_sha256"),
-    sa.select(FIRING.c.firing_id)
-    .where(
+
+def _facts_statement() -> sa.Select[Any]:
+    cue_id: sa.BindParameter[str] = sa.bindparam("cue_id")
+    now_utc = sa.bindparam("now_utc", type_=APPROVAL.c.expires_utc.type)
+    standing = sa.and_(APPROVAL.c.cue_id == cue_id, APPROVAL.c.voided_utc.is_(None))
+    latest = sa.select(APPROVAL.c.sha256).where(standing).order_by(APPROVAL.c.approval_id.desc()).limit(1)
+    approvals = (
+        sa.select(sa.func.count())
+        .select_from(APPROVAL)
+        .where(standing, APPROVAL.c.sha256 == CUE.c.sha256, APPROVAL.c.expires_utc > now_utc)
+        .correlate(CUE)
+    )
+    keeper = sa.and_(
         FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
-        FIRING.c.cue_id == sa.bindparam("cue_id"),
         FIRING.c.account_id == sa.bindparam("account_id"),
-        FIRING.c.mode == SWITCH.c.mode,
-        FIRING.c.action == Action.POST.value,
         _RESERVING,
         FIRING.c.firing_id != sa.bindparam("own_id"),
     )
-    .limit(1)
-    .correlate(SWITCH)
-    .scalar_subquery()
-    .label("used_by"),
-).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == sa.bindparam("cue_id")))
+    used_by = (
+        sa.select(FIRING.c.firing_id)
+        .where(keeper, FIRING.c.mode == SWITCH.c.mode, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
+        .limit(1)
+        .correlate(SWITCH)
+    )
+    rival = (
+        sa.select(FIRING.c.cue_id)
+        .where(
+            keeper,
+            # Not a bare column: SQLite would rather read all firings of the mode than the few of the occurrence.
+            FIRING.c.mode.concat("") == SWITCH.c.mode,
+            FIRING.c.cue_id != cue_id,
+            FIRING.c.action == Action.POST.value,
+            FIRING.c.priority != sa.bindparam("priority"),
+        )
+        .limit(1)
+        .correlate(SWITCH)
+    )
+    return sa.select(
+        SWITCH.c.epoch,
+        SWITCH.c.mode,
+        SWITCH.c.killed,
+        SWITCH.c.kill_reason,
+        CUE.c.sha256.label("cue_sha256"),
+        CUE.c.hold_reason,
+        latest.scalar_subquery().label("approved_sha256"),
+        approvals.scalar_subquery().label("approvals"),
+        used_by.scalar_subquery().label("used_by"),
+        rival.scalar_subquery().label("rival"),
+    ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == cue_id))
+
+
+_FACTS = _facts_statement()
 
 
 _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
@@ -565,6 +633,19 @@ _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     _RESERVING,
     FIRING.c.firing_id != sa.bindparam("own_id"),
 )
+
+
+def _lately() -> sa.ColumnElement[bool]:
+    # As caps count: by the monotonic clock within one boot. What is armed has not left yet, and counts.
+    this_boot = FIRING.c.boot_id == sa.bindparam("boot_id")
+    return sa.or_(
+        FIRING.c.claimed_utc.is_(None),
+        sa.and_(this_boot, FIRING.c.claimed_mono_ns > sa.bindparam("since_mono_ns", type_=sa.BigInteger())),
+        sa.and_(~this_boot, FIRING.c.claimed_utc > sa.bindparam("since_utc", type_=FIRING.c.claimed_utc.type)),
+    )
+
+
+_LATELY_USED_TEXTS = _USED_TEXTS.where(_lately())
 
 # A deletion is younger than what it deletes: only what came after is read.
 _DELETED = sa.select(FIRING.c.firing_id).where(
@@ -578,6 +659,7 @@ _CLAIMS = (
         FIRING.c.firing_id,
         FIRING.c.mode,
         FIRING.c.cue_id,
+        FIRING.c.campaign,
         FIRING.c.account_id,
         FIRING.c.spot_id,
         FIRING.c.boot_id,
@@ -608,7 +690,7 @@ class _Statements:
         self._sql = sql
         self._moves: dict[tuple[str, ...], Prepared] = {}
         self.switch, self.facts = self._select(_SWITCH), self._select(_FACTS)
-        self._used_texts: dict[int, Prepared] = {}
+        self._used_texts: dict[tuple[int, bool], Prepared] = {}
         self.claims = self._select(_CLAIMS)
         self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
         self.state = self._select(sa.select(FIRING.c.state).where(FIRING.c.firing_id == sa.bindparam("of_firing")))
@@ -616,15 +698,14 @@ class _Statements:
         self.insert = Prepared(
             sa.insert(FIRING).returning(FIRING.c.firing_id), sql, results=[FIRING.c.firing_id], column_keys=added
         )
-        disarm = sa.update(CUE).where(CUE.c.cue_id == sa.bindparam("of_cue"), CUE.c.hold_reason == "")
-        self.disarm = Prepared(disarm, sql, column_keys=["hold_reason", "hold_actor"])
 
-    def used_texts(self, count: int) -> Prepared:
-        """The look for so many texts among those that have left."""
-        if count not in self._used_texts:
+    def used_texts(self, count: int, *, lately: bool = False) -> Prepared:
+        """The look for so many texts among those that have left, at all or within a duplicate window."""
+        if (count, lately) not in self._used_texts:
             hashes: list[sa.BindParameter[str]] = [sa.bindparam(f"hash_{number}") for number in range(count)]
-            self._used_texts[count] = self._select(_USED_TEXTS.where(FIRING.c.text_sha256.in_(hashes)))
-        return self._used_texts[count]
+            query = (_LATELY_USED_TEXTS if lately else _USED_TEXTS).where(FIRING.c.text_sha256.in_(hashes))
+            self._used_texts[count, lately] = self._select(query)
+        return self._used_texts[count, lately]
 
     def move(self, names: tuple[str, ...]) -> Prepared:
         """The update of these columns of a firing that is still in the state it is moved from."""
@@ -658,6 +739,77 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
 
 def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
     return [values[begin : begin + size] for begin in range(0, len(values), size)]
+
+
+def _release_text(connection: sa.Connection, intent: Intent, values: Mapping[str, Any]) -> None:
+    """Let the firing that used this text before give it up: the gate has found that to be longer ago than the window."""
+    connection.execute(
+        sa.update(FIRING)
+        .where(
+            FIRING.c.account_id == intent.cue.account_id,
+            FIRING.c.mode == values["mode"],
+            FIRING.c.text_sha256 == values["text_sha256"],
+            _RESERVING,
+            FIRING.c.claimed_utc.is_not(None),
+        )
+        .values(text_sha256=None)
+    )
+
+
+_EARLIER_IN_DAY = sa.select(sa.func.count(sa.distinct(FIRING.c.occurrence_id))).where(
+    FIRING.c.cue_id == sa.bindparam("cue_id"),
+    FIRING.c.on_air_utc >= sa.bindparam("begin_utc", type_=FIRING.c.on_air_utc.type),
+    FIRING.c.on_air_utc < sa.bindparam("on_air_utc", type_=FIRING.c.on_air_utc.type),
+    FIRING.c.occurrence_id.like("airing:%"),
+    FIRING.c.occurrence_id != sa.bindparam("occurrence_id"),
+    FIRING.c.action == Action.POST.value,
+    # What was not believed has not aired.
+    FIRING.c.guard.not_in([Guard.WINDOW.value, Guard.EVIDENCE.value]),
+)
+
+
+def _earlier_in_day(connection: sa.Connection, intent: Intent) -> int:
+    """Airings this cue has seen since the day began, fired or not, in whatever mode; asked only of cues that count them."""
+    assert intent.day is not None
+    bound: dict[str, Any] = {"cue_id": intent.cue.cue_id, "occurrence_id": intent.occurrence_id}
+    bound |= {"begin_utc": intent.day[0], "on_air_utc": intent.on_air_utc}
+    return connection.execute(_EARLIER_IN_DAY, bound).scalar_one()
+
+
+def _corrected_by(connection: sa.Connection, intent: Intent) -> int | None:
+    """The correction there has been already, whatever became of it: what was held or too late is not caught up."""
+    query = sa.select(FIRING.c.firing_id).where(
+        FIRING.c.cue_id == intent.cue.cue_id,
+        FIRING.c.action == Action.CORRECT.value,
+        FIRING.c.of_firing_id == intent.of_firing_id,
+    )
+    return connection.execute(query.limit(1)).scalar()
+
+
+def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> None:
+    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays."""
+    cap = tripped(facts.caps)
+    unheld = connection.execute(sa.select(CUE.c.cue_id, CUE.c.canonical_json).where(CUE.c.hold_reason == ""))
+    within = [row.cue_id for row in unheld if row.cue_id == intent.cue.cue_id or _is_within(row.canonical_json, cap)]
+    if within:
+        connection.execute(sa.update(CUE).where(CUE.c.cue_id.in_(within)).values(hold_reason=reason, hold_actor="cap"))
+
+
+def _is_within(canonical_json: str, cap: CapUse | None) -> bool:
+    if cap is None or cap.scope is CapScope.CUE:
+        return False
+    cue = cue_from_json(canonical_json)
+    match cap.scope:
+        case CapScope.SPOT:
+            return isinstance(cue.on, SpotCondition) and cap.name in cue.on.spots
+        case CapScope.CAMPAIGN:
+            return cue.campaign == cap.name
+        case CapScope.ACCOUNT:
+            return cue.account_id == cap.name
+        case CapScope.EVERYTHING:
+            return True
+        case _:
+            assert_never(cap.scope)
 
 
 def _sha256(text: str) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0001"
+SCHEMA_HEAD = "0004"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +55,16 @@ SWITCH = Table(
 )
 """One row: who is engine, the mode, the kill switch. Every claim reads it."""
 
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("lease_id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(300), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+)
+"""One row: the engine that fires and how often its heart has beaten. No claim reads it."""
+
 CUE = Table(
     "cue",
     METADATA,
@@ -74,6 +84,8 @@ APPROVAL = Table(
     Column("sha256", String(64), nullable=False),
     Column("approved_by", Text, nullable=False),
     Column("approved_utc", UtcInstant, nullable=False),
+    Column("expires_utc", UtcInstant),
+    Column("voided_utc", UtcInstant),
     Index("approval_by_cue", "cue_id", "approval_id"),
 )
 
@@ -132,6 +144,10 @@ FIRING = Table(
     Column("updated_utc", UtcInstant, nullable=False),
     Column("connection", String(16), nullable=False),
     Column("settled_by", Text, nullable=False),
+    Column("campaign", String(64), nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("body_sha256", String(64)),
     # The guarantee itself: while one firing keeps an occurrence, no other can.
     Index(
         "firing_at_most_once",
@@ -144,7 +160,7 @@ FIRING = Table(
         sqlite_where=text("reserving"),
         postgresql_where=text("reserving"),
     ),
-    # No exact text leaves an account twice.
+    # No exact text leaves an account twice; one that may be used again after its duplicate window loses its hash then.
     Index(
         "firing_text_once",
         "account_id",
@@ -156,6 +172,7 @@ FIRING = Table(
     ),
     Index("firing_by_claim", "mode", "claimed_utc"),
     Index("firing_by_state", "state"),
+    Index("firing_by_cue", "cue_id", "on_air_utc"),
 )
 
 FIXTURE_STATE = Table(

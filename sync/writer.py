@@ -28,6 +28,10 @@ class Writer(Protocol):
         """As `run`, but before all that has not begun."""
         ...
 
+    async def standing_still(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """As `at_once`; the loop does nothing else meanwhile, for `AT_ONCE_S` at most."""
+        ...
+
     def is_urgent(self) -> bool:
         """Whether something asked for at once waits for what runs now."""
         ...
@@ -85,6 +89,9 @@ class ThreadWriter:
         return await self._asked(self._usual, functools.partial(work, *args, **kwargs))
 
     async def at_once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self._asked(self._urgent, functools.partial(work, *args, **kwargs))
+
+    async def standing_still(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         over = threading.Event()
         done: asyncio.Future[_T] = self._asked(self._urgent, functools.partial(work, *args, **kwargs), over)
         # A loop that computes lets this thread's transaction have the interpreter a few instants in a hundred. Nothing that
@@ -133,6 +140,9 @@ class InlineWriter:
         return work(*args, **kwargs)
 
     async def at_once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return work(*args, **kwargs)
+
+    async def standing_still(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return work(*args, **kwargs)
 
     def is_urgent(self) -> bool:

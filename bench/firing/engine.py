@@ -138,7 +138,7 @@ async def run(folder: Path) -> None:
             publisher=publisher,
             link=link,
             clock=CLOCK,
-            limits=CapLimits(spot=NO_CAPS, account=NO_CAPS, everything=NO_CAPS),
+            limits=CapLimits(spot=NO_CAPS, campaign=NO_CAPS, account=NO_CAPS, everything=NO_CAPS),
             on_ready=lambda: print(json.dumps({"ready": True}), flush=True),
         )
     )

@@ -314,7 +314,7 @@ def measure_growth(folder: Path, setting: FiringSetting) -> Growth:
     write_ledger(Scene(cues=(cue,), fixtures=("final",)), folder, CLOCK)
     sizes, claim_ms, commit_ms = list[int](), list[list[float]](), list[list[float]]()
     ledger = Ledger.open(folder / LEDGER_NAME)
-    limits = CapLimits(spot=NO_CAPS, account=NO_CAPS, everything=NO_CAPS)
+    limits = CapLimits(spot=NO_CAPS, campaign=NO_CAPS, account=NO_CAPS, everything=NO_CAPS)
     firings = Firings(ledger, epoch=ledger.become_engine(), boot_id="bench", limits=limits)
     commit = ways.bare_commit(folder / "floor.db")
     made, ordinals = 0, iter(range(1, 1_000_000))

@@ -152,8 +152,8 @@ def _ways(shots: Shots) -> list[str]:
         "",
         "Milliseconds from the order to the request's first byte at the server process, TLS; the ways take turns, so that all"
         " meet the same machine. Neither tweepy nor the script keeps a record of what it does; Cuebird's claim is on the disk"
-        " before the byte leaves. The floor is one commit of one row that survives a power cut, and bytes made beforehand. The floor"
-        " of the MQTT way is that and paho's own round trip through the broker.",
+        " before the byte leaves. The floor is one commit of one row that survives a power cut, and bytes made beforehand."
+        " The floor of the MQTT way is that and paho's own round trip through the broker.",
         "",
         "| way | shots | least | p50 | p99 | max | p50 / floor |",
         "|---|---|---|---|---|---|---|",

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from schedules.airing import Airing
-from sync.cues import Caps, Cue, GoalCondition, SpotCondition
+from sync.conditions import GoalCondition, SpotCondition
+from sync.cues import Caps, Cue
 from sync.ledger import Ledger
 from sync.setup import LEDGER_NAME
 from sync.states import Mode

@@ -16,12 +16,14 @@ from typing import Any
 
 import tomli_w
 
+from console.catalogue import catalogue_of
 from console.config import Config, load_config
 from console.errors import ConsoleError
 from console.supervisor import Child
 from console.users import ConsoleDatabase, People, Role
 from hardware.match import Match, parse_match
-from sync.cues import Catalogue, Cue, GoalCondition, SpotCondition, read_cues
+from sync.conditions import GoalCondition, SpotCondition
+from sync.cues import Cue, read_cues
 from sync.ledger import Ledger
 from sync.states import Mode
 from timebase import Clock
@@ -215,23 +217,15 @@ def _set_places(table: dict[str, Any], folder: Path, console_port: int, *, once:
 def _store_cues(config: Config, clock: Clock) -> tuple[Cue, ...]:
     """Import the example cues and approve each: the approval a person gives before going live."""
     path = EXAMPLES / "cues.toml"
-    ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=Mode(config.engine.mode))
+    ledger = Ledger.open(config.ledger, clock=clock, mode=Mode(config.engine.mode))
     try:
-        cues = read_cues(path, _catalogue(config))
+        cues = read_cues(path, catalogue_of(config))
         ledger.import_cues(cues, actor=OPERATOR)
         for cue in cues:
             ledger.approve_cue(cue.cue_id, approved_by=APPROVER, sha256=cue.sha256())
         return cues
     finally:
         ledger.close()
-
-
-def _catalogue(config: Config) -> Catalogue:
-    return Catalogue(
-        accounts=frozenset(account.id for account in config.accounts),
-        channels=frozenset(channel.id for channel in config.channels),
-        sides={fixture.id: (fixture.home, fixture.away) for fixture in config.fixtures},
-    )
 
 
 @contextmanager

@@ -182,7 +182,7 @@ async def _judged(stage: Stage, heard: Heard, began_mono_ns: int, clock: Clock) 
 
 
 def _stored_airings(stage: Stage) -> tuple[Airing, ...]:
-    ledger = Ledger.open(stage.config.paths.ledger_file)
+    ledger = Ledger.open(stage.config.ledger)
     try:
         return ledger.airings()
     finally:

@@ -1,10 +1,6 @@
 """What the ledger promises, kept by SQLite and by PostgreSQL alike."""
 
 import dataclasses
-import getpass
-import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +31,7 @@ from sync.errors import (
 )
 from sync.firings import ClaimRequest, ClaimResult, Firings, _Statements
 from sync.gate import Facts, Guard
+from sync.lease import Lease, LeaseHeldError
 from sync.ledger import Ledger
 from sync.posting import Certainty, Outcome
 from sync.prepared import Cursor
@@ -57,53 +54,6 @@ kind = "goal"
 fixture = "final"
 side = "any"
 """
-
-
-def _bin(name: str) -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    assert found, f"{name} is not installed; `make test` installs Debian's postgresql"
-    return str(found[-1])
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL of its own, on a Unix socket in a folder of its own."""
-    # The server refuses to run as root.
-    become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    user = "postgres" if become else getpass.getuser()
-    with tempfile.TemporaryDirectory(prefix="cbpg", dir="/tmp") as folder:
-        if become:
-            subprocess.run(["chown", "postgres", folder], check=True)
-        data = f"{folder}/data"
-        subprocess.run(
-            [*become, _bin("initdb"), "-D", data, "-A", "trust", "-U", user, "--no-sync"], check=True, capture_output=True
-        )
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        start = [*become, _bin("pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"]
-        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield f"postgresql+psycopg://{user}@/postgres?host={folder}"
-        finally:
-            subprocess.run([*become, _bin("pg_ctl"), "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Where a new, empty ledger goes."""
-    if request.param == "sqlite":
-        return tmp_path / "ledger.db"
-    url: str = request.getfixturevalue("postgresql")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
-    return url
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
 
 
 @pytest.fixture
@@ -476,7 +426,7 @@ def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None
     assert ledger.import_cues([dataclasses.replace(cue(), deadline_ms=4001)], actor="x").changed == ("goal",)
     assert not ledger.cues()[0].approved
     assert ledger.import_cues([cue()], actor="x").changed == ("goal",)
-    assert ledger.cues()[0].approved
+    assert not ledger.cues()[0].approved, "changed back, it is not what was approved before: it waits again"
 
 
 def test_memory_is_kept(ledger: Ledger, target: Path | str, clock: VirtualClock) -> None:
@@ -522,6 +472,25 @@ def test_two_processes_may_make_the_ledger_at_once(target: Path | str) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_a_lease_is_taken_only_as_it_was_seen(ledger: Ledger) -> None:
+    """One heartbeat in between and it stays with the living; the one it is taken from may not beat any more."""
+    main = ledger.become_engine(holder="main")
+    seen = ledger.lease()
+    ledger.beat(main)
+    with pytest.raises(LeaseHeldError, match="the engine of main lives"):
+        ledger.become_engine(holder="standby", seen=seen)
+    ledger.beat(main)
+    standby = ledger.become_engine(holder="standby", seen=ledger.lease())
+
+    assert standby == main + 1
+    with pytest.raises(FencedError):
+        ledger.beat(main)
+    ledger.let_go(main)
+    assert ledger.lease() == Lease(holder="standby", epoch=standby, beat=0)
+    ledger.let_go(standby)
+    assert ledger.lease() == Lease(holder="", epoch=standby, beat=0)
 
 
 def test_opening_waits_for_who_makes_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ write the story; the named scenarios below tell one story each.
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import json
 import os
@@ -25,12 +26,13 @@ import pytest
 from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
+from sync.conditions import GoalCondition
 from sync.control import ControlServer
-from sync.cues import Caps, parse_cues
+from sync.cues import Caps, Cue, parse_cues
 from sync.database import Database
 from sync.engine import Engine
 from sync.errors import FencedError, LedgerError
-from sync.firings import Firings
+from sync.firings import ClaimResult, Firings
 from sync.ledger import Ledger
 from sync.posting import AccountHealth, Certainty, Limits, Outcome, Shot, TimelineTweet, Withhold
 from sync.receipts import FiringRecord
@@ -93,6 +95,17 @@ side = "any"
 """
 
 
+CORRECTING: dict[str, Any] = {
+    "taken_back": "correct",
+    "corrections": (
+        "No goal for {side} after all.",
+        "{side}: it does not count.",
+        "Taken back from {side}.",
+        "Not {side}, not yet.",
+    ),
+}
+
+
 # --- the world ----------------------------------------------------------------------------------
 
 
@@ -108,6 +121,7 @@ class Sent:
     at_mono_ns: int
     at_utc: datetime
     deadline_mono_ns: int
+    body: str = ""
 
 
 @dataclass(slots=True)
@@ -210,6 +224,9 @@ class Pen:
     async def at_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.run(work, *args, **kwargs)
 
+    async def standing_still(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.run(work, *args, **kwargs)
+
     def is_urgent(self) -> bool:
         return False
 
@@ -235,7 +252,8 @@ class Hands:
 
     async def post(self, shot: Shot, withhold: Withhold) -> Outcome:
         text = json.loads(shot.body)["text"]
-        sent = Sent("post", shot.firing_id, shot.account_id, text, "", 0, self._clock.utc(), shot.deadline_mono_ns)
+        body = shot.body.decode()
+        sent = Sent("post", shot.firing_id, shot.account_id, text, "", 0, self._clock.utc(), shot.deadline_mono_ns, body)
         return await self._exchange(sent, withhold, lambda: self._x.apply_post(shot.account_id, text))
 
     async def delete(self, account_id: str, tweet_id: str, withhold: Withhold) -> Outcome:
@@ -339,10 +357,19 @@ class World:
         self.ledger = ledger = Ledger(database, self.clock)
         ledger.begin(mode)
         cues = parse_cues(CUES, source="test")
-        ledger.import_cues(cues, actor="sponsor")
-        for cue in cues:
-            ledger.approve_cue(cue.cue_id, approved_by="approver")
+        # Every other story corrects instead of deleting, and every third one waits until play goes on.
+        policy = {**(CORRECTING if seed % 2 else {}), "confirm_restart": seed % 3 == 2}
+        self.store(*(dataclasses.replace(cue, **policy) if cue.cue_id == "goal" else cue for cue in cues))
         ledger.replace_airings({"plan": self.airings})
+
+    def store(self, *cues: Cue) -> None:
+        """Import cues and approve them."""
+        self.ledger.import_cues(cues, actor="sponsor")
+        for cue in cues:
+            self.ledger.approve_cue(cue.cue_id, approved_by="approver")
+
+    def cue(self, cue_id: str) -> Cue:
+        return next(one.cue for one in self.ledger.cues() if one.cue.cue_id == cue_id)
 
     def setup(self, process: Process) -> EngineSetup:
         return EngineSetup(
@@ -423,11 +450,11 @@ class World:
             device="oes-1",
             fixture="final",
             kind=kind,
-            side=side,
-            delta=1 if kind is ScoreKind.GOAL else -1,
+            side=None if kind is ScoreKind.RESTART else side,
+            delta={ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1}.get(kind, 0),
             home=points if side is Side.HOME else 0,
             away=points if side is Side.AWAY else 0,
-            ordinal=points,
+            ordinal=0 if kind is ScoreKind.RESTART else points,
             period="1",
             clock="12:34",
             event_utc=event_utc,
@@ -460,11 +487,22 @@ class World:
         """The guarantees, whatever happened."""
         records = {record.firing_id: record for record in self.records()}
         posts = Counter(
-            (records[sent.firing_id].occurrence_id, records[sent.firing_id].cue_id, sent.account_id)
+            (
+                records[sent.firing_id].occurrence_id,
+                records[sent.firing_id].cue_id,
+                sent.account_id,
+                records[sent.firing_id].action,
+            )
             for sent in self.x.sent
             if sent.kind == "post"
         )
         assert not [key for key, count in posts.items() if count > 1], "G1: posted twice"
+        for sent in self.x.sent:
+            if sent.kind == "post":
+                assert sent.body == records[sent.firing_id].body, "other bytes than were claimed"
+                assert records[sent.firing_id].body_sha256 == hashlib.sha256(sent.body.encode()).hexdigest()
+        followed = Counter(record.of_firing_id for record in records.values() if record.action is not Action.POST)
+        assert not [key for key, count in followed.items() if count > 1], "a tweet was corrected or deleted twice"
         deletes = Counter(sent.tweet_id for sent in self.x.sent if sent.kind == "delete")
         assert not [key for key, count in deletes.items() if count > 1], "a tweet was deleted twice"
         unsettled = [record for record in records.values() if record.state not in SETTLED]
@@ -524,7 +562,7 @@ class Story:
     async def play(self) -> None:
         self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
         self.current = await self.world.start()
-        likely = [self.hear] * 4 + [self.score] * 3 + [self.wait]
+        likely = [self.hear] * 4 + [self.score] * 3 + [self.wait, self.play_on]
         rare = [self.score_again, self.correct, self.correct_again, self.die_soon, self.restart, self.pause, self.kill, self.step]
         for _ in range(40):
             await self.rng.choice(likely + rare)()
@@ -566,6 +604,9 @@ class Story:
     async def score(self) -> None:
         self.points += 1
         self.goals.append((self.points, await self.world.goal(self.points)))
+
+    async def play_on(self) -> None:
+        await self.world.score(ScoreKind.RESTART, self.points)
 
     async def score_again(self) -> None:
         """A second gateway's report, with a clock of its own."""
@@ -964,3 +1005,184 @@ async def test_a_feed_that_loses_sound_is_shown_and_an_alarm_once(database: Data
         feed = next(feed for feed in shown["feeds"] if feed["feed_id"] == "main")
         assert (feed["delay_ms"], feed["dropped_blocks"], feed["gaps"]) == (2.5, 9, 1)
         assert [alarm["level"] for alarm in shown["alarms"] if "feed main loses sound" in alarm["text"]] == ["critical"]
+
+
+# --- what a cue asks for ------------------------------------------------------------------------
+
+
+async def test_correction_is_posted_once(database: Database) -> None:
+    """The tweet stays, its correction follows it, whoever reports the correction and however often; scored anew it fires anew."""
+    async with world_of(database, seed=1) as world:
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        corrected_utc = await world.correct(0)
+        await world.correct(0, event_utc=corrected_utc + timedelta(milliseconds=30))
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South", "No goal for North after all."]
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert world.texts("bank")[2:] == ["1:0 after 12:34"]
+        assert [record.action for record in world.records()] == [Action.POST, Action.CORRECT, Action.POST]
+        world.check()
+
+
+async def test_correction_follows_a_tweet_whose_answer_was_lost(database: Database) -> None:
+    """What is found on the timeline after the goal was taken back is corrected then, also when the engine died in between."""
+    async with world_of(database, seed=1) as world:
+        world.x.faults, world.x.readable = ["lost_after"], False
+        process = await world.start()
+        await world.goal(1)
+        await world.clock.advance(0.65)
+        await world.correct(0)
+        await process.kill()
+        world.x.readable = True
+        await world.start()
+        await world.clock.advance(90)
+        assert world.texts("bank") == ["Goal! North 1:0 South", "No goal for North after all."]
+        world.check()
+
+
+async def test_kill_keeps_a_correction_and_says_so(database: Database) -> None:
+    """After a kill nothing leaves, corrections neither; a person is told that the tweet stands."""
+    async with world_of(database, seed=1) as world:
+        process = await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert process.engine is not None
+        await process.engine.answer(Kill(op="kill", actor="ops", reason="stop"))
+        await world.correct(0)
+        await world.clock.advance(2)
+        await process.engine.answer(Release(op="release", actor="ops", reason="go"))
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        alarms = [alarm["text"] for alarm in process.engine.snapshot()["alarms"]]
+        assert any("stands uncorrected: DECLINED (killed: stop)" in text for text in alarms)
+        await process.kill()
+        await world.start()
+        await world.clock.advance(5)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+
+
+async def test_other_bytes_than_were_claimed_do_not_leave(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever changes the request between the claim and its first byte, the last look sees it."""
+    claim = Firings.claim
+
+    def tampered(firings: Firings, *args: Any, **kwargs: Any) -> ClaimResult:
+        result = claim(firings, *args, **kwargs)
+        assert result.record is not None
+        return dataclasses.replace(result, record=dataclasses.replace(result.record, body='{"text":"buy something else"}'))
+
+    monkeypatch.setattr(Firings, "claim", tampered)
+    async with world_of(database) as world:
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert world.x.sent == []
+        (record,) = world.records()
+        assert record.state is FiringState.NOT_SENT
+        assert "not those that were claimed" in record.reason
+
+
+async def test_the_special_cue_goes_first_and_the_usual_one_fires_otherwise(database: Database) -> None:
+    """The opening goal fires the cue of the higher priority; the second one fails its condition, and the usual cue fires."""
+    async with world_of(database) as world:
+        usual = world.cue("goal")
+        assert isinstance(usual.on, GoalCondition)
+        opening = dataclasses.replace(usual.on, score_states=("opening",))
+        special = dataclasses.replace(
+            usual, cue_id="z-special", priority=5, on=opening, variants=("First goal: {home_score}:{away_score}",)
+        )
+        world.store(special)
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        await world.goal(2)
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["First goal: 1:0", "2:0 after 12:34"]
+        assert {(record.cue_id, record.guard) for record in world.records()} == {
+            ("z-special", ""),
+            ("goal", "priority"),
+            ("z-special", "condition"),
+            ("goal", ""),
+        }
+        world.check()
+
+
+async def test_a_goal_must_stand_before_it_fires(database: Database) -> None:
+    """Taken back within the confirmation it is withdrawn and nothing is posted; one that stands fires after it."""
+    async with world_of(database) as world:
+        world.store(dataclasses.replace(world.cue("goal"), confirm_ms=10_000, deadline_ms=20_000))
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(8)
+        assert world.states("goal") == ["ARMED"]
+        await world.correct(0)
+        await world.clock.advance(20)
+        assert (world.states("goal"), world.x.sent) == (["WITHDRAWN"], [])
+        await world.goal(1)
+        await world.clock.advance(9.5)
+        assert world.texts("bank") == []
+        await world.clock.advance(1)
+        assert world.texts("bank") == ["1:0 after 12:34"]
+        world.check()
+
+
+async def test_a_goal_must_stand_until_play_goes_on(database: Database) -> None:
+    """A restart before the goal does not count; one after it fires; without one the firing expires, and nothing is posted."""
+    async with world_of(database) as world:
+        world.store(dataclasses.replace(world.cue("goal"), confirm_restart=True, deadline_ms=60_000))
+        await world.start()
+        early_utc = world.clock.utc()
+        await world.clock.advance(1)
+        await world.goal(1)
+        await world.score(ScoreKind.RESTART, 1, event_utc=early_utc)
+        await world.clock.advance(20)
+        assert (world.states("goal"), world.x.sent) == (["ARMED"], [])
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        await world.goal(2)
+        await world.clock.advance(30)
+        await world.correct(1)
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        await world.goal(2)
+        await world.clock.advance(61)
+        assert world.states("goal") == ["POSTED", "WITHDRAWN", "EXPIRED"]
+        assert len(world.x.sent) == 1
+        world.check()
+
+
+async def test_every_cue_that_a_cap_holds_is_shown_as_held(database: Database) -> None:
+    """The page does not call a cue armed that a cap has just disarmed."""
+    async with world_of(database) as world:
+        sibling = dataclasses.replace(world.cue("now"), cue_id="sibling", account_id="bank", campaign="c")
+        capped = dataclasses.replace(world.cue("goal"), campaign="c", caps=Caps(per_minute=1, per_hour=10, per_day=10))
+        world.store(sibling, capped)
+        process = await world.start()
+        for points in (1, 2):
+            await world.goal(points)
+            await world.clock.advance(1)
+        assert process.engine is not None
+        shown = {cue["cue_id"]: cue["state"] for cue in process.engine.snapshot()["cues"]}
+        assert shown["goal"] == "held"
+        assert shown["sibling"] != "held"
+
+
+async def test_an_approval_that_expires_during_the_audience_delay_counts(database: Database) -> None:
+    """Armed while it was approved, claimed when it is not any more: declined."""
+    async with world_of(database) as world:
+        world.ledger.approve_cue("later", approved_by="approver", valid_for=timedelta(seconds=6))
+        process = await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(0.2)
+        assert world.states("later") == ["ARMED"]
+        await world.clock.advance(5)
+        assert world.states("later") == ["DECLINED"]
+        assert world.texts("cable") == []
+        assert process.engine is not None
+        shown = next(cue for cue in process.engine.snapshot()["cues"] if cue["cue_id"] == "later")
+        assert (shown["state"], shown["detail"][:24]) == ("unapproved", "its approval expired at ")
+        assert [record.guard for record in world.records() if record.cue_id == "later"] == ["approval"]

@@ -11,12 +11,12 @@ LIMITS = CapLimits(spot=MANY, account=MANY, everything=MANY)
 
 
 def claimed(cue_id: str = "goal", *, mode: Mode = Mode.LIVE, spot_id: str | None = None) -> Claimed:
-    return Claimed(mode=mode, cue_id=cue_id, account_id="bank", spot_id=spot_id)
+    return Claimed(mode=mode, cue_id=cue_id, campaign="", account_id="bank", spot_id=spot_id)
 
 
 def full(counts: ClaimCounts, at_s: float, *, who: Claimed | None = None, limits: CapLimits = LIMITS) -> list[str]:
     found = counts.full(who or claimed(), cue_caps=FEW, limits=limits, now_mono_ns=round(at_s * NS))
-    return [f"{cap.scope}: {cap.used} of {cap.allowed} {cap.period}" for cap in found]
+    return [f"{cap.scope} {cap.name}: {cap.used} of {cap.allowed} {cap.period}" for cap in found]
 
 
 def test_each_period_has_its_own_end() -> None:
@@ -40,7 +40,7 @@ def test_scopes_and_modes_are_counted_apart() -> None:
         counts.add(claimed("other", spot_id="coffee"), at_s * NS)
         counts.add(claimed(mode=Mode.REHEARSAL), at_s * NS)
     tight = CapLimits(spot=FEW, account=FEW, everything=FEW)
-    assert full(counts, 3, limits=tight) == ["account bank: 2 of 2 in a minute", "the engine: 2 of 2 in a minute"]
+    assert full(counts, 3, limits=tight) == ["account bank: 2 of 2 in a minute", "everything : 2 of 2 in a minute"]
     assert full(counts, 3, who=claimed(spot_id="coffee"), limits=tight)[0] == "spot coffee: 2 of 2 in a minute"
 
 

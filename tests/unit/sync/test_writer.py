@@ -73,7 +73,7 @@ async def test_whoever_writes_can_see_that_something_urgent_waits() -> None:
     begun = asyncio.create_task(writer.run(group))
     await asyncio.sleep(0.01)
     asyncio.get_running_loop().call_later(0, gate.set)
-    assert await writer.at_once(lambda: "killed") == "killed"
+    assert await writer.standing_still(lambda: "killed") == "killed"
     await begun
     writer.close()
 
