@@ -11,7 +11,7 @@ from datetime import datetime
 from fingerprints.events import Detection, FeedStatus
 from hardware.events import DeviceState, DeviceStatus, Refusal
 from schedules.airing import Airing
-from sync.conditions import SpotCondition
+from sync.conditions import SpotCondition, hours_fault
 from sync.cues import Cue
 from sync.ledger import StoredCue
 from sync.posting import AccountHealth
@@ -275,7 +275,12 @@ class Board:
             return "held", fault
         if left == 0:
             return "spent", "every variant has been used"
-        on = stored.cue.on
+        state, detail = self._occasion(stored.cue, mode, now_utc)
+        outside = hours_fault(stored.cue.when, now_utc) if state == "armed" else ""
+        return ("idle", outside) if outside else (state, detail)
+
+    def _occasion(self, cue: Cue, mode: Mode, now_utc: datetime) -> tuple[str, str]:
+        on = cue.on
         if isinstance(on, SpotCondition):
             return self._spot_state(on, mode, now_utc)
         online = [view for view in self._devices.values() if view.fixture == on.fixture and view.state == DeviceState.ONLINE]

@@ -26,7 +26,7 @@ import pytest
 from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
-from sync.conditions import GoalCondition
+from sync.conditions import GoalCondition, When
 from sync.control import ControlServer
 from sync.cues import Caps, Cue, parse_cues
 from sync.database import Database
@@ -1186,3 +1186,20 @@ async def test_an_approval_that_expires_during_the_audience_delay_counts(databas
         shown = next(cue for cue in process.engine.snapshot()["cues"] if cue["cue_id"] == "later")
         assert (shown["state"], shown["detail"][:24]) == ("unapproved", "its approval expired at ")
         assert [record.guard for record in world.records() if record.cue_id == "later"] == ["approval"]
+
+
+async def test_a_cue_outside_its_hours_is_not_shown_as_armed(database: Database) -> None:
+    """Its window is open and it would decline: the page says idle, and why."""
+    async with world_of(database) as world:
+        evening = dataclasses.replace(world.cue("now"), when=When(dayparts=("18:00-23:00",)))
+        world.store(evening)
+        process = await world.start()
+        await _at(world, 5)
+        assert process.engine is not None
+        shown = {cue["cue_id"]: (cue["state"], cue["detail"]) for cue in process.engine.snapshot()["cues"]}
+        assert shown["now"] == ("idle", "it is 12:00 in UTC; the cue counts 18:00-23:00")
+        assert shown["later"][0] == "armed"
+        world.hear()
+        await world.clock.advance(1)
+        assert [record.guard for record in world.records() if record.cue_id == "now"] == ["condition"]
+        assert world.texts("coffee") == []
