@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.caps import CapLimits
 from sync.cues import Caps, Cue, parse_cues
 from sync.database import Database
 from sync.decide import Moment, decide_goal
-from sync.firings import CapLimits, Firings
+from sync.firings import Firings
 from sync.ledger import Ledger
 from sync.receipts import FiringRecord
 from sync.schema import METADATA
