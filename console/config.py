@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from console.errors import ConsoleError
 from console.settings import (
     Account,
+    Audit,
     Caps,
     Channel,
     Config,
@@ -36,6 +37,7 @@ from console.settings import (
 
 __all__ = [
     "Account",
+    "Audit",
     "Caps",
     "Channel",
     "Config",

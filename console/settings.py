@@ -169,6 +169,13 @@ class Publisher(Table):
     connections: Annotated[int, Field(ge=1, le=8)] = 2
 
 
+class Audit(Table):
+    """Where the audit record's key and its anchor lie, when not beside the ledger; see docs/audit.md."""
+
+    key_file: AbsolutePath | None = None
+    anchor_file: AbsolutePath | None = None
+
+
 class Mqtt(Table):
     """The broker. `freshness_s`: an event older than this is refused. The files are PEM, the password one line."""
 
@@ -266,6 +273,7 @@ class Config(Table):
     engine: Engine = Engine()
     caps: Caps = Caps()
     publisher: Publisher = Publisher()
+    audit: Audit = Audit()
     mqtt: Mqtt = Mqtt()
     console: Console = Console()
     listening: Listening = Listening()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
+from console.ledgers import audit_files
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
@@ -45,6 +46,7 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None])
             fixtures=tuple(FixtureSetup(fixture=one.id, home=one.home, away=one.away) for one in config.fixtures),
             publisher=publisher,
             mode=Mode(config.engine.mode),
+            audit=audit_files(config),
             limits=CapLimits(
                 spot=_caps(config.caps.spot), account=_caps(config.caps.account), everything=_caps(config.caps.everything)
             ),

@@ -70,6 +70,20 @@ class Database:
         with self._translated(), self._reading.connect() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Several statements that read one state of the database, whatever is written meanwhile.
+
+        Raises:
+            LedgerError: as `writing`.
+        """
+        with self._translated(), self._reading.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
     def checkpoint(self) -> None:
         """Copy the write-ahead log back, off the hot path; nothing to do on PostgreSQL."""
         if self.dialect == "sqlite":

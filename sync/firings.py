@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync.audit import firing_facts
 from sync.cues import Caps
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
@@ -62,6 +63,7 @@ class Firings:
 
     def __init__(self, ledger: Ledger, *, epoch: int, boot_id: str, limits: CapLimits | None = None) -> None:
         self._ledger, self._database, self._clock = ledger, ledger.database, ledger.clock
+        self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
 
@@ -95,11 +97,11 @@ class Firings:
             if armed_firing_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
                 return ClaimResult(record=None, judgement=judgement)
             if against and against.guard is Guard.CAPS:
-                _disarm(connection, intent.cue.cue_id, against.reason)
+                self._disarm(connection, intent.cue.cue_id, against.reason)
             state = FiringState.ARMED if arm_only and against is None else judgement.state
             values = self._verdict_values(facts, judgement, state)
             if armed_firing_id is None:
-                row = connection.execute(_INSERT, {**self._intent_values(intent), **values}).one()
+                row = self._insert(connection, {**self._intent_values(intent), **values})
             else:
                 row = self._move(connection, armed_firing_id, FiringState.ARMED, values)
             return ClaimResult(record=_record(row), judgement=judgement)
@@ -151,7 +153,7 @@ class Firings:
                 "claimed_utc": None if reason else now_utc,
                 "updated_utc": now_utc,
             }
-            return _record(connection.execute(_INSERT, values).one())
+            return _record(self._insert(connection, values))
 
     def may_send(self, mode: Mode) -> str:
         """Why a firing claimed in `mode` may not leave now (killed, another mode, fenced); empty when it may.
@@ -379,7 +381,18 @@ class Firings:
         row = connection.execute(statement.returning(FIRING)).one_or_none() if may_go(current, target) else None
         if row is None:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
+        self._audit.append(connection, self._clock.utc(), "firing", firing_facts(row))
         return row
+
+    def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> sa.Row[Any]:
+        row = connection.execute(_INSERT, values).one()
+        self._audit.append(connection, self._clock.utc(), "firing", firing_facts(row))
+        return row
+
+    def _disarm(self, connection: sa.Connection, cue_id: str, reason: str) -> None:
+        hold = sa.update(CUE).where(CUE.c.cue_id == cue_id, CUE.c.hold_reason == "").values(hold_reason=reason, hold_actor="cap")
+        if connection.execute(hold).rowcount:
+            self._audit.append(connection, self._clock.utc(), "cue_held", {"actor": "cap", "cue_id": cue_id, "reason": reason})
 
     def _recover_one(self, connection: sa.Connection, row: sa.Row[Any]) -> sa.Row[Any]:
         current = FiringState(row.state)
@@ -480,12 +493,6 @@ def _used_texts(
     by_hash = {_sha256(text): text for text in texts}
     bound = {"account_id": account_id, "mode": mode.value, "hashes": list(by_hash), "own_id": own_id}
     return frozenset(by_hash[value] for value in connection.execute(_USED_TEXTS, bound).scalars())
-
-
-def _disarm(connection: sa.Connection, cue_id: str, reason: str) -> None:
-    connection.execute(
-        sa.update(CUE).where(CUE.c.cue_id == cue_id, CUE.c.hold_reason == "").values(hold_reason=reason, hold_actor="cap")
-    )
 
 
 def _sha256(text: str) -> str:

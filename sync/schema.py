@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0001"
+SCHEMA_HEAD = "0003"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -183,11 +183,13 @@ ALARM = Table(
     Column("text", Text, nullable=False),
 )
 
-EVENT = Table(
-    "event",
+AUDIT = Table(
+    "audit",
     METADATA,
-    Column("event_id", _ROW_ID, primary_key=True),
+    Column("number", _ROW_ID, primary_key=True, autoincrement=False),
     Column("utc", UtcInstant, nullable=False),
     Column("kind", String(64), nullable=False),
     Column("facts_json", Text, nullable=False),
+    Column("mac", String(64), nullable=False),
 )
+"""Every action and every step of every firing, numbered without gaps and chained; only `sync.audit` writes it."""

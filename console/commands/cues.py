@@ -2,7 +2,6 @@
 
 import getpass
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from console.config import Config
-    from sync.ledger import Ledger, StoredCue
+    from sync.ledger import StoredCue
 
 CueFile = Annotated[Path, typer.Argument(metavar="FILE", help="Cues, TOML; the layout is in docs/cues.md.")]
 CueId = Annotated[str, typer.Argument(metavar="ID", help="The cue's id.")]
@@ -39,6 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Import a file of cues, all of it or nothing, and say what changes; a changed cue needs a new approval."""
+    from console.ledgers import open_ledger
     from sync.cues import Catalogue, read_cues
 
     loaded = _load(config)
@@ -48,7 +46,7 @@ def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = Fa
         sides={fixture.id: (fixture.home, fixture.away) for fixture in loaded.fixtures},
     )
     cues = read_cues(file, catalogue)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         diff = ledger.import_cues(cues, actor=getpass.getuser())
         waiting = [stored.cue.cue_id for stored in ledger.cues() if not stored.approved]
     _reload(loaded)
@@ -62,7 +60,9 @@ def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = Fa
 
 def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Show every cue, what it fires and whether it may."""
-    with _ledger(_load(config)) as ledger:
+    from console.ledgers import open_ledger
+
+    with open_ledger(_load(config)) as ledger:
         stored = ledger.cues()
     if as_json:
         typer.echo(json.dumps({"cues": [_facts(one) for one in stored]}, ensure_ascii=False))
@@ -80,8 +80,10 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
 
 def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen = None) -> None:
     """Approve a cue exactly as it is now; its author cannot."""
+    from console.ledgers import open_ledger
+
     loaded = _load(config)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         approval = ledger.approve_cue(cue_id, approved_by=by, sha256=sha256)
         (stored,) = [one for one in ledger.cues() if one.cue.cue_id == cue_id]
     _reload(loaded)
@@ -103,8 +105,10 @@ def rearm_cue(cue_id: CueId, by: By, config: ConfigOption = None) -> None:
 
 
 def _change_hold(cue_id: str, *, by: str, reason: str, config: Path | None) -> None:
+    from console.ledgers import open_ledger
+
     loaded = _load(config)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         ledger.hold_cue(cue_id, actor=by, reason=reason)
     _reload(loaded)
 
@@ -126,19 +130,6 @@ def _load(config: Path | None) -> "Config":
     from console.config import find_config, load_config
 
     return load_config(find_config(config))
-
-
-@contextmanager
-def _ledger(loaded: "Config") -> "Iterator[Ledger]":
-    from sync.ledger import Ledger
-    from sync.states import Mode
-
-    loaded.paths.state_dir.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.open(loaded.paths.ledger_file, mode=Mode(loaded.engine.mode))
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _reload(loaded: "Config") -> None:

@@ -18,12 +18,11 @@ import tomli_w
 
 from console.config import Config, load_config
 from console.errors import ConsoleError
+from console.ledgers import open_ledger
 from console.supervisor import Child
 from console.users import ConsoleDatabase, People, Role
 from hardware.match import Match, parse_match
 from sync.cues import Catalogue, Cue, GoalCondition, SpotCondition, read_cues
-from sync.ledger import Ledger
-from sync.states import Mode
 from timebase import Clock
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -215,15 +214,12 @@ def _set_places(table: dict[str, Any], folder: Path, console_port: int, *, once:
 def _store_cues(config: Config, clock: Clock) -> tuple[Cue, ...]:
     """Import the example cues and approve each: the approval a person gives before going live."""
     path = EXAMPLES / "cues.toml"
-    ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=Mode(config.engine.mode))
-    try:
+    with open_ledger(config, clock=clock) as ledger:
         cues = read_cues(path, _catalogue(config))
         ledger.import_cues(cues, actor=OPERATOR)
         for cue in cues:
             ledger.approve_cue(cue.cue_id, approved_by=APPROVER, sha256=cue.sha256())
         return cues
-    finally:
-        ledger.close()
 
 
 def _catalogue(config: Config) -> Catalogue:

@@ -1,10 +1,6 @@
 """What the ledger promises, kept by SQLite and by PostgreSQL alike."""
 
 import dataclasses
-import getpass
-import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from schedules.airing import Airing
+from sync.audit import AuditFiles
 from sync.cues import Cue, parse_cues
 from sync.database import BUSY_TIMEOUT_MS, Database
 from sync.decide import Intent, Moment, decide_goal
@@ -48,57 +45,15 @@ side = "any"
 """
 
 
-def _bin(name: str) -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    assert found, f"{name} is not installed; `make test` installs Debian's postgresql"
-    return str(found[-1])
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL of its own, on a Unix socket in a folder of its own."""
-    # The server refuses to run as root.
-    become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    user = "postgres" if become else getpass.getuser()
-    with tempfile.TemporaryDirectory(prefix="cbpg", dir="/tmp") as folder:
-        if become:
-            subprocess.run(["chown", "postgres", folder], check=True)
-        data = f"{folder}/data"
-        subprocess.run(
-            [*become, _bin("initdb"), "-D", data, "-A", "trust", "-U", user, "--no-sync"], check=True, capture_output=True
-        )
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        start = [*become, _bin("pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"]
-        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield f"postgresql+psycopg://{user}@/postgres?host={folder}"
-        finally:
-            subprocess.run([*become, _bin("pg_ctl"), "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Where a new, empty ledger goes."""
-    if request.param == "sqlite":
-        return tmp_path / "ledger.db"
-    url: str = request.getfixturevalue("postgresql")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
-    return url
-
-
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
 
 
 @pytest.fixture
-def ledger(target: Path | str, clock: VirtualClock) -> Iterator[Ledger]:
+def ledger(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> Iterator[Ledger]:
     """A new ledger in LIVE mode with one approved cue."""
-    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE)
+    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE, audit=audit)
     ledger.import_cues([cue()], actor="sponsor")
     ledger.approve_cue("goal", approved_by="approver")
     yield ledger
@@ -353,14 +308,14 @@ def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None
     assert ledger.cues()[0].approved
 
 
-def test_memory_is_kept(ledger: Ledger, target: Path | str, clock: VirtualClock) -> None:
+def test_memory_is_kept(ledger: Ledger, target: Path | str, audit: AuditFiles, clock: VirtualClock) -> None:
     """Switch, fixtures, replay windows, alarms and heard airings are there after the ledger is opened again."""
     ledger.kill(actor="ops", reason="x")
     ledger.save_fixture("final", "{}")
     ledger.save_fixture("final", '{"a":1}')
     ledger.save_replay("mqtt", [{"venue": "arena"}])
     ledger.add_alarm("warning", "mind the gap")
-    again = Ledger.open(target, clock=clock, mode=Mode.OFF)
+    again = Ledger.open(target, clock=clock, mode=Mode.OFF, audit=audit)
     assert (again.switch().killed, again.switch().mode) == (True, Mode.LIVE)
     assert again.fixture_states() == {"final": '{"a":1}'}
     assert again.replay_state("mqtt") == [{"venue": "arena"}]
@@ -380,13 +335,13 @@ def test_migrations_make_the_schema(ledger: Ledger) -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_HEAD
 
 
-def test_two_processes_may_make_the_ledger_at_once(target: Path | str) -> None:
+def test_two_processes_may_make_the_ledger_at_once(target: Path | str, audit: AuditFiles) -> None:
     """Opening a new ledger twice at the same time migrates it once."""
     faults = list[BaseException]()
 
     def open_it() -> None:
         try:
-            Ledger.open(target).close()
+            Ledger.open(target, audit=audit).close()
         except LedgerError as error:
             faults.append(error)
 

@@ -25,6 +25,7 @@ import pytest
 from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
+from sync.audit import AuditChain
 from sync.control import ControlServer
 from sync.cues import Caps, parse_cues
 from sync.database import Database
@@ -333,7 +334,7 @@ class World:
             )
             for number, (at_s, length) in enumerate([(5, 30), (14, 20), (23, 30), (32, 30)], start=1)
         )
-        self.ledger = ledger = Ledger(database, self.clock)
+        self.ledger = ledger = Ledger(database, self.clock, AuditChain(None))
         ledger.begin(mode)
         cues = parse_cues(CUES, source="test")
         ledger.import_cues(cues, actor="sponsor")
