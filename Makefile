@@ -14,13 +14,14 @@ demo: .venv/runtime.stamp  ## Run the whole job on this machine: sound, scoreboa
 .PHONY: test
 test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then run every test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest $(ARGS)
+	@echo "── tests on every core" && $(BIN)/pytest -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
+	@echo "── tests with real servers, one at a time" && $(BIN)/pytest -m system $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: check
 check: .venv/dev.stamp  ## The quick loop: style, types, layers and the fast tests
 	@$(BIN)/ruff format .
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -q -m "not system" $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: lint
 lint: .venv/dev.stamp

@@ -1,5 +1,6 @@
 """The ledger that a configuration means, with its audit files, for the commands that work on it beside the engine."""
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,5 +31,18 @@ def open_ledger(config: Config, *, clock: Clock | None = None) -> Iterator[Ledge
     ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=mode, audit=audit_files(config))
     try:
         yield ledger
+    finally:
+        ledger.close()
+
+
+def record_action(config: Config, kind: str, **facts: object) -> None:
+    """Put into the audit record what is done outside the ledger, before it is done.
+
+    Raises:
+        LedgerError: it cannot be recorded; then it must not be done.
+    """
+    ledger = Ledger.open(config.paths.ledger_file, mode=None, audit=audit_files(config))
+    try:
+        ledger.add_event(kind, actor=getpass.getuser(), **facts)
     finally:
         ledger.close()

@@ -161,12 +161,14 @@ class Caps(Table):
 
 
 class Publisher(Table):
-    """Where tweets go. `ca_file`: trusted instead of the system's authorities. `connections`: warm ones an account."""
+    """Where tweets go. `ca_file`: trusted instead of the system's authorities. `connections`: warm ones an account. `key_file`:
+    opens sealed credentials."""
 
     api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.x.com"
     ca_file: AbsolutePath | None = None
     timeout_s: Seconds = 5.0
     connections: Annotated[int, Field(ge=1, le=8)] = 2
+    key_file: AbsolutePath | None = None
 
 
 class Audit(Table):

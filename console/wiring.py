@@ -1,7 +1,10 @@
 """Where the parts meet: the configuration becomes an engine, or a listener."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
@@ -16,6 +19,13 @@ from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock
 
+if TYPE_CHECKING:
+    from sync.publisher import XPublisher
+    from sync.sealing import SealingKey
+
+SEALING_KEY_NAME: Final = "cuebird.key"
+"""Of the key's file beside the ledger, and of the credential systemd hands over."""
+
 
 async def run_configured_engine(config: Config, *, on_ready: Callable[[], None]) -> None:
     """Run the engine until cancelled.
@@ -25,19 +35,10 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None])
         SyncError: the ledger, the socket or an account's credentials cannot be used.
     """
     from schedules import AiringClock
-    from sync.accounts import load_credentials
     from sync.engine import run_engine
-    from sync.publisher import XPublisher
 
     clock = SystemClock()
-    publisher = XPublisher(
-        [load_credentials(account.credentials_file) for account in config.accounts],
-        clock=clock,
-        api_base=config.publisher.api_base,
-        ca_file=config.publisher.ca_file,
-        timeout_s=config.publisher.timeout_s,
-        connections=config.publisher.connections,
-    )
+    publisher = make_publisher(config)
     await run_engine(
         EngineSetup(
             state_dir=config.paths.state_dir,
@@ -56,6 +57,52 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None])
             on_ready=on_ready,
         )
     )
+
+
+def make_publisher(config: Config) -> "XPublisher":
+    """The publisher of the configuration, its accounts' credentials opened.
+
+    Raises:
+        SyncError: credentials cannot be read or opened, or are another account's.
+    """
+    from sync.accounts import CredentialsError, load_credentials
+    from sync.publisher import XPublisher
+
+    key = sealing_key(config)
+    opened = [load_credentials(account.credentials_file, key=key) for account in config.accounts]
+    for account, credentials in zip(config.accounts, opened, strict=True):
+        if credentials.account_id != account.id:
+            raise CredentialsError(
+                f"{account.credentials_file}: keys of {credentials.account_id!r}, not of {account.id!r}; are two files swapped?"
+            )
+    return XPublisher(
+        opened,
+        clock=SystemClock(),
+        api_base=config.publisher.api_base,
+        ca_file=config.publisher.ca_file,
+        timeout_s=config.publisher.timeout_s,
+        connections=config.publisher.connections,
+    )
+
+
+def sealing_key_file(config: Config) -> Path:
+    """Where the key lies that opens sealed credentials: as configured, handed over by systemd, or beside the ledger."""
+    if config.publisher.key_file is not None:
+        return config.publisher.key_file
+    handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nowhere")) / SEALING_KEY_NAME
+    return handed_over if handed_over.exists() else config.paths.state_dir / SEALING_KEY_NAME
+
+
+def sealing_key(config: Config) -> "SealingKey | None":
+    """That key, None when there is none.
+
+    Raises:
+        SealingError: its file is not one, or not private.
+    """
+    from sync.sealing import SealingKey
+
+    path = sealing_key_file(config)
+    return SealingKey.load(path) if path.exists() else None
 
 
 def _caps(numbers: tuple[int, int, int]) -> Caps:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import stat
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from sync.errors import SyncError
+from sync.sealing import SealingError, SealingKey, key_name_of, seal, unseal
 
 _log = logging.getLogger(__name__)
 
@@ -47,27 +49,70 @@ class Credentials(BaseModel):
         return json.dumps(shown, indent=2) + "\n"
 
 
-def load_credentials(path: Path) -> Credentials:
-    """The credentials in a file; warns when others than its owner may read it.
+def load_credentials(path: Path, *, key: SealingKey | None = None) -> Credentials:
+    """The credentials in a file, sealed or in clear; warns when others may read what lies in clear.
+
+    Args:
+        path: what `cuebird account seal` wrote, or JSON with the fields of `Credentials`.
+        key: opens a sealed file.
 
     Raises:
-        CredentialsError: the file cannot be read or does not hold exactly the fields of `Credentials`.
+        CredentialsError: the file cannot be read or opened, or does not hold exactly the fields of `Credentials`.
     """
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()[: _FILE_BYTES_MAX + 1].decode()
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialsError(f"{path}: {_why(error)}; point credentials_file at a readable JSON file") from error
-    if len(text) > _FILE_BYTES_MAX:
-        raise CredentialsError(f"{path}: larger than {_FILE_BYTES_MAX} bytes; that is no credentials file")
-    if mode & _READABLE_BY_OTHERS:
+    if mode & _READABLE_BY_OTHERS and key_name_of(text) is None:
         _log.warning("credentials_readable_by_others", extra={"path": str(path), "mode": oct(stat.S_IMODE(mode))})
+    return parse_credentials(text, name=str(path), key=key)
+
+
+def parse_credentials(text: str, *, name: str, key: SealingKey | None = None) -> Credentials:
+    """The credentials in a text, sealed or in clear.
+
+    Args:
+        text: JSON.
+        name: where it came from, for messages.
+        key: opens what is sealed.
+
+    Raises:
+        CredentialsError: it cannot be opened, or does not hold exactly the fields of `Credentials`.
+    """
+    if len(text) > _FILE_BYTES_MAX:
+        raise CredentialsError(f"{name}: larger than {_FILE_BYTES_MAX} bytes; that is no credentials file")
+    if (key_name := key_name_of(text)) is not None:
+        if key is None:
+            raise CredentialsError(f"{name}: sealed with the key {key_name}, and there is none; give publisher.key_file its file")
+        try:
+            text = unseal(text, key=key)
+        except SealingError as error:
+            raise CredentialsError(f"{name}: {error}") from error
     try:
         return Credentials.model_validate_json(text)
     except ValidationError as error:
         # Only places and kinds of mistakes are told: pydantic's own text would quote the values.
         faults = ", ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'} ({fault['type']})" for fault in error.errors())
-        raise CredentialsError(f"{path}: not a credentials file: {faults}; see docs/sandbox.md for its fields") from None
+        raise CredentialsError(f"{name}: not a credentials file: {faults}; see docs/sandbox.md for its fields") from None
+
+
+def write_sealed(path: Path, credentials: Credentials, *, key: SealingKey) -> None:
+    """Seal credentials into a file of mode 0600, in one step: what was there is gone, or still whole.
+
+    Raises:
+        CredentialsError: it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(seal(credentials.to_json(), account_id=credentials.account_id, key=key))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise CredentialsError(f"{path}: {error.strerror}; it was not sealed") from error
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:

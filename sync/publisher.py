@@ -13,6 +13,7 @@ import aiohttp
 import tweepy
 from yarl import URL
 
+from sync.account_check import AccountCheck, check_account
 from sync.accounts import Credentials
 from sync.errors import SyncError
 from sync.outcomes import DeadConnectionError, UnreadableAnswerError, Verdict, judge_error
@@ -170,6 +171,13 @@ class XPublisher:
             last_answer_utc=account.client.last_answer_utc if account else None,
             detail=_no_credentials(account_id) if credentials is None else (account.detail() if account else ""),
         )
+
+    async def check(self, account_id: str) -> AccountCheck:
+        """Whether the account's tweets would be taken, by asking X."""
+        account = self._account(account_id)
+        if account is None:
+            return AccountCheck(account_id=account_id, limits=Limits(), faults=(_no_credentials(account_id),))
+        return await check_account(account.credentials, account.client)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -57,6 +57,8 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         self.limits = Limits()
         self.last_answer_utc: datetime | None = None
         self.drift_s = 0.0
+        self.access = ""
+        """What the keys may do, by the last answer that said so."""
 
     async def request(
         self,
@@ -105,6 +107,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
 
     def _note(self, response: aiohttp.ClientResponse, attempt: Attempt | None) -> None:
         self.last_answer_utc = self._clock.utc()
+        self.access = response.headers.get("x-access-level", self.access)
         limits = read_limits(response.headers)
         if response.method == "POST" and limits != Limits():
             self.limits = limits  # reading the timeline has a window of its own, which would hide this one

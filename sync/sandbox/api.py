@@ -154,7 +154,8 @@ class Api:
                 headers = self._world.count(account, "GET", "tweet")
                 return as_json(200, {"data": _shown(self._world.get(tweet_id), request)}, headers=headers)
             case "GET", ["2", "users", "me"]:
-                headers = self._world.count(account, "GET", "me")
+                access = "read" if self._world.settings.read_only else "read-write"
+                headers = self._world.count(account, "GET", "me") | {"x-access-level": access}
                 data = {"id": account.user_id, "name": account.handle, "username": account.handle}
                 return as_json(200, {"data": data}, headers=headers)
             case "GET", ["2", "users", user_id, "tweets"]:

@@ -1,5 +1,7 @@
 """The compiled loops against the same in slow plain Python."""
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -49,6 +51,7 @@ def test_row_scores_equal_counting_bit_by_bit() -> None:
     assert np.allclose(fast, slow, atol=1e-3)
 
 
+@functools.cache
 def _slow_sieve(seed: int) -> tuple[Heads, StreamBits, set[tuple[int, int]]]:
     """Random heads, a stream that repeats some of them, and which filter passes at which frame, bit by bit."""
     rng = np.random.default_rng(seed)

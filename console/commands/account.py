@@ -1,0 +1,190 @@
+"""`cuebird account`: the accounts at X, whether their keys are good, and how they are kept."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console as Terminal
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from console.config import Config
+    from console.settings import Account
+    from sync.account_check import AccountCheck
+
+ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AccountId = Annotated[str, typer.Argument(metavar="ID", help="The account's id in the configuration.")]
+AccountIds = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Accounts by their ids; all when none is given.")]
+Source = Annotated[
+    Path | None,
+    typer.Option("--credentials", help="JSON with the account's keys; - reads standard input; else the account's own file."),
+]
+CREDENTIALS_BYTES_MAX = 65_536
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of verbs to the command line."""
+    group = typer.Typer(no_args_is_help=True, help="The accounts at X: look, check and seal.")
+    group.command("list")(list_accounts)
+    group.command("check")(check)
+    group.command("seal")(seal_account)
+    group.command("rekey")(rekey)
+    app.add_typer(group, name="account")
+
+
+def list_accounts(config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Show every account of the configuration and how its keys are kept; nothing is asked of X."""
+    from console.wiring import sealing_key_file
+    from sync.sealing import key_name_of
+
+    loaded = _load(config)
+    rows = []
+    for account in loaded.accounts:
+        path = account.credentials_file
+        name = key_name_of(path.read_text(errors="replace")) if path.is_file() else None
+        kept = f"sealed with {name}" if name else "in clear" if path.is_file() else "missing"
+        rows.append({"account": account.id, "handle": account.handle, "kept": kept, "file": str(path)})
+    if as_json:
+        typer.echo(json.dumps({"key_file": str(sealing_key_file(loaded)), "accounts": rows}))
+        return
+    if not rows:
+        typer.echo("no [[account]] in the configuration; docs/configuration.md says how one is written")
+        return
+    table = Table("account", "handle", "keys", "file", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["account"], f"@{row['handle']}", row["kept"], escape(row["file"]))
+    Terminal().print(table)
+    if any(row["kept"] == "in clear" for row in rows):
+        typer.echo("Keys in clear are a copied file away from anybody's tweets: cuebird account seal ID")
+
+
+def check(account_ids: AccountIds = None, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Ask X whose keys they are and whether they may post; exit code 1 when one would fail. Nothing is posted."""
+    loaded = _load(config)
+    chosen = [_account(loaded, account_id) for account_id in account_ids] if account_ids else list(loaded.accounts)
+    found = asyncio.run(_check(loaded, chosen))
+    if as_json:
+        shown = [
+            {"account": one.account_id, "handle": one.handle, "access": one.access, "drift_s": one.drift_s, "faults": one.faults}
+            for one in found
+        ]
+        typer.echo(json.dumps({"accounts": shown}))
+    else:
+        _print_checks(found)
+    if not chosen or any(one.faults for one in found):
+        raise typer.Exit(1)
+
+
+def seal_account(account_id: AccountId, credentials: Source = None, config: ConfigOption = None) -> None:
+    """Encrypt an account's keys in its `credentials_file`; the installation's key is made when there is none."""
+    from console.config import ConfigError
+    from console.ledgers import record_action
+    from console.wiring import sealing_key, sealing_key_file
+    from sync.accounts import parse_credentials, write_sealed
+    from sync.sealing import SealingKey
+
+    loaded = _load(config)
+    account = _account(loaded, account_id)
+    source = credentials or account.credentials_file
+    key = sealing_key(loaded)
+    parsed = parse_credentials(_text(source), name=str(source), key=key)
+    if parsed.account_id != account_id:
+        raise ConfigError(f"{source}: the keys of {parsed.account_id!r}, not of {account_id!r}; give the right file")
+    if key is None:
+        path = sealing_key_file(loaded)
+        key = SealingKey.make(path)
+        typer.echo(f"made the key {key.name} in {path}; keep a copy of it apart from this machine's backup")
+    record_action(loaded, "account_sealed", account_id=account_id, key=key.name)
+    write_sealed(account.credentials_file, parsed, key=key)
+    typer.echo(f"{account_id}: sealed with the key {key.name} in {account.credentials_file}")
+    if source != account.credentials_file and str(source) != "-":
+        typer.echo(f"the keys still lie in clear in {source}; remove it")
+
+
+def rekey(config: ConfigOption = None) -> None:
+    """Make a new key and seal every sealed account with it; the old key is kept beside it until you remove it."""
+    from console.config import ConfigError
+    from console.ledgers import record_action
+    from console.wiring import sealing_key, sealing_key_file
+    from sync.accounts import load_credentials, write_sealed
+    from sync.sealing import SealingKey, key_name_of
+
+    loaded = _load(config)
+    old, path = sealing_key(loaded), sealing_key_file(loaded)
+    if old is None:
+        raise ConfigError(f"{path}: no key yet; cuebird account seal makes one")
+    new_path = path.with_name(f"{path.name}.new")
+    # A new key that is there already is that of a run that was stopped: some accounts may have been sealed with it.
+    new = SealingKey.load(new_path) if new_path.exists() else SealingKey.make(new_path)
+    by_name = {old.name: old, new.name: new}
+    sealed = {
+        one.credentials_file: key_name_of(_text(one.credentials_file))
+        for one in loaded.accounts
+        if one.credentials_file.is_file()
+    }
+    opened = {file: load_credentials(file, key=by_name.get(name, old)) for file, name in sealed.items() if name is not None}
+    record_action(loaded, "accounts_rekeyed", accounts=len(opened), key=new.name, old_key=old.name)
+    for file, credentials in opened.items():
+        write_sealed(file, credentials, key=new)
+    kept = path.with_name(f"{path.name}.{old.name}")
+    path.replace(kept)
+    new_path.replace(path)
+    typer.echo(f"{len(opened)} accounts sealed with the key {new.name}; the old one lies in {kept}: remove it when all is well")
+
+
+def _load(config: Path | None) -> "Config":
+    from console.config import find_config, load_config
+
+    return load_config(find_config(config))
+
+
+def _account(config: "Config", account_id: str) -> "Account":
+    from console.config import ConfigError
+
+    for account in config.accounts:
+        if account.id == account_id:
+            return account
+    known = ", ".join(account.id for account in config.accounts) or "none"
+    raise ConfigError(f"{account_id!r}: no such account; the configuration has: {known}")
+
+
+def _text(path: Path) -> str:
+    from console.config import ConfigError
+
+    try:
+        data = sys.stdin.buffer.read(CREDENTIALS_BYTES_MAX) if str(path) == "-" else path.read_bytes()[:CREDENTIALS_BYTES_MAX]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give the account's keys with --credentials FILE") from error
+    return data.decode(errors="replace")
+
+
+async def _check(config: "Config", accounts: "list[Account]") -> "list[AccountCheck]":
+    from console.wiring import make_publisher
+
+    publisher = make_publisher(config)
+    try:
+        return list(await asyncio.gather(*(publisher.check(account.id) for account in accounts)))
+    finally:
+        await publisher.close()
+
+
+def _print_checks(found: "list[AccountCheck]") -> None:
+    terminal = Terminal()
+    if not found:
+        terminal.print("no [[account]] in the configuration")
+    for one in found:
+        head = (
+            f"[bold]{escape(one.account_id)}[/]  @{escape(one.handle) or '?'}  {escape(one.access)}  clock {one.drift_s:+.1f} s"
+        )
+        terminal.print(f"{'[red]✗[/]' if one.faults else '[green]✓[/]'} {head}", soft_wrap=True)
+        for fault in one.faults:
+            terminal.print(f"    {escape(fault)}", soft_wrap=True)
+    if found:
+        terminal.print(
+            "X asks that accounts which post by themselves say so: the label “Automated by” in the account's settings."
+        )
