@@ -89,6 +89,11 @@ class AuditChain:
         self._key = b"" if files else secrets.token_bytes(KEY_BYTES)
         self._anchored: tuple[int, str] | None = None
 
+    @property
+    def key(self) -> bytes:
+        """The key records are written with; empty before the chain was taken up."""
+        return self._key
+
     def resume(self, connection: sa.Connection) -> bool:
         """Take up the chain of this ledger; False when it has none yet.
 

@@ -170,6 +170,11 @@ class Engine:
             engine._board.alarms.appendleft(alarm)
         return engine
 
+    @property
+    def epoch(self) -> int:
+        """Its number among the engines of this ledger; a higher one has taken over."""
+        return self._epoch
+
     async def run(self, control: ControlServer) -> None:
         """Run until cancelled or fenced."""
         self._control = control
