@@ -231,8 +231,9 @@ class Firings:
 
     def get(self, firing_id: int) -> FiringRecord | None:
         """A firing, None when there is none of that number."""
-        found = self._select(FIRING.c.firing_id == firing_id, limit=1)
-        return found[0] if found else None
+        with self._database.reading() as connection:
+            row = connection.execute(_BY_ID, {"wanted_id": firing_id}).one_or_none()
+        return None if row is None else _record(row)
 
     def recent(self, *, limit: int) -> tuple[FiringRecord, ...]:
         """The newest firings, newest first."""
@@ -419,6 +420,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
+_BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
 _MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
 _FACTS = sa.select(

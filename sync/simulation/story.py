@@ -17,10 +17,10 @@ from sync.simulation.world import DEVICES, Span, World
 from sync.wire import Kill, Release, Reload, Request
 
 STEPS = 40
-FAULTS = ("none", "none", "none", "no_route", "lost_before", "lost_after", "refused", "bug", "late")
+FAULTS = (*["none"] * 6, "no_route", "lost_before", "lost_after", "refused", "bug", "late")
 WRONG_S_MAX = 7200
 """The wall clock is never wrong by more: the reconciler looks back three hours."""
-REST_S = 400.0
+REST_S = 200.0
 """Quiet at the end: a request applied two minutes late has been found by then."""
 
 
@@ -51,7 +51,7 @@ class Story:
             *(self.kill, self.kill_outside, self.hold, self.change_cue),
         ]
         for _ in range(STEPS):
-            await self.rng.choice(likely if self.rng.random() < 0.5 else rare)()
+            await self.rng.choice(likely if self.rng.random() < 0.55 else rare)()
             self.invariants.check()
             await self.pass_time(self.rng.uniform(0, 0.4))
             await self.revive()
