@@ -3,17 +3,19 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from console.config import Config
 from sync.audit import AuditFiles
 from sync.ledger import Ledger
+from sync.setup import LEDGER_NAME
 from sync.states import Mode
 from timebase import Clock
 
 
 def audit_files(config: Config) -> AuditFiles:
     """Where the audit record's key and anchor lie."""
-    beside = AuditFiles.beside(config.paths.ledger_file)
+    beside = AuditFiles.beside(config.ledger if isinstance(config.ledger, Path) else config.paths.state_dir / LEDGER_NAME)
     return AuditFiles(
         key_file=config.audit.key_file or beside.key_file, anchor_file=config.audit.anchor_file or beside.anchor_file
     )
@@ -28,7 +30,7 @@ def open_ledger(config: Config, *, clock: Clock | None = None) -> Iterator[Ledge
     """
     config.paths.state_dir.mkdir(parents=True, exist_ok=True)
     mode = Mode(config.engine.mode)
-    ledger = Ledger.open(config.paths.ledger_file, clock=clock, mode=mode, audit=audit_files(config))
+    ledger = Ledger.open(config.ledger, clock=clock, mode=mode, audit=audit_files(config))
     try:
         yield ledger
     finally:
@@ -41,7 +43,7 @@ def record_action(config: Config, kind: str, **facts: object) -> None:
     Raises:
         LedgerError: it cannot be recorded; then it must not be done.
     """
-    ledger = Ledger.open(config.paths.ledger_file, mode=None, audit=audit_files(config))
+    ledger = Ledger.open(config.ledger, mode=None, audit=audit_files(config))
     try:
         ledger.add_event(kind, actor=getpass.getuser(), **facts)
     finally:

@@ -102,6 +102,15 @@ def _gateway_source(text: str) -> str:
     return text
 
 
+def _ledger(text: str, info: ValidationInfo) -> str:
+    if "://" not in text:
+        return str(_absolute(Path(text), info))
+    _address(text, ("postgresql", "postgresql+psycopg"))
+    if urlsplit(text).password is not None:
+        raise ValueError("a password does not belong in this file; put it into ~/.pgpass or the file that PGPASSFILE names")
+    return "postgresql+psycopg" + text[text.index("://") :]
+
+
 def _rising(caps: tuple[int, int, int]) -> tuple[int, int, int]:
     if list(caps) != sorted(caps):
         raise ValueError("fewer in a longer span than in a shorter one; write [in a minute, in an hour, in a day], rising")
@@ -136,20 +145,18 @@ class Paths(Table):
     spots_dir: AbsolutePath = Path("spots")
 
     @property
-    def ledger_file(self) -> Path:
-        """The ledger's database."""
-        return self.state_dir / "ledger.db"
-
-    @property
     def socket_file(self) -> Path:
         """The engine's control socket."""
         return self.state_dir / "engine.sock"
 
 
 class Engine(Table):
-    """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it."""
+    """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it. `ledger`: where it is, if not in
+    `state_dir`: a file, or PostgreSQL; engines that share one take turns.
+    """
 
     mode: Literal["OFF", "REHEARSAL", "LIVE"] = "OFF"
+    ledger: Annotated[str, AfterValidator(_ledger)] | None = None
 
 
 class Caps(Table):
@@ -285,3 +292,11 @@ class Config(Table):
     fixtures: tuple[Fixture, ...] = Field(default=(), alias="fixture", max_length=10_000)
     devices: tuple[Device, ...] = Field(default=(), alias="device", max_length=1000)
     gateway: Gateway | None = None
+
+    @property
+    def ledger(self) -> Path | str:
+        """The ledger's database: a file, or the URL of PostgreSQL."""
+        place = self.engine.ledger
+        if place is None:
+            return self.paths.state_dir / "ledger.db"
+        return place if "://" in place else Path(place)

@@ -27,8 +27,8 @@ SEALING_KEY_NAME: Final = "cuebird.key"
 """Of the key's file beside the ledger, and of the credential systemd hands over."""
 
 
-async def run_configured_engine(config: Config, *, on_ready: Callable[[], None]) -> None:
-    """Run the engine until cancelled.
+async def run_configured_engine(config: Config, *, on_ready: Callable[[], None], on_standby: Callable[[], None]) -> None:
+    """Run the engine until cancelled; while another engine lives on the same ledger it stands by.
 
     Raises:
         ConfigError: a secret's file cannot be read.
@@ -54,7 +54,9 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None])
             link=_link_factory(config, clock) if config.devices else None,
             arming=AiringClock,
             clock=clock,
+            ledger=config.ledger,
             on_ready=on_ready,
+            on_standby=on_standby,
         )
     )
 

@@ -24,8 +24,9 @@ from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, account_view
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.cues import GoalCondition
 from sync.decide import Intent, Moment, decide_goal, decide_spot
-from sync.errors import ControlError, FencedError, LedgerError, SyncError
+from sync.errors import ControlError, FencedError, IllegalTransitionError, LedgerError, SyncError
 from sync.firings import Firings
+from sync.lease import holder_of, take_over
 from sync.ledger import Ledger, Switch
 from sync.loading import Loader
 from sync.matches import Matches
@@ -53,6 +54,7 @@ from sync.wire import (
     Settle,
     SnapshotRequest,
     Subscribe,
+    Veto,
 )
 from sync.writer import ThreadWriter, Writer
 
@@ -149,12 +151,19 @@ class Engine:
 
     @classmethod
     async def start(cls, setup: EngineSetup, ledger: Ledger, writer: Writer) -> "Engine":
-        """An engine that has taken over the ledger and knows what it says.
+        """An engine that has taken over the ledger, once no other one lives, and knows what it says.
 
         Raises:
             LedgerError: the ledger cannot be read or written.
         """
-        epoch = await writer.run(ledger.become_engine)
+        holder = holder_of(setup.state_dir)
+        epoch = await take_over(
+            lambda: writer.run(ledger.lease),
+            lambda seen: writer.run(ledger.become_engine, holder=holder, seen=seen),
+            holder=holder,
+            clock=setup.clock,
+            on_standby=setup.on_standby,
+        )
         boot_id = setup.boot_id or _boot_id()
         firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)
         engine = cls(setup, ledger, firings, writer, await writer.run(ledger.switch))
@@ -196,6 +205,8 @@ class Engine:
             self._stop_reason = self._stop_reason or "the engine is stopping"
             for publisher in self._publishers.values():
                 await publisher.close()
+            with contextlib.suppress(LedgerError):
+                await self._writer.at_once(self._ledger.let_go, self._epoch)
 
     # --- what leaves and sinks say --------------------------------------------------------------
 
@@ -288,6 +299,8 @@ class Engine:
                 result = await self._set_mode(request)
             case Settle():
                 result = await self._settle(request)
+            case Veto():
+                result = await self._veto(request)
             case Reload():
                 await self._reload()
                 self._refresh()
@@ -362,6 +375,23 @@ class Engine:
             reason=request.reason,
             settled_by=request.actor,
         )
+        await self._announce(record)
+        return as_json(self._board.take_firing(record))
+
+    async def _veto(self, request: Veto) -> JsonObject:
+        # Before all that waits: the claim it must forestall may be due in a moment.
+        try:
+            record = await self._writer.at_once(
+                self._firings.resolve,
+                request.firing_id,
+                FiringState.WITHDRAWN,
+                reason=f"vetoed: {request.reason}",
+                settled_by=request.actor,
+                for_good=True,
+            )
+        except IllegalTransitionError as error:
+            raise ControlError("refused", f"too late for a veto: {error}") from error
+        _log.warning("vetoed", extra={"firing_id": record.firing_id, "actor": request.actor, "reason": request.reason})
         await self._announce(record)
         return as_json(self._board.take_firing(record))
 
@@ -532,6 +562,7 @@ class Engine:
             self._refresh()
             await self._watch_listeners()
             await self._watch_clock()
+            await self._alarmed(self._writer.at_once(self._ledger.beat, self._epoch))
             await self._anchor()
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:

@@ -195,9 +195,19 @@ class Firings:
         return self._go(firing_id, STATE_OF_CERTAINTY[outcome.certainty], values)
 
     def resolve(
-        self, firing_id: int, state: FiringState, *, tweet_id: str | None = None, reason: str = "", settled_by: str = ""
+        self,
+        firing_id: int,
+        state: FiringState,
+        *,
+        tweet_id: str | None = None,
+        reason: str = "",
+        settled_by: str = "",
+        for_good: bool = False,
     ) -> FiringRecord:
         """Record what the timeline, a person, a withdrawal or a restart says of a firing.
+
+        Args:
+            for_good: whatever its state, nothing else may fire its occurrence for this cue any more.
 
         Raises:
             IllegalTransitionError: the firing's state does not lead there.
@@ -206,7 +216,7 @@ class Firings:
         values: dict[str, Any] = {"reason": reason, "settled_by": settled_by}
         if tweet_id is not None:
             values["tweet_id"] = tweet_id
-        return self._go(firing_id, state, values)
+        return self._go(firing_id, state, values, for_good=for_good)
 
     def withdraw_armed(self, *, reason: str) -> tuple[FiringRecord, ...]:
         """Withdraw every firing that waits for its audience delay; returns them."""
@@ -368,12 +378,17 @@ class Firings:
             "updated_utc": self._clock.utc(),
         }
 
-    def _go(self, firing_id: int, target: FiringState, values: dict[str, Any]) -> FiringRecord:
+    def _go(self, firing_id: int, target: FiringState, values: dict[str, Any], *, for_good: bool = False) -> FiringRecord:
         with self._database.writing() as connection:
             current = connection.execute(sa.select(FIRING.c.state).where(FIRING.c.firing_id == firing_id)).scalar()
             if current is None:
                 raise LedgerError(f"firing {firing_id}: there is none of that number")
-            moved = {**values, "state": target.value, "reserving": target in RESERVING, "updated_utc": self._clock.utc()}
+            moved = {
+                **values,
+                "state": target.value,
+                "reserving": for_good or target in RESERVING,
+                "updated_utc": self._clock.utc(),
+            }
             return _record(self._move(connection, firing_id, FiringState(current), moved))
 
     def _move(self, connection: sa.Connection, firing_id: int, current: FiringState, values: dict[str, Any]) -> sa.Row[Any]:

@@ -19,7 +19,8 @@ from sync.audit import AuditChain, AuditFiles
 from sync.cues import Approval, Cue, approve, cue_from_json
 from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
-from sync.schema import AIRING, ALARM, APPROVAL, AUDIT, CUE, FIXTURE_STATE, REPLAY_STATE, SWITCH
+from sync.lease import Lease, LeaseHeldError
+from sync.schema import AIRING, ALARM, APPROVAL, AUDIT, CUE, FIXTURE_STATE, LEASE, REPLAY_STATE, SWITCH
 from sync.snapshot import AlarmView
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -140,15 +141,50 @@ class Ledger:
         with self.database.reading() as connection:
             return _read_switch(connection)
 
-    def become_engine(self) -> int:
-        """The new epoch: from now on every older engine's claims are refused."""
+    def lease(self) -> Lease | None:
+        """Who fires; None when nobody ever has."""
+        with self.database.reading() as connection:
+            return _read_lease(connection)
+
+    def become_engine(self, *, holder: str = "", seen: Lease | None = None) -> int:
+        """The new epoch: from now on every older engine's claims are refused.
+
+        Args:
+            holder: who takes the lease.
+            seen: the lease that was taken for dead.
+
+        Raises:
+            LeaseHeldError: `seen` is given and is not how it stands any more; nothing was changed.
+        """
         with self.database.writing() as connection:
+            lease = _read_lease(connection)
+            if seen is not None and lease != seen:
+                raise LeaseHeldError(f"ledger {self.database.name}: the engine of {seen.holder} lives")
             epoch: int = connection.execute(
                 sa.update(SWITCH).values(epoch=SWITCH.c.epoch + 1, changed_utc=self.clock.utc()).returning(SWITCH.c.epoch)
             ).scalar_one()
-            self._event(connection, "engine_opened", epoch=epoch)
+            values = {"holder": holder, "epoch": epoch, "beat": 0}
+            change = sa.insert(LEASE).values(lease_id=1) if lease is None else sa.update(LEASE)
+            connection.execute(change.values(**values))
+            self._event(connection, "engine_opened", epoch=epoch, holder=holder)
             _prune(connection)
         return epoch
+
+    def beat(self, epoch: int) -> None:
+        """Tell whoever stands by that this engine lives.
+
+        Raises:
+            FencedError: another engine has taken over.
+        """
+        with self.database.writing() as connection:
+            change = sa.update(LEASE).where(LEASE.c.epoch == epoch).values(beat=LEASE.c.beat + 1)
+            if connection.execute(change).rowcount == 0:
+                raise FencedError(f"ledger {self.database.name}: FENCED, another engine has taken over")
+
+    def let_go(self, epoch: int) -> None:
+        """Stop in order: whoever stands by need not wait."""
+        with self.database.writing() as connection:
+            connection.execute(sa.update(LEASE).where(LEASE.c.epoch == epoch).values(holder=""))
 
     def set_mode(self, mode: Mode, *, actor: str, epoch: int | None = None) -> Switch:
         """Change how far firings go from the next claim on.
@@ -390,6 +426,11 @@ def _has_switch(connection: sa.Connection) -> bool:
 def _read_switch(connection: sa.Connection) -> Switch:
     row = connection.execute(sa.select(SWITCH)).one()
     return Switch(epoch=row.epoch, mode=Mode(row.mode), killed=row.killed, kill_reason=row.kill_reason, kill_actor=row.kill_actor)
+
+
+def _read_lease(connection: sa.Connection) -> Lease | None:
+    row = connection.execute(sa.select(LEASE)).one_or_none()
+    return None if row is None else Lease(holder=row.holder, epoch=row.epoch, beat=row.beat)
 
 
 def _prune(connection: sa.Connection) -> None:

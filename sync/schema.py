@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0004"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,6 +54,16 @@ SWITCH = Table(
     Column("changed_utc", UtcInstant, nullable=False),
 )
 """One row: who is engine, the mode, the kill switch. Every claim reads it."""
+
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("lease_id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(300), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+)
+"""One row: the engine that fires and how often its heart has beaten. No claim reads it."""
 
 CUE = Table(
     "cue",

@@ -80,6 +80,7 @@ class EngineSetup:
         heartbeat_s: how often subscribers hear that the engine is alive.
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
         on_ready: called once the socket answers.
+        on_standby: called when another engine lives and this one waits for its end.
     """
 
     state_dir: Path
@@ -97,6 +98,7 @@ class EngineSetup:
     heartbeat_s: float = 1.0
     boot_id: str | None = None
     on_ready: Callable[[], None] | None = None
+    on_standby: Callable[[], None] = lambda: None
 
     @property
     def socket_path(self) -> Path:

@@ -110,6 +110,15 @@ class Settle(_Request):
     tweet_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,25}$")] | None = None
 
 
+class Veto(_Request):
+    """A person stops a firing that waits for its audience delay."""
+
+    op: Literal["veto"]
+    firing_id: int
+    actor: _Name
+    reason: _Sentence
+
+
 class Reload(_Request):
     """Read cues, approvals and airings again."""
 
@@ -127,10 +136,11 @@ Request = (
     | Kill
     | Release
     | Settle
+    | Veto
     | Reload
 )
 
-_OPS = ("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "mode", "kill", "release", "settle", "reload")
+_OPS = ("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "mode", "kill", "release", "settle", "veto", "reload")
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from console.config import Config
     from console.settings import Account
     from sync.account_check import AccountCheck
+    from sync.accounts import Credentials
 
 ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -24,14 +25,18 @@ Source = Annotated[
     Path | None,
     typer.Option("--credentials", help="JSON with the account's keys; - reads standard input; else the account's own file."),
 ]
+AppFile = Annotated[
+    Path | None, typer.Option("--app", help="JSON with the app's consumer_key and consumer_secret; else they are asked for.")
+]
 CREDENTIALS_BYTES_MAX = 65_536
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="The accounts at X: look, check and seal.")
+    group = typer.Typer(no_args_is_help=True, help="The accounts at X: look, sign in, check and seal.")
     group.command("list")(list_accounts)
     group.command("check")(check)
+    group.command("sign-in")(sign_in)
     group.command("seal")(seal_account)
     group.command("rekey")(rekey)
     app.add_typer(group, name="account")
@@ -80,28 +85,34 @@ def check(account_ids: AccountIds = None, config: ConfigOption = None, as_json: 
         raise typer.Exit(1)
 
 
+def sign_in(account_id: AccountId, app_file: AppFile = None, config: ConfigOption = None) -> None:
+    """Get an account's keys from X: its owner opens a page, says yes, and reads out a number. The keys are sealed at once."""
+    from sync.sign_in import SignIn
+
+    loaded = _load(config)
+    account = _account(loaded, account_id)
+    consumer_key, consumer_secret = _app_keys(app_file)
+    sign_in_ = SignIn(consumer_key, consumer_secret, api_base=loaded.publisher.api_base, ca_file=loaded.publisher.ca_file)
+    typer.echo(f"1. In a browser that is signed in as @{account.handle}, open:\n\n   {sign_in_.begin()}\n\n2. Say yes there.")
+    pin = typer.prompt("3. The number it shows")
+    credentials = sign_in_.finish(pin, account_id=account_id, handle=account.handle)
+    _seal(loaded, account, credentials)
+    typer.echo("now ask X whether it would take its tweets: cuebird account check")
+
+
 def seal_account(account_id: AccountId, credentials: Source = None, config: ConfigOption = None) -> None:
     """Encrypt an account's keys in its `credentials_file`; the installation's key is made when there is none."""
     from console.config import ConfigError
-    from console.ledgers import record_action
-    from console.wiring import sealing_key, sealing_key_file
-    from sync.accounts import parse_credentials, write_sealed
-    from sync.sealing import SealingKey
+    from console.wiring import sealing_key
+    from sync.accounts import parse_credentials
 
     loaded = _load(config)
     account = _account(loaded, account_id)
     source = credentials or account.credentials_file
-    key = sealing_key(loaded)
-    parsed = parse_credentials(_text(source), name=str(source), key=key)
+    parsed = parse_credentials(_text(source), name=str(source), key=sealing_key(loaded))
     if parsed.account_id != account_id:
         raise ConfigError(f"{source}: the keys of {parsed.account_id!r}, not of {account_id!r}; give the right file")
-    if key is None:
-        path = sealing_key_file(loaded)
-        key = SealingKey.make(path)
-        typer.echo(f"made the key {key.name} in {path}; keep a copy of it apart from this machine's backup")
-    record_action(loaded, "account_sealed", account_id=account_id, key=key.name)
-    write_sealed(account.credentials_file, parsed, key=key)
-    typer.echo(f"{account_id}: sealed with the key {key.name} in {account.credentials_file}")
+    _seal(loaded, account, parsed)
     if source != account.credentials_file and str(source) != "-":
         typer.echo(f"the keys still lie in clear in {source}; remove it")
 
@@ -135,6 +146,35 @@ def rekey(config: ConfigOption = None) -> None:
     path.replace(kept)
     new_path.replace(path)
     typer.echo(f"{len(opened)} accounts sealed with the key {new.name}; the old one lies in {kept}: remove it when all is well")
+
+
+def _seal(config: "Config", account: "Account", credentials: "Credentials") -> None:
+    from console.ledgers import record_action
+    from console.wiring import sealing_key, sealing_key_file
+    from sync.accounts import write_sealed
+    from sync.sealing import SealingKey
+
+    key = sealing_key(config)
+    if key is None:
+        path = sealing_key_file(config)
+        key = SealingKey.make(path)
+        typer.echo(f"made the key {key.name} in {path}; keep a copy of it apart from this machine's backup")
+    record_action(config, "account_sealed", account_id=account.id, key=key.name)
+    write_sealed(account.credentials_file, credentials, key=key)
+    typer.echo(f"{account.id}: sealed with the key {key.name} in {account.credentials_file}")
+
+
+def _app_keys(app_file: Path | None) -> tuple[str, str]:
+    """The key and secret of the app, from a file or asked for; the secret is not shown."""
+    from console.config import ConfigError
+
+    if app_file is None:
+        return typer.prompt("API key of the app"), typer.prompt("API key secret", hide_input=True)
+    try:
+        shown = json.loads(_text(app_file))
+        return str(shown["consumer_key"]), str(shown["consumer_secret"])
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{app_file}: give JSON with consumer_key and consumer_secret") from None
 
 
 def _load(config: Path | None) -> "Config":

@@ -123,27 +123,28 @@ def _sentence(report: "AuditReport", files: "AuditFiles") -> str:
     return f"{whole}; the anchor saw record {report.anchor}."
 
 
-def _files(config: Path | None, ledger: Path | None, key: Path | None, anchor: Path | None) -> tuple[Path, "AuditFiles"]:
+def _files(config: Path | None, ledger: Path | None, key: Path | None, anchor: Path | None) -> "tuple[Path | str, AuditFiles]":
     from console.config import find_config, load_config
     from console.errors import ConsoleError
     from console.ledgers import audit_files
     from sync.audit import AuditFiles
 
+    file: Path | str
     if ledger is None:
         loaded = load_config(find_config(config))
-        file, files = loaded.paths.ledger_file, audit_files(loaded)
+        file, files = loaded.ledger, audit_files(loaded)
     else:
         file, files = ledger, AuditFiles.beside(ledger)
-    if not file.exists():
+    if isinstance(file, Path) and not file.exists():
         raise ConsoleError(f"{file}: no such ledger; give --ledger FILE or --config FILE")
     return file, AuditFiles(key_file=key or files.key_file, anchor_file=anchor or files.anchor_file)
 
 
 @contextmanager
-def _database(file: Path) -> "Iterator[Database]":
+def _database(target: Path | str) -> "Iterator[Database]":
     from sync.database import Database
 
-    database = Database(file)
+    database = Database(target)
     try:
         yield database
     finally:

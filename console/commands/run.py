@@ -23,7 +23,13 @@ def engine(config: ConfigOption) -> None:
     from console.config import load_config
     from console.wiring import run_configured_engine
 
-    run_until_told(run_configured_engine(load_config(config), on_ready=lambda: announce(ready=True)))
+    run_until_told(
+        run_configured_engine(
+            load_config(config),
+            on_ready=lambda: announce(ready=True),
+            on_standby=lambda: announce(ready=True, standby=True),
+        )
+    )
 
 
 @parts.command("listener")

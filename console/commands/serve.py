@@ -39,7 +39,9 @@ def serve(
     async def run() -> None:
         async with Supervisor(clock=SystemClock(), log_dir=loaded.paths.state_dir / "log", on_exit=told) as family:
             where = ("--config", str(path))
-            await family.start_ready(Child(name="engine", arguments=("run", "engine", *where)))
+            engine = await family.start_ready(Child(name="engine", arguments=("run", "engine", *where)))
+            if engine.facts.get("standby"):
+                terminal.print("[yellow]another engine fires[/yellow]; this one stands by and takes over when it falls silent")
             console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
             terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
             for child in listeners(loaded, where):

@@ -105,12 +105,12 @@ def _recorded_people(config: Path | None, state_dir: Path | None) -> "Iterator[P
         from console.ledgers import audit_files
 
         loaded = load_config(find_config(config))
-        state_dir, ledger_file, files = loaded.paths.state_dir, loaded.paths.ledger_file, audit_files(loaded)
+        state_dir, target, files = loaded.paths.state_dir, loaded.ledger, audit_files(loaded)
     else:
-        ledger_file = state_dir / LEDGER_NAME
-        files = AuditFiles.beside(ledger_file)
+        target = state_dir / LEDGER_NAME
+        files = AuditFiles.beside(target)
     actor, clock = getpass.getuser(), SystemClock()
-    ledger = Ledger.open(ledger_file, clock=clock, mode=None, audit=files)
+    ledger = Ledger.open(target, clock=clock, mode=None, audit=files)
 
     def record(kind: str, facts: dict[str, str]) -> None:
         ledger.add_event(kind, actor=actor, **facts)

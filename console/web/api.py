@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -39,6 +40,22 @@ class Mode(BaseModel):
     model_config = ConfigDict(extra="forbid")
     mode: Literal["OFF", "REHEARSAL", "LIVE"]
     confirm: str = Field(default="", max_length=20)
+
+
+class Veto(BaseModel):
+    """Stop a firing that waits for its audience delay; a reason may follow later."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Reason = ""
+
+
+class Settle(BaseModel):
+    """What became of an unknown firing, by somebody who looked at the account; a tweet that is there has an id."""
+
+    model_config = ConfigDict(extra="forbid")
+    state: Literal["POSTED", "NOT_SEEN"]
+    reason: Annotated[Reason, Field(min_length=3)]
+    tweet_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,25}$")] | None = None
 
 
 class Error(BaseModel):
@@ -107,6 +124,7 @@ AnySession = Annotated[Session, LoggedIn]
 OperatorSession = Annotated[Session, Depends(operator_session)]
 Hub = Annotated[LiveHub, Depends(hub_of)]
 EngineDoor = Annotated[Engine, Depends(engine_of)]
+FiringId = Annotated[int, PathParameter(ge=1, le=2**62)]
 
 
 @router.get("/api/v1/snapshot", responses=_ERRORS, tags=["engine"], dependencies=[LoggedIn])
@@ -154,6 +172,20 @@ async def mode(engine: EngineDoor, session: OperatorSession, order: Mode) -> dic
     if order.mode == "LIVE" and order.confirm != "LIVE":
         raise HTTPException(422, "confirm: for LIVE it must be the word LIVE")
     return await _ordered(engine, "mode", mode=order.mode, actor=session.person.name)
+
+
+@router.post("/api/v1/firings/{firing_id}/veto", responses=_ERRORS, tags=["commands"])
+async def veto(engine: EngineDoor, session: AnySession, firing_id: FiringId, order: Veto | None = None) -> dict[str, Any]:
+    """Withdraw a firing that waits for its audience delay, for good; refused once it has been claimed. Whoever may kill may."""
+    reason = (order.reason if order else "") or "veto button"
+    return await _ordered(engine, "veto", firing_id=firing_id, actor=session.person.name, reason=reason)
+
+
+@router.post("/api/v1/firings/{firing_id}/settle", responses=_ERRORS, tags=["commands"])
+async def settle(engine: EngineDoor, session: OperatorSession, firing_id: FiringId, order: Settle) -> dict[str, Any]:
+    """Say what became of an unknown firing."""
+    fields = order.model_dump(exclude_none=True)
+    return await _ordered(engine, "settle", firing_id=firing_id, actor=session.person.name, **fields)
 
 
 async def _ordered(engine: Engine, op: str, **fields: object) -> dict[str, Any]:

@@ -41,15 +41,16 @@ async def live(request: Request, session: AnySession) -> Response:
     return page(request, "live.html", may_operate=session.person.role.covers(Role.OPERATOR))
 
 
-@router.get("/firings/{firing_id}", dependencies=[LoggedIn])
-async def firing(request: Request, hub: Hub, firing_id: int) -> Response:
+@router.get("/firings/{firing_id}")
+async def firing(request: Request, hub: Hub, session: AnySession, firing_id: int) -> Response:
     """Everything known of one firing."""
     record = hub.view.firing(firing_id)
     if record is None:
         raise HTTPException(
             404, f"Firing {firing_id} is not among the {len(hub.view.rows('firings'))} newest that this page can show."
         )
-    return page(request, "firing.html", firing=record, stale_reason=hub.stale_reason())
+    may_operate = session.person.role.covers(Role.OPERATOR)
+    return page(request, "firing.html", firing=record, stale_reason=hub.stale_reason(), may_operate=may_operate)
 
 
 @router.post("/kill")

@@ -12,6 +12,7 @@ from sync.sandbox.arrivals import Arrivals
 from sync.sandbox.faults import Fault, FaultKind, Faults
 from sync.sandbox.oauth1 import Verifier
 from sync.sandbox.problems import Answer, Problem, as_json
+from sync.sandbox.sign_in import SignIns
 from sync.sandbox.tweet_rules import check_tweet
 from sync.sandbox.world import RequestRecord, SandboxTweet, World
 
@@ -39,6 +40,7 @@ class Api:
         on_request: Callable[[RequestRecord], None],
     ) -> None:
         self._world, self._faults, self._verifier, self._arrivals = world, faults, verifier, arrivals
+        self._sign_ins = SignIns(world.accounts.values())
         self._on_change, self._on_request = on_change, on_request
         self._closing = asyncio.Event()
 
@@ -138,10 +140,15 @@ class Api:
             return problem.answer
 
     def _route(self, request: web.Request, body: bytes, record: RequestRecord) -> Answer:
+        authorization, url = request.headers.get("Authorization"), f"https://{request.host}{request.raw_path}"
+        token = request.query.get("oauth_token", "")
+        signing_in = self._sign_ins.answer(request.method, request.path, url=url, authorization=authorization, token=token)
+        if signing_in is not None:
+            return signing_in
         account = self._verifier.verify(
             method=request.method,
-            url=f"https://{request.host}{request.raw_path}",
-            authorization=request.headers.get("Authorization"),
+            url=url,
+            authorization=authorization,
             now_s=self._world.clock.utc().timestamp(),
         )
         record.account_id = account.account_id

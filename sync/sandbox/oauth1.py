@@ -4,7 +4,8 @@ The signature is built by oauthlib, not by our own signer, so that the two check
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from oauthlib.oauth1.rfc5849 import signature
@@ -13,7 +14,7 @@ from sync.accounts import Credentials
 from sync.sandbox import problems
 
 _NONCES_MAX = 100_000
-_NEEDED = ("oauth_consumer_key", "oauth_nonce", "oauth_signature", "oauth_signature_method", "oauth_timestamp", "oauth_token")
+_NEEDED = ("oauth_consumer_key", "oauth_nonce", "oauth_signature", "oauth_signature_method", "oauth_timestamp")
 
 
 class Verifier:
@@ -35,11 +36,12 @@ class Verifier:
         Raises:
             Problem: 401 or 403, as X words it.
         """
-        given = _parse(authorization)
+        given = parse_authorization(authorization, needed=("oauth_token",))
         account = self._by_token.get(given["oauth_token"])
         if account is None or given["oauth_consumer_key"] != account.consumer_key.get_secret_value():
             raise problems.not_authenticated(89, "Invalid or expired token.")
-        if not signed_by(account, method=method, url=url, authorization=authorization or "", given=given):
+        secrets = account.consumer_secret.get_secret_value(), account.access_token_secret.get_secret_value()
+        if not signed_by(*secrets, method=method, url=url, authorization=authorization or "", given=given):
             raise problems.not_authenticated(32, "Could not authenticate you.")
         self._check_time(given["oauth_timestamp"], now_s)
         self._use_nonce(given["oauth_token"], given["oauth_nonce"])
@@ -58,26 +60,37 @@ class Verifier:
             self._nonces.discard(self._nonce_order.popleft())
 
 
-def signed_by(account: Credentials, *, method: str, url: str, authorization: str, given: dict[str, str]) -> bool:
-    """Whether the account's secrets made the signature."""
+def signed_by(
+    consumer_secret: str, token_secret: str, *, method: str, url: str, authorization: str, given: dict[str, str]
+) -> bool:
+    """Whether these two secrets made the signature."""
     bare_url, _, query = url.partition("?")
     parameters = signature.collect_parameters(uri_query=query, headers={"Authorization": authorization})
     base = signature.signature_base_string(
         method, signature.base_string_uri(bare_url), signature.normalize_parameters(parameters)
     )
-    expected = signature.sign_hmac_sha1_with_client(base, _Secrets(account))
+    expected = signature.sign_hmac_sha1_with_client(base, _Secrets(consumer_secret, token_secret))
     return bool(signature.safe_string_equals(expected, given["oauth_signature"]))
 
 
+@dataclass(frozen=True, slots=True)
 class _Secrets:
     """The two attributes oauthlib asks its client for."""
 
-    def __init__(self, account: Credentials) -> None:
-        self.client_secret = account.consumer_secret.get_secret_value()
-        self.resource_owner_secret = account.access_token_secret.get_secret_value()
+    client_secret: str
+    resource_owner_secret: str
 
 
-def _parse(authorization: str | None) -> dict[str, str]:
+def parse_authorization(authorization: str | None, *, needed: Sequence[str]) -> dict[str, str]:
+    """The parameters of an OAuth 1.0a header.
+
+    Args:
+        authorization: the header's value; None when it is missing.
+        needed: parameters that must be there besides those of every signature.
+
+    Raises:
+        Problem: 401 or 403: it is missing, of another kind, or not whole.
+    """
     scheme, _, rest = (authorization or "").partition(" ")
     if scheme.lower() == "bearer":
         raise problems.app_only()
@@ -85,6 +98,6 @@ def _parse(authorization: str | None) -> dict[str, str]:
         raise problems.unauthorized()
     pairs = (part.strip().partition("=") for part in rest.split(","))
     given = {unquote(name): unquote(value.strip('"')) for name, _, value in pairs}
-    if any(not given.get(name) for name in _NEEDED) or given["oauth_signature_method"] != "HMAC-SHA1":
+    if any(not given.get(name) for name in (*_NEEDED, *needed)) or given["oauth_signature_method"] != "HMAC-SHA1":
         raise problems.not_authenticated(32, "Could not authenticate you.")
     return given

@@ -11,7 +11,7 @@ const WARNINGS = {
   LIVE: "From now on every cue that fires publishes a real tweet in the sponsor's name.",
 };
 
-async function post(path, body) {
+export async function post(path, body) {
   const headers = { "content-type": "application/json", "x-csrf-token": document.body.dataset.csrf };
   let response;
   try {
@@ -24,7 +24,7 @@ async function post(path, body) {
   return answer;
 }
 
-function fail(sentence) {
+export function fail(sentence) {
   setText(byId("failed-text"), sentence);
   setHidden(byId("failed"), false);
 }

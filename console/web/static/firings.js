@@ -1,5 +1,6 @@
 // The stream of firings: what was sent or not, why, and how long each step took.
 
+import { fail, post } from "./controls.js";
 import { el, icon, keyedList, setAttribute, setHidden, setIcon, setText } from "./dom.js";
 import { beginningOf, receiptBar } from "./receipt.js";
 import { keyOf } from "./store.js";
@@ -68,10 +69,16 @@ function card(node, store) {
   const tweet = el("p", "tweet");
   const reason = el("p", "reason");
   const receipt = receiptBar();
-  node.append(el("div", "row firing-head", outcome.node, cue, mode, age, link), el("div", "", handle, tweet), reason, receipt.node);
+  const veto = el("button", "veto", "VETO");
+  let id = "";
+  veto.type = "button";
+  veto.addEventListener("click", () => stop(veto, id));
+  node.append(el("div", "row firing-head", outcome.node, cue, mode, age, veto, link), el("div", "", handle, tweet), reason, receipt.node);
 
   return (firing, now) => {
     const [tone, symbol, label] = outcomeOf(firing);
+    id = text(firing.firing_id);
+    setHidden(veto, firing.state !== "ARMED");
     const account = store.tables.accounts.get(String(firing.account_id));
     setAttribute(node, "data-tone", tone);
     const isDeletion = firing.action === "delete";
@@ -90,6 +97,17 @@ function card(node, store) {
     setHidden(reason, text(firing.reason, "") === "");
     receipt.show(firing.steps_ms, beginningOf(firing.occurrence_id));
   };
+}
+
+/** One press: the delay may be over in a moment. The engine's answer changes the row. */
+async function stop(button, id) {
+  button.disabled = true;
+  try {
+    await post(`/api/v1/firings/${encodeURIComponent(id)}/veto`, {});
+  } catch (error) {
+    fail(`Firing ${id} WAS NOT STOPPED: ${error.message}.`);
+  }
+  button.disabled = false;
 }
 
 function quietRow(node, store) {

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from sync.audit import AuditFiles, AuditReport, FaultKind, canonical, mac_of, read_anchor, read_key, records, verify
 from sync.cues import parse_cues
-from sync.database import Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.firings import Firings
 from sync.ledger import Ledger
@@ -310,17 +311,16 @@ def test_the_key_is_made_once_and_for_its_owner(ledger: Ledger, target: Path | s
 def test_an_older_ledgers_events_are_sealed(tmp_path: Path) -> None:
     """A ledger from before the chain keeps its events as the first records; its firings count as known."""
     path = tmp_path / "ledger.db"
-    Database(path).close()
-    database = Database(path)
-    with database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE audit")
-        columns = "event_id INTEGER PRIMARY KEY, utc BIGINT NOT NULL, kind VARCHAR(64) NOT NULL, facts_json TEXT NOT NULL"
-        connection.exec_driver_sql(f"CREATE TABLE event ({columns})")
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(__file__).parents[3] / "sync" / "migrations"))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0001")
         for number, kind in ((7, "kill"), (9, "release")):
             facts = '{"mode":"LIVE", "actor":"ops"}'
             connection.exec_driver_sql("INSERT INTO event VALUES (?, ?, ?, ?)", (number, number * 1000, kind, facts))
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-    database.close()
+    engine.dispose()
     ledger = Ledger.open(path, mode=Mode.LIVE)
     assert [kind for kind, _ in told(ledger)] == ["kill", "release", "audit_began", "ledger_began"]
     ledger.anchor()

@@ -22,6 +22,7 @@ from sync.decide import Intent, Moment, decide_goal
 from sync.errors import ApprovalError, CueError, FencedError, IllegalTransitionError, LedgerError
 from sync.firings import ClaimResult, Firings
 from sync.gate import Guard
+from sync.lease import Lease, LeaseHeldError
 from sync.ledger import Ledger
 from sync.posting import Certainty, Outcome
 from sync.schema import FIRING, METADATA, SCHEMA_HEAD
@@ -351,6 +352,25 @@ def test_two_processes_may_make_the_ledger_at_once(target: Path | str, audit: Au
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_a_lease_is_taken_only_as_it_was_seen(ledger: Ledger) -> None:
+    """One heartbeat in between and it stays with the living; the one it is taken from may not beat any more."""
+    main = ledger.become_engine(holder="main")
+    seen = ledger.lease()
+    ledger.beat(main)
+    with pytest.raises(LeaseHeldError, match="the engine of main lives"):
+        ledger.become_engine(holder="standby", seen=seen)
+    ledger.beat(main)
+    standby = ledger.become_engine(holder="standby", seen=ledger.lease())
+
+    assert standby == main + 1
+    with pytest.raises(FencedError):
+        ledger.beat(main)
+    ledger.let_go(main)
+    assert ledger.lease() == Lease(holder="standby", epoch=standby, beat=0)
+    ledger.let_go(standby)
+    assert ledger.lease() == Lease(holder="", epoch=standby, beat=0)
 
 
 def test_opening_waits_for_who_makes_it(tmp_path: Path) -> None:

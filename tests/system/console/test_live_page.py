@@ -351,6 +351,41 @@ async def test_a_deletion_is_never_called_posted(page: Page, engine: ScriptedEng
     await expect(page.locator(".firing .headline")).to_contain_text("goal → first byte")
 
 
+async def test_a_firing_that_waits_can_be_vetoed_with_one_press(page: Page, engine: ScriptedEngine) -> None:
+    """The button stands on what waits and on nothing else."""
+    engine.publish("firing", firing(11))
+    engine.publish("firing", firing(12, state="ARMED", steps_ms={"heard": 212.4}))
+    await expect(page.locator(".firing")).to_have_count(2)
+    veto = page.get_by_role("button", name="VETO")
+    await expect(veto).to_have_count(1)
+    await veto.click()
+    await expect(veto).to_be_enabled()
+    assert engine.commands == [{"op": "veto", "firing_id": 12, "actor": "ops", "reason": "veto button"}]
+    engine.publish("firing", firing(12, state="WITHDRAWN", reason="vetoed: veto button"))
+    await expect(veto).to_have_count(0)
+
+
+async def test_an_unknown_firing_is_settled_on_its_own_page(page: Page, engine: ScriptedEngine) -> None:
+    """What was seen, the tweet's id, and how one knows; then the page shows what the engine says."""
+    engine.publish("firing", firing(13, state="UNKNOWN", reason="no answer", tweet_id=None))
+    await page.get_by_role("link", name="Firing 13 in full").click()
+    await page.get_by_label("It was posted").check()
+    await page.locator("input[name=tweet_id]").fill("1894")
+    await page.get_by_label("How you know").fill("it is on the timeline")
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Settle").click()
+    assert engine.commands == [
+        {
+            "op": "settle",
+            "firing_id": 13,
+            "state": "POSTED",
+            "actor": "ops",
+            "reason": "it is on the timeline",
+            "tweet_id": "1894",
+        }
+    ]
+
+
 async def test_kill_is_one_press_and_release_is_not(page: Page, engine: ScriptedEngine) -> None:
     """KILL asks nothing; releasing takes a reason and the typed word."""
     await page.get_by_role("button", name="KILL").click()

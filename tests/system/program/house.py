@@ -83,10 +83,11 @@ class House:
     scoreboard: Scoreboard
     page_url: str
     console_port: int
+    state: str = "state"
 
     @property
     def socket_path(self) -> Path:
-        return self.folder / "state" / "engine.sock"
+        return self.folder / self.state / "engine.sock"
 
     def child(self, name: str, *arguments: str) -> Child:
         return Child(name=name, arguments=(*arguments, "--config", str(self.folder / "cuebird.toml")))

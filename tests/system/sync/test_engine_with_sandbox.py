@@ -56,10 +56,11 @@ async def sandbox(folder: Path) -> AsyncIterator[Sandbox]:
         yield running
 
 
-def make_ledger(folder: Path, *, mode: Mode = Mode.LIVE) -> None:
+def make_ledger(folder: Path, *, mode: Mode = Mode.LIVE, audience_delay_ms: int = 0) -> None:
     """A ledger with one approved cue and one airing on each of several channels' feeds, open now."""
     ledger = Ledger.open(folder / "ledger.db", mode=mode)
-    ledger.import_cues(parse_cues(CUES, source="test"), actor="sponsor")
+    cues = CUES.replace(b"[cue.on]", b"audience_delay_ms = %d\n[cue.on]" % audience_delay_ms)
+    ledger.import_cues(parse_cues(cues, source="test"), actor="sponsor")
     ledger.approve_cue("coffee", approved_by="approver")
     now = CLOCK.utc()
     ledger.replace_airings(
@@ -199,6 +200,28 @@ async def test_kill_over_the_socket(folder: Path, sandbox: Sandbox) -> None:
         assert (firing["state"], firing["guard"]) == ("DECLINED", "kill")
         assert (await client.request("snapshot"))["engine"]["killed"]
     assert await texts(sandbox, folder) == []
+
+
+async def test_a_veto_during_the_audience_delay_stops_it_for_good(folder: Path, sandbox: Sandbox) -> None:
+    """The backup feed's report of the same airing fires nothing either; a second veto comes too late."""
+    make_ledger(folder, audience_delay_ms=2000)
+    async with running(folder, sandbox) as client:
+        await hear(client)
+        async with asyncio.timeout(20):
+            while not (waiting := (await client.request("snapshot"))["firings"]):
+                await asyncio.sleep(0.02)
+        order = {"firing_id": waiting[0]["firing_id"], "actor": "ops", "reason": "wrong creative"}
+        vetoed = await client.request("veto", **order)
+        await hear(client, feed_id="backup")
+        with pytest.raises(ControlError, match="too late for a veto"):
+            await client.request("veto", **order)
+        await asyncio.sleep(2.5)
+        shown = (await client.request("snapshot"))["firings"]
+
+    assert waiting[0]["state"] == "ARMED"
+    assert (vetoed["state"], vetoed["reason"]) == ("WITHDRAWN", "vetoed: wrong creative")
+    assert [firing["state"] for firing in shown] == ["WITHDRAWN"]
+    assert sandbox.tweets == []
 
 
 async def test_lost_answer_is_reconciled(folder: Path, sandbox: Sandbox) -> None:

@@ -49,7 +49,7 @@ class House:
         return result.exit_code, result.output
 
     def airings(self) -> list[str]:
-        with contextlib.closing(Ledger.open(load_config(self.config).paths.ledger_file)) as ledger:
+        with contextlib.closing(Ledger.open(load_config(self.config).ledger)) as ledger:
             return [airing.airing_id for airing in ledger.airings()]
 
 

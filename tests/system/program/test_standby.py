@@ -1,0 +1,73 @@
+"""Two engines on one ledger, as real processes: one fires, the other takes over when it falls silent."""
+
+import asyncio
+import signal
+import tomllib
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import tomli_w
+
+from console.supervisor import Child
+from tests.system.program.house import ACCOUNTS, PATIENCE_S, House, subscribed
+
+pytestmark = pytest.mark.system
+
+
+async def standby_of(house: House) -> House:
+    """A second engine on the same ledger, with a state folder of its own; it stands by when this returns."""
+    table = tomllib.loads((house.folder / "cuebird.toml").read_text())
+    table["paths"]["state_dir"] = "standby"
+    table["engine"]["ledger"] = "state/ledger.db"
+    path = house.folder / "standby.toml"
+    path.write_text(tomli_w.dumps(table))
+    engine = await house.family.start_ready(Child(name="standby", arguments=("run", "engine", "--config", str(path))))
+    assert engine.facts.get("standby") is True
+    return replace(house, engine=engine, state="standby")
+
+
+async def posted(house: House, goals: int) -> None:
+    """Wait until every account has cheered so many goals, and see that none has done so twice."""
+    await house.until(lambda: Counter(one["state"] for one in house.firings())["POSTED"] == goals * len(ACCOUNTS), "all posted")
+    tweets = await house.tweets()
+    assert len(tweets) == goals * len(ACCOUNTS)
+    assert len({(tweet["handle"], tweet["text"]) for tweet in tweets}) == len(tweets)
+
+
+async def test_a_paused_engine_is_replaced_and_fenced(house: House) -> None:
+    """SIGSTOP: the standby fires the next goal; woken, the first engine fires nothing and stands by in turn."""
+    standby = await standby_of(house)
+    await house.scoreboard.publish(house.scoreboard.goal())
+    await posted(house, 1)
+    main = house.engine.process
+    assert main is not None
+    starts = house.engine.starts
+
+    main.send_signal(signal.SIGSTOP)
+    await standby.until(standby.socket_path.exists, "the standby took over")
+    await subscribed(standby)
+    await house.scoreboard.publish(house.scoreboard.goal())
+    await posted(house, 2)
+
+    main.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(PATIENCE_S):
+        while house.engine.starts == starts or not house.engine.ready.is_set():
+            await asyncio.sleep(0.05)
+    assert house.engine.facts.get("standby") is True
+    await house.scoreboard.publish(house.scoreboard.goal())
+    await posted(house, 3)
+    await asyncio.sleep(1.0)
+    assert len(await house.tweets()) == 3 * len(ACCOUNTS)
+
+
+async def test_an_engine_that_stops_in_order_is_replaced_at_once(house: House) -> None:
+    """SIGTERM: it lets go, and its restart finds the other one alive."""
+    standby = await standby_of(house)
+    main = house.engine.process
+    assert main is not None
+    main.terminate()
+    await standby.until(standby.socket_path.exists, "the standby took over")
+    await subscribed(standby)
+    await house.scoreboard.publish(house.scoreboard.goal())
+    await posted(house, 1)
