@@ -15,7 +15,7 @@ class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
     Attributes:
-        guarantee: `G1` to `G8`, or `approval`, `caps`.
+        guarantee: `G1` to `G12`, or `approval`, `caps`.
     """
 
     def __init__(self, guarantee: str, sentence: str) -> None:
@@ -98,7 +98,7 @@ class Invariants:
                 raise BrokenGuaranteeError("G2", f"firing {row.firing_id} says it posted {row.tweet_id}, which never was")
         fault = verify(self._world.storage.database, self._world.storage.chain.key, None).fault
         if fault is not None:
-            raise BrokenGuaranteeError("G8", fault.sentence)
+            raise BrokenGuaranteeError("G12", fault.sentence)
 
     # --- the ledger -----------------------------------------------------------------------------
 

@@ -258,7 +258,7 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (recovery_sends_again, {"G1", "G2"}),
     (delete_without_claim, {"G7"}),
     (armed_is_left_when_the_disk_is_full, {"G2"}),
-    (action_without_record, {"G8"}),
+    (action_without_record, {"G12"}),
 )
 
 
