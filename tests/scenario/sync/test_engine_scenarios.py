@@ -7,11 +7,13 @@ import functools
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import pytest
 
 from fingerprints.events import FeedState, FeedStatus
+from sync.audit import AuditFiles, read_anchor
 from sync.cues import Caps
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
@@ -440,3 +442,25 @@ async def test_a_feed_that_loses_sound_is_shown_and_an_alarm_once(storage: Stora
         feed = next(feed for feed in shown["feeds"] if feed["feed_id"] == "main")
         assert (feed["delay_ms"], feed["dropped_blocks"], feed["gaps"]) == (2.5, 9, 1)
         assert [alarm["level"] for alarm in shown["alarms"] if "feed main loses sound" in alarm["text"]] == ["critical"]
+
+
+@virtual
+async def test_an_engine_anchors_the_audit_record(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It notes the newest record outside the ledger; one that finds less than was noted alarms once and notes nothing."""
+    files = AuditFiles.beside(tmp_path / "ledger.db")
+    monkeypatch.setattr(storage.chain, "_files", files)
+    monkeypatch.setattr(storage.chain, "_anchored", None)
+    async with world_of(storage) as world:
+        first = await world.start()
+        seen = read_anchor(files.anchor_file)
+        assert seen is not None
+        assert seen.number == world.rows("SELECT max(number) FROM audit")[0][0]
+        await first.kill()
+        with storage.database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM audit WHERE number > 2")
+        second = await world.start()
+        assert second.engine is not None
+        await second.engine._anchor()
+        alarms = [one["text"] for one in second.engine.snapshot()["alarms"] if one["text"].startswith("audit: record")]
+        assert len(alarms) == 1
+        assert read_anchor(files.anchor_file) == seen
