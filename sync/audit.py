@@ -160,6 +160,8 @@ class AuditChain:
                         f"audit: record {known.number}, which {self._files.anchor_file} has seen, is missing or another one: "
                         "say `cuebird audit verify`; where the ledger was put aside on purpose, put its anchor aside too"
                     )
+                if known.number >= head[0]:
+                    return  # Another process has noted more in the meantime.
         newest = Anchor(number=head[0], mac=head[1], utc=utc.isoformat(), key_id=key_id(self._key))
         _write_anchor(self._files.anchor_file, newest)
         self._anchored = (newest.number, newest.mac)

@@ -1,6 +1,7 @@
 """The ledger's database in memory, set back to the same beginning for each story: the same code, without a disk."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from schedules.airing import Airing
@@ -61,6 +62,7 @@ PLAN = ((5, 30), (14, 20), (23, 30), (32, 30))
 """Seconds after the beginning at which a spot of that length is planned."""
 
 
+@cache
 def scene_cues() -> tuple[Cue, ...]:
     """The cues every story begins with."""
     return parse_cues(CUES.encode(), source="simulation")
