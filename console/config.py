@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from console.errors import ConsoleError
 from console.settings import (
     Account,
+    Approval,
     Audit,
     Caps,
     Channel,
@@ -32,11 +33,13 @@ from console.settings import (
     Mqtt,
     Paths,
     Publisher,
+    Tweets,
     nearest,
 )
 
 __all__ = [
     "Account",
+    "Approval",
     "Audit",
     "Caps",
     "Channel",
@@ -52,6 +55,7 @@ __all__ = [
     "Mqtt",
     "Paths",
     "Publisher",
+    "Tweets",
     "find_config",
     "load_config",
     "mask_url",

@@ -123,6 +123,7 @@ def _in_utc(instant: datetime) -> datetime:
 
 Id = Annotated[str, AfterValidator(_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -160,11 +161,27 @@ class Engine(Table):
 
 
 class Caps(Table):
-    """How many firings may be claimed in a minute, an hour and a day; a cap that trips disarms the cue."""
+    """How many firings may be claimed in a minute, an hour and a day; a cap that trips disarms every cue it counts."""
 
     spot: CapsOf = (4, 60, 300)
+    campaign: CapsOf = (10, 60, 300)
     account: CapsOf = (10, 60, 300)
     everything: CapsOf = (30, 300, 2000)
+
+
+class Approval(Table):
+    """`approvers`: how many people must approve each cue at least. `valid_days`: how long an approval holds."""
+
+    approvers: Annotated[int, Field(ge=1, le=2)] = 1
+    valid_days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class Tweets(Table):
+    """What may stand in a tweet. `mentions`: handles it may name. `disclosures`: one stands in each paid partnership."""
+
+    banned_words: Annotated[tuple[Word, ...], Field(max_length=10_000)] = ()
+    mentions: Annotated[tuple[Annotated[str, AfterValidator(_handle)], ...], Field(max_length=1000)] = ()
+    disclosures: Annotated[tuple[Word, ...], Field(max_length=100)] = ("#ad",)
 
 
 class Publisher(Table):
@@ -281,6 +298,8 @@ class Config(Table):
     paths: Paths
     engine: Engine = Engine()
     caps: Caps = Caps()
+    approval: Approval = Approval()
+    tweets: Tweets = Tweets()
     publisher: Publisher = Publisher()
     audit: Audit = Audit()
     mqtt: Mqtt = Mqtt()

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from console.catalogue import rules_of
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
 from console.ledgers import audit_files
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
+from hardware.scoring import COUNTING_UP
 from sync.client import ControlClient
 from sync.cues import Caps
 from sync.firings import CapLimits
@@ -44,13 +46,21 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
             state_dir=config.paths.state_dir,
             accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
             feeds={feed.id: feed.channel for feed in config.feeds},
-            fixtures=tuple(FixtureSetup(fixture=one.id, home=one.home, away=one.away) for one in config.fixtures),
+            fixtures=tuple(
+                FixtureSetup(fixture=one.id, home=one.home, away=one.away, clock_counts_up=one.sport in COUNTING_UP)
+                for one in config.fixtures
+            ),
             publisher=publisher,
             mode=Mode(config.engine.mode),
             audit=audit_files(config),
             limits=CapLimits(
-                spot=_caps(config.caps.spot), account=_caps(config.caps.account), everything=_caps(config.caps.everything)
+                spot=_caps(config.caps.spot),
+                campaign=_caps(config.caps.campaign),
+                account=_caps(config.caps.account),
+                everything=_caps(config.caps.everything),
             ),
+            rules=rules_of(config),
+            approvers_min=config.approval.approvers,
             link=_link_factory(config, clock) if config.devices else None,
             arming=AiringClock,
             clock=clock,

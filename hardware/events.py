@@ -18,6 +18,8 @@ class ScoreKind(enum.StrEnum):
     GOAL = "goal"
     CORRECTION = "correction"
     PERIOD = "period"
+    RESTART = "restart"
+    """Play goes on: the game clock runs again after it had stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +57,14 @@ class ScoreEvent:
     Attributes:
         event_id: the message's ULID, new for each message.
         venue, device, fixture: where it comes from and which match it tells of.
-        kind: goal, correction or period.
-        side: whose points changed; None for a period.
-        delta: points added (a correction's is negative); 0 for a period.
+        kind: goal, correction, period or restart.
+        side: whose points changed; None for a period and a restart.
+        delta: points added (a correction's is negative); 0 for a period and a restart.
         home, away: the score after the change.
         ordinal: for a goal, the side's points after it: with fixture and side it names the goal,
             whichever gateway reports it and however often. For a correction, the side's points after it.
         period, clock: as shown at the change.
+        player: who scored, empty where the gateway does not know.
         event_utc: when the change was seen at the gateway, by the gateway's clock.
         event_mono_ns: the same instant on this machine's CLOCK_MONOTONIC, estimated from `event_utc`.
         received_mono_ns: when the message reached this process.
@@ -82,6 +85,7 @@ class ScoreEvent:
     event_utc: datetime
     event_mono_ns: int
     received_mono_ns: int
+    player: str = ""
 
 
 class DeviceState(enum.StrEnum):

@@ -229,6 +229,7 @@ def _score_event(event: EventBody, *, now_utc_ns: int, received_mono_ns: int) ->
         event_utc=_EPOCH + timedelta(microseconds=event.t_event_ns // 1000),
         event_mono_ns=received_mono_ns - age_ns,
         received_mono_ns=received_mono_ns,
+        player=event.player,
     )
 
 

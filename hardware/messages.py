@@ -58,7 +58,7 @@ B = TypeVar("B", bound=_Body)
 
 
 class EventBody(_Body):
-    """A goal, correction or change of period as it travels; the fields are explained in docs/mqtt.md."""
+    """A goal, correction, change of period or restart of play as it travels; the fields are explained in docs/mqtt.md."""
 
     id: Ulid
     sequence: Annotated[int, Field(ge=1, lt=1 << 53)]
@@ -70,6 +70,7 @@ class EventBody(_Body):
     ordinal: Points
     period: Shown
     clock: Shown
+    player: Annotated[str, Field(max_length=64)] = ""
     t_event_ns: Instant
     clock_source: Annotated[str, Field(max_length=32)]
     clock_error_us: Annotated[int, Field(ge=0)] | None
@@ -80,9 +81,9 @@ class EventBody(_Body):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        signs = {ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1, ScoreKind.PERIOD: 0}
+        signs = {ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1, ScoreKind.PERIOD: 0, ScoreKind.RESTART: 0}
         sign = (self.delta > 0) - (self.delta < 0)
-        if sign != signs[self.type] or (self.side is None) != (self.type is ScoreKind.PERIOD):
+        if sign != signs[self.type] or (self.side is None) != (signs[self.type] == 0):
             raise ValueError(f"a {self.type} with side {self.side} and delta {self.delta} makes no sense")
         shown = {Side.HOME: self.home, Side.AWAY: self.away, None: 0}[self.side]
         if self.ordinal != shown:

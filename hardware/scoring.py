@@ -1,4 +1,4 @@
-"""From readings to what they mean: goals, corrections, periods, and a score to begin again from.
+"""From readings to what they mean: goals, corrections, periods, play going on, and a score to begin again from.
 
 Pure: the instants come with the readings. The keeper remembers the last score it believed and never
 fires on the first one it sees, nor after a silence: what happened while nobody looked is not known.
@@ -6,6 +6,7 @@ fires on the first one it sees, nor after a silence: what happened while nobody 
     blank field                    the side keeps its last score: a blank is not a zero
     plain step of the sport        goal; at once from a checked reading, else after two equal ones
     decrease                       correction, after two equal readings
+    clock runs after it stood      restart; at once from a checked reading, else after two equal ones
     larger jump                    begins again from the new score, with an alarm, after two
     fall to 0-0, or decrease as    the board was reset for another match: begins again, with an
       the period falls               alarm; nothing is taken back
@@ -38,6 +39,9 @@ STEPS = {
 }
 """What one score may add, by sport."""
 
+COUNTING_UP = frozenset({"football", "handball", "floorball"})
+"""Sports whose game clock counts up, so that it tells the minute. Hockey's and basketball's count down."""
+
 
 class Confidence(enum.StrEnum):
     """Why a change is believed."""
@@ -60,12 +64,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreChange:
-    """One goal, correction or change of period.
+    """One goal, correction, change of period or restart of play.
 
     Attributes:
-        side, delta: as in `ScoreEvent`; no side and 0 for a period.
+        side, delta: as in `ScoreEvent`; no side and 0 for a period or a restart.
         home, away: the score after the change.
-        ordinal: the side's points after it; 0 for a period.
+        ordinal: the side's points after it; 0 for a period or a restart.
         first: the reading that first showed it: its instant is the event's instant, however long confirming took.
         confidence: why it is believed.
     """
@@ -129,6 +133,8 @@ class ScoreKeeper:
         self._last_mono_ns: int | None = None
         self._pending_score: _Pending[Score] | None = None
         self._pending_period: _Pending[str] | None = None
+        self._running: bool | None = None
+        self._pending_running: _Pending[bool] | None = None
         self._baseline_due = True
 
     @property
@@ -149,10 +155,11 @@ class ScoreKeeper:
     def forget(self) -> None:
         """Take the next valid reading as a baseline: the connection to the console was new or lost."""
         self._baseline_due = True
-        self._pending_score = self._pending_period = None
+        self._running = None
+        self._pending_score = self._pending_period = self._pending_running = None
 
     def observe(self, seen: Seen) -> list[Outcome]:
-        """What this reading changes, in order: corrections before goals, scores before periods."""
+        """What this reading changes, in order: corrections before goals, scores before periods, restarts last."""
         reading = seen.reading
         if not reading.valid:
             return []
@@ -161,7 +168,7 @@ class ScoreKeeper:
         self._last_mono_ns = seen.mono_ns
         if self._baseline_due:
             return self._observe_baseline(seen)
-        return [*self._observe_score(seen), *self._observe_period(seen)]
+        return [*self._observe_score(seen), *self._observe_period(seen), *self._observe_play(seen)]
 
     def _observe_baseline(self, seen: Seen) -> list[Outcome]:
         reading = seen.reading
@@ -238,18 +245,31 @@ class ScoreKeeper:
         known, self._period, self._pending_period = self._period, period, None
         if not known or self._score is None:
             return []
-        return [
-            ScoreChange(
-                kind=ScoreKind.PERIOD,
-                side=None,
-                delta=0,
-                home=self._score[0],
-                away=self._score[1],
-                ordinal=0,
-                first=pending.first,
-                confidence=Confidence.CHECKED if seen.reading.checked else Confidence.REPEATED,
-            )
-        ]
+        return [_without_points(ScoreKind.PERIOD, self._score, pending.first, checked=seen.reading.checked)]
+
+    def _observe_play(self, seen: Seen) -> list[Outcome]:
+        running = seen.reading.running
+        if running is None or running == self._running:
+            self._pending_running = None
+            return []
+        pending = self._pending_running
+        if pending is None or pending.value != running:
+            self._pending_running = pending = _Pending(running, seen, self._period)
+        else:
+            pending.count += 1
+        if pending.count < (1 if seen.reading.checked else CONFIRMATIONS):
+            return []
+        before, self._running, self._pending_running = self._running, running, None
+        # The first sight says nothing: whether the clock had stood is not known.
+        if before is not False or self._score is None:
+            return []
+        return [_without_points(ScoreKind.RESTART, self._score, pending.first, checked=seen.reading.checked)]
+
+
+def _without_points(kind: ScoreKind, score: Score, first: Seen, *, checked: bool) -> ScoreChange:
+    confidence = Confidence.CHECKED if checked else Confidence.REPEATED
+    home, away = score
+    return ScoreChange(kind=kind, side=None, delta=0, home=home, away=away, ordinal=0, first=first, confidence=confidence)
 
 
 def _change(side: Side, delta: int, score: Score, first: Seen, confidence: Confidence) -> ScoreChange:

@@ -353,7 +353,7 @@ def _unrecorded(number: int | None, sentence: str) -> Fault:
 # --- forms --------------------------------------------------------------------------------------
 
 _FIRING_FACTS = (
-    *("firing_id", "occurrence_id", "cue_id", "account_id", "mode", "action", "state", "guard", "reason", "text"),
+    *("firing_id", "occurrence_id", "cue_id", "account_id", "mode", "action", "state", "guard", "reason", "text", "body_sha256"),
     *("tweet_id", "of_firing_id", "http_status", "epoch", "settled_by"),
 )
 

@@ -11,13 +11,15 @@ from datetime import datetime
 from fingerprints.events import Detection, FeedStatus
 from hardware.events import DeviceState, DeviceStatus, Refusal
 from schedules.airing import Airing
-from sync.cues import Cue, SpotCondition, is_template
+from sync.conditions import SpotCondition
+from sync.cues import Cue
 from sync.ledger import StoredCue
 from sync.posting import AccountHealth
 from sync.receipts import FiringRecord, firing_view
 from sync.signals import airing_occurrence
 from sync.snapshot import AccountView, AiringView, AlarmView, CueView, DetectionView, DeviceView, FeedView, FiringView
 from sync.states import RESERVING, Action, FiringState, Mode
+from sync.tweets import is_template
 
 DETECTIONS_SHOWN = 50
 FIRINGS_SHOWN = 200
@@ -252,8 +254,8 @@ class Board:
     def _cue_state(self, stored: StoredCue, mode: Mode, *, left: int, now_utc: datetime) -> tuple[str, str]:
         if stored.hold_reason:
             return "held", stored.hold_reason
-        if not stored.approved:
-            return "unapproved", "waiting for an approval of exactly this text"
+        if waiting := _approval_awaited(stored, now_utc):
+            return "unapproved", waiting
         if fault := self.cue_faults.get(stored.cue.cue_id):
             return "held", fault
         if left == 0:
@@ -294,6 +296,15 @@ class Board:
         if over:
             return "missed"
         return "open" if airing.opens_utc <= now_utc else "planned"
+
+
+def _approval_awaited(stored: StoredCue, now_utc: datetime) -> str:
+    if not stored.approved:
+        given = f"approved by {stored.approved_by}; " if stored.approvals else ""
+        return f"{given}waiting for an approval of exactly this text"
+    if stored.expires_utc is not None and stored.expires_utc <= now_utc:
+        return f"its approval expired at {stored.expires_utc:%Y-%m-%d %H:%M} UTC"
+    return ""
 
 
 def account_view(health: AccountHealth) -> AccountView:

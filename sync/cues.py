@@ -4,37 +4,51 @@ Pure but for `read_cues`, which opens one file. The layout is docs/cues.md.
 """
 
 import dataclasses
+import difflib
 import hashlib
 import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
+from sync.conditions import ALWAYS, GoalCondition, ScoreState, SpotCondition, When
 from sync.errors import ApprovalError, CueError
-from sync.tweet_text import holds_forbidden_characters, weight
+from sync.tweets import (
+    FIELDS,
+    NAME_CHARS_MAX,
+    NO_RULES,
+    SCOREBOARD_FIELDS,
+    TEAM_FIELDS,
+    TweetRules,
+    braces_fault,
+    fields_of,
+    text_fault,
+    text_warnings,
+)
 
-WEIGHTED_LENGTH_MAX = 280
-"""What a tweet may weigh; x.com counts most CJK and emoji twice and every URL as 23."""
 FILE_BYTES_MAX = 1 << 20
 CUES_MAX = 1000
 VARIANTS_MAX = 200
-
-FIELDS = ("home", "away", "home_score", "away_score", "period", "clock")
-"""All that may stand between braces in a goal's text."""
-LONGEST = {"home_score": "188", "away_score": "188", "period": "8888", "clock": "188:88"}
-"""The longest values the fields of a goal can take, besides the sides' names."""
-NAME_CHARS_MAX = 50
-"""Longest name of a side; used, at double weight, where the fixture's names are not known."""
-
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_FROM_DEVICE = re.compile(r"[0-9A-Za-z:.+' -]*")
-"""What a scoreboard may put into a tweet: never a mention, a link or a hashtag."""
+DUPLICATE_WINDOW_H_MIN = 24
+"""Shortest time after which a text may be posted again: X refuses repetitions for hours, and does not say how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +61,21 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpotCondition:
-    """A spot heard inside the window of a planned airing."""
-
-    kind: Literal["spot"]
-    spots: tuple[str, ...]
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoalCondition:
-    """A goal of a side of a fixture."""
-
-    kind: Literal["goal"]
-    fixture: str
-    side: Literal["home", "away", "any"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A rule as its author wrote it; any difference makes another `sha256`, which needs a new approval."""
+    """A rule as its author wrote it; any difference makes another `sha256`, which needs a new approval.
+
+    Attributes:
+        variants: the pool of texts; each is used once within the duplicate window.
+        campaign: whose caps it shares; empty for none.
+        priority: of one account's cues that an occurrence could fire, only those of one priority do, the highest first.
+        approvers: how many people must approve it, the author not among them.
+        duplicate_window_h: hours after which a text may be posted again; 0 means never.
+        paid_partnership: marked as such on X.
+        when: hours in which it counts.
+        confirm_ms: a goal must have stood for so long before it fires.
+        confirm_restart: a goal must stand until play goes on before it fires.
+        taken_back: what happens to the tweet of a goal that is taken back; `correct` posts one of `corrections`.
+    """
 
     cue_id: str
     name: str
@@ -74,38 +83,68 @@ class Cue:
     account_id: str
     deadline_ms: int
     audience_delay_ms: int
-    taken_back: Literal["leave", "delete"]
+    taken_back: Literal["leave", "delete", "correct"]
     variants: tuple[str, ...]
     caps: Caps
     on: SpotCondition | GoalCondition
+    campaign: str = ""
+    priority: int = 0
+    approvers: int = 1
+    duplicate_window_h: int = 0
+    paid_partnership: bool = False
+    when: When = ALWAYS
+    confirm_ms: int = 0
+    confirm_restart: bool = False
+    corrections: tuple[str, ...] = ()
 
     def canonical_json(self) -> str:
-        """The exact bytes an approval covers: every field, keys sorted, no spaces."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """The exact bytes an approval covers: keys sorted, no spaces, every field that differs from its default.
+
+        A field that comes with a newer Cuebird has a default that means what was before, and is left out while it
+        has it: so an upgrade voids no approval.
+        """
+        return json.dumps(_canonical(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     def sha256(self) -> str:
         """Hash of the canonical JSON, in hex."""
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
 
+def _canonical(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+    return {field.name: _canonical(part) for field, part in fields if part != field.default}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A person's yes to exact bytes."""
+    """A person's yes to exact bytes, until an instant."""
 
     cue_id: str
     sha256: str
     approved_by: str
+    expires_utc: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """What cues may refer to, as configured; None where it is not known and so not checked."""
+    """What cues may refer to and must keep, as configured; None where it is not known and so not checked.
+
+    Attributes:
+        sides: names of home and away by fixture.
+        counting_up: fixtures whose game clock counts up, so that it tells the minute.
+        rules: what a tweet may hold.
+        approvers_min: how many people must approve each cue at least.
+    """
 
     accounts: frozenset[str] | None = None
     channels: frozenset[str] | None = None
     spots: frozenset[str] | None = None
     sides: Mapping[str, tuple[str, str]] | None = None
-    """Names of home and away by fixture."""
+    counting_up: frozenset[str] | None = None
+    rules: TweetRules = NO_RULES
+    approvers_min: int = 1
 
 
 _CUE: TypeAdapter[Cue] = TypeAdapter(Cue)
@@ -123,63 +162,59 @@ def cue_from_json(text: str) -> Cue:
         raise CueError(f"a stored cue cannot be read: {error.errors()[0]['msg']}") from error
 
 
-def approve(cue: Cue, *, approved_by: str) -> Approval:
+def approve(cue: Cue, *, approved_by: str, expires_utc: datetime) -> Approval:
     """An approval of the cue as it is now.
 
     Raises:
         ApprovalError: the approver is the cue's author, or nameless.
     """
-    name = _person(approved_by)
-    if not name:
+    if not person(approved_by):
         raise ApprovalError(f"cue {cue.cue_id}: say who approves it")
-    if name == _person(cue.author):
+    if person(approved_by) == person(cue.author):
         raise ApprovalError(f"cue {cue.cue_id}: {approved_by} wrote it and cannot approve it; ask someone else")
-    return Approval(cue_id=cue.cue_id, sha256=cue.sha256(), approved_by=approved_by.strip())
+    return Approval(cue_id=cue.cue_id, sha256=cue.sha256(), approved_by=approved_by.strip(), expires_utc=expires_utc)
 
 
-def _person(name: str) -> str:
+def person(name: str) -> str:
+    """A person's name for comparing: whoever writes it differently is still the same one."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-# --- filling in ---------------------------------------------------------------------------------
+# --- judging a whole cue ------------------------------------------------------------------------
 
 
-def fill(variant: str, fields: Mapping[str, str]) -> str:
-    """The text with its fields filled in, in one pass: a value that looks like a field stays as it is."""
-    return _FIELD.sub(lambda match: fields[match.group(1)], variant)
+def cue_fault(cue: Cue, catalogue: Catalogue) -> str:
+    """Why a cue could not be fired as it may come out; empty when it could.
 
-
-def is_template(variant: str) -> bool:
-    """Whether the text has fields, so that it reads differently at each goal."""
-    return _FIELD.search(variant) is not None
-
-
-def field_fault(fields: Mapping[str, str]) -> str:
-    """Why a scoreboard's values must not go into a tweet; empty when they may."""
-    for name, longest in LONGEST.items():
-        value = fields.get(name, "")
-        if len(value) > len(longest):
-            return f"the scoreboard gives {name} as {value[:20]!r}, longer than the {len(longest)} characters that were checked"
-        if not _FROM_DEVICE.fullmatch(value):
-            return f"the scoreboard gives {name} as {value[:20]!r}, which may not stand in a tweet"
-    return ""
-
-
-def text_fault(cue: Cue, catalogue: Catalogue) -> str:
-    """Why one of the cue's texts could not be posted as it may come out; empty when all could.
-
-    Weighs every variant with the longest values its fields can take. Costs about a millisecond a
-    variant: done at import and when a cue is loaded, never while firing.
+    About a millisecond a text: done at import, at approval and when a cue is loaded, never while firing.
     """
-    longest = {**LONGEST, **dict(zip(("home", "away"), _side_names(cue, catalogue), strict=True))}
-    for number, variant in enumerate(cue.variants, start=1):
-        text = fill(variant, longest)
-        if holds_forbidden_characters(text) or any(unicodedata.category(char) == "Cc" and char != "\n" for char in text):
-            return f"variants[{number}]: holds a character that cannot be posted"
-        weighted = weight(text)
-        if weighted > WEIGHTED_LENGTH_MAX:
-            return f"variants[{number}]: weighs up to {weighted}, at most {WEIGHTED_LENGTH_MAX} are allowed; shorten it"
+    if cue.approvers < catalogue.approvers_min:
+        return f"approvers: {cue.approvers}, but [approval] approvers asks for {catalogue.approvers_min}; raise it"
+    paid = cue.paid_partnership
+    for where, text, longest in _texts(cue, catalogue):
+        fault = text_fault(text, longest, catalogue.rules, paid_partnership=paid) or _minute_fault(cue, text, catalogue)
+        if fault:
+            return f"{where}: {fault}"
     return ""
+
+
+def cue_warnings(cue: Cue, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a person should know before approving a cue, one sentence each."""
+    paid = cue.paid_partnership
+    return tuple(
+        f"{where}: {warning}"
+        for where, text, longest in _texts(cue, catalogue)
+        for warning in text_warnings(text, longest, catalogue.rules, paid_partnership=paid)
+    )
+
+
+def _texts(cue: Cue, catalogue: Catalogue) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Each text with its place in the file and the longest values its fields can take."""
+    home, away = _side_names(cue, catalogue)
+    longer = max(home, away, key=len)
+    longest = {**SCOREBOARD_FIELDS, "home": home, "away": away, "side": longer, "opponent": longer}
+    for key, texts in (("variants", cue.variants), ("corrections", cue.corrections)):
+        yield from ((f"{key}[{number}]", text, longest) for number, text in enumerate(texts, start=1))
 
 
 def _side_names(cue: Cue, catalogue: Catalogue) -> tuple[str, str]:
@@ -188,11 +223,55 @@ def _side_names(cue: Cue, catalogue: Catalogue) -> tuple[str, str]:
     return "語" * NAME_CHARS_MAX, "語" * NAME_CHARS_MAX
 
 
+def _minute_fault(cue: Cue, text: str, catalogue: Catalogue) -> str:
+    counted = catalogue.counting_up
+    if "minute" not in fields_of(text) or not isinstance(cue.on, GoalCondition) or counted is None or cue.on.fixture in counted:
+        return ""
+    return f"{{minute}}: the clock of fixture {cue.on.fixture} counts down and tells no minute; use {{clock}}"
+
+
 # --- reading files ------------------------------------------------------------------------------
+
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not an IANA time zone; write one such as 'Europe/Stockholm'")
+    return name
+
+
+def _time(text: str) -> str:
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time of day; write one such as '06:00', up to '23:59'")
+    return text
+
+
+def _daypart(text: str) -> str:
+    opens, _, closes = text.partition("-")
+    if not (_TIME.fullmatch(opens) and _TIME.fullmatch(closes)):
+        raise ValueError(f"{text!r} is not a daypart; write one such as '06:00-10:00', or '22:00-02:00' over midnight")
+    if opens == closes:
+        raise ValueError(f"{text!r} begins and ends at the same time; leave it out for the whole day")
+    return text
+
+
+def _text(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _window(hours: int) -> int:
+    if 0 < hours < DUPLICATE_WINDOW_H_MIN:
+        raise ValueError(f"{hours}: X refuses repetitions for hours; give at least {DUPLICATE_WINDOW_H_MIN}, or 0 for never")
+    return hours
+
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 _Ref = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_text)]
+_Nth = Annotated[int, Field(ge=1, le=1000)]
+_Daypart = Annotated[str, AfterValidator(_daypart)]
 
 
 class _Row(BaseModel):
@@ -209,12 +288,35 @@ class _SpotRow(_Row):
     kind: Literal["spot"]
     spots: Annotated[list[_Ref], Field(min_length=1, max_length=500)]
     channel: _Ref
+    first_in_day: bool = False
+    every: _Nth = 1
+
+    def condition(self) -> SpotCondition:
+        return SpotCondition(**{**self.model_dump(), "spots": tuple(self.spots)})
 
 
 class _GoalRow(_Row):
     kind: Literal["goal"]
     fixture: _Ref
     side: Literal["home", "away", "any"] = "any"
+    score_states: Annotated[list[ScoreState], Field(max_length=5)] = []
+    goals: Annotated[list[_Nth], Field(max_length=100)] = []
+    every: _Nth = 1
+    periods: Annotated[list[_Ref], Field(max_length=20)] = []
+    players: Annotated[list[_Ref], Field(max_length=100)] = []
+
+    def condition(self) -> GoalCondition:
+        lists = {name: tuple(value) for name, value in self.model_dump().items() if isinstance(value, list)}
+        return GoalCondition(**{**self.model_dump(), **lists})
+
+
+class _WhenRow(_Row):
+    timezone: Annotated[str, AfterValidator(_zone)]
+    day_begins: Annotated[str, AfterValidator(_time)] = "00:00"
+    dayparts: Annotated[list[_Daypart], Field(max_length=20)] = []
+
+    def hours(self) -> When:
+        return When(timezone=self.timezone, day_begins=self.day_begins, dayparts=tuple(self.dayparts))
 
 
 class _CueRow(_Row):
@@ -222,56 +324,82 @@ class _CueRow(_Row):
     name: _Line
     author: _Line
     account: _Ref
+    campaign: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    approvers: Annotated[int, Field(ge=1, le=2)] | None = None
     deadline_ms: Annotated[int, Field(ge=100, le=600_000)] = 3000
     audience_delay_ms: Annotated[int, Field(ge=0, le=300_000)] = 0
-    taken_back: Literal["leave", "delete"] = "leave"
-    variants: Annotated[
-        list[Annotated[str, StringConstraints(min_length=1, max_length=4000)]], Field(min_length=1, max_length=VARIANTS_MAX)
-    ]
+    confirm_ms: Annotated[int, Field(ge=0, le=599_000)] = 0
+    confirm_restart: bool = False
+    taken_back: Literal["leave", "delete", "correct"] = "leave"
+    corrections: Annotated[list[_Text], Field(max_length=VARIANTS_MAX)] = []
+    paid_partnership: bool = False
+    variants: Annotated[list[_Text], Field(min_length=1, max_length=VARIANTS_MAX)]
+    duplicate_window_h: Annotated[int, Field(ge=0, le=8760), AfterValidator(_window)] = 0
     caps: _CapsRow = _CapsRow()
     on: Annotated[_SpotRow | _GoalRow, Field(discriminator="kind")]
+    when: _WhenRow | None = None
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "_CueRow":
-        if self.deadline_ms <= self.audience_delay_ms:
-            raise ValueError(f"deadline_ms ({self.deadline_ms}) must be more than audience_delay_ms ({self.audience_delay_ms})")
-        if len(set(self.variants)) != len(self.variants):
-            raise ValueError("variants: the same text stands there twice; each is used once")
-        if self.taken_back != "leave" and self.on.kind != "goal":
-            raise ValueError("taken_back: only a goal can be taken back")
-        for number, variant in enumerate(self.variants, start=1):
-            _check_braces(variant, number=number, has_fields=self.on.kind == "goal")
+        for fault in (*self._faults_of_time(), *self._faults_of_texts(), *self._faults_of_goals()):
+            raise ValueError(fault)
         return self
 
-    def cue(self) -> Cue:
-        on: SpotCondition | GoalCondition
+    def _faults_of_time(self) -> Iterator[str]:
+        for key in ("audience_delay_ms", "confirm_ms"):
+            if self.deadline_ms <= getattr(self, key):
+                yield f"deadline_ms ({self.deadline_ms}) must be more than {key} ({getattr(self, key)})"
         if isinstance(self.on, _SpotRow):
-            on = SpotCondition(kind="spot", spots=tuple(self.on.spots), channel=self.on.channel)
-        else:
-            on = GoalCondition(kind="goal", fixture=self.on.fixture, side=self.on.side)
+            if self.on.first_in_day and self.on.every > 1:
+                yield f"on.every: {self.on.every} contradicts first_in_day; leave one of them out"
+            if self.when is None and (self.on.first_in_day or self.on.every > 1):
+                yield 'when: missing; first_in_day and every count the airings of a day: add [cue.when] with timezone = "…"'
+
+    def _faults_of_texts(self) -> Iterator[str]:
+        for key, fields in (("variants", FIELDS if isinstance(self.on, _GoalRow) else ()), ("corrections", TEAM_FIELDS)):
+            texts: list[str] = getattr(self, key)
+            if len(set(texts)) != len(texts):
+                yield f"{key}: the same text stands there twice; each is used once"
+            for number, text in enumerate(texts, start=1):
+                if fault := braces_fault(text, fields):
+                    yield f"{key}[{number}]: {fault}"
+        if self.taken_back == "correct" and not self.corrections:
+            yield 'corrections: missing; taken_back = "correct" posts one of them'
+        if self.corrections and self.taken_back != "correct":
+            yield f'corrections: never posted with taken_back = "{self.taken_back}"; write taken_back = "correct"'
+
+    def _faults_of_goals(self) -> Iterator[str]:
+        if isinstance(self.on, _GoalRow):
+            return
+        if self.taken_back != "leave":
+            yield "taken_back: only a goal can be taken back"
+        for key in ("confirm_ms", "confirm_restart"):
+            if getattr(self, key):
+                yield f"{key}: only a goal can be confirmed"
+
+    def cue(self, catalogue: Catalogue) -> Cue:
         return Cue(
             cue_id=self.id,
             name=self.name,
             author=self.author,
             account_id=self.account,
+            campaign=self.campaign,
+            priority=self.priority,
+            approvers=self.approvers or catalogue.approvers_min,
             deadline_ms=self.deadline_ms,
             audience_delay_ms=self.audience_delay_ms,
+            confirm_ms=self.confirm_ms,
+            confirm_restart=self.confirm_restart,
             taken_back=self.taken_back,
-            variants=tuple(unicodedata.normalize("NFC", variant) for variant in self.variants),
+            corrections=tuple(self.corrections),
+            paid_partnership=self.paid_partnership,
+            variants=tuple(self.variants),
+            duplicate_window_h=self.duplicate_window_h,
             caps=Caps(per_minute=self.caps.per_minute, per_hour=self.caps.per_hour, per_day=self.caps.per_day),
-            on=on,
+            on=self.on.condition(),
+            when=ALWAYS if self.when is None else self.when.hours(),
         )
-
-
-def _check_braces(variant: str, *, number: int, has_fields: bool) -> None:
-    rest = _FIELD.sub("", variant)
-    if "{" in rest or "}" in rest:
-        raise ValueError(f"variants[{number}]: a brace without its partner")
-    for name in _FIELD.findall(variant):
-        if not has_fields:
-            raise ValueError(f"variants[{number}]: {{{name}}}: only a goal's text has fields")
-        if name not in FIELDS:
-            raise ValueError(f"variants[{number}]: {{{name}}} is not a field; known are {', '.join(FIELDS)}")
 
 
 def read_cues(path: Path, catalogue: Catalogue = Catalogue()) -> tuple[Cue, ...]:
@@ -309,29 +437,40 @@ def parse_cues(data: bytes, *, source: str, catalogue: Catalogue = Catalogue()) 
         raise CueError(f"{source}: no [[cue]] in it; see docs/cues.md")
     if len(rows) > CUES_MAX:
         raise CueError(f"{source}: {len(rows)} cues; at most {CUES_MAX} a file")
-    cues = tuple(_parse_cue(row, number=number, source=source) for number, row in enumerate(rows, start=1))
+    cues = tuple(_parse_cue(row, catalogue, number=number, source=source) for number, row in enumerate(rows, start=1))
     seen: set[str] = set()
     for cue in cues:
         if cue.cue_id in seen:
             raise CueError(f"{source}: cue {cue.cue_id}: the id stands there twice; ids are unique")
         seen.add(cue.cue_id)
-        fault = _reference_fault(cue, catalogue) or text_fault(cue, catalogue)
+        fault = _reference_fault(cue, catalogue) or cue_fault(cue, catalogue)
         if fault:
             raise CueError(f"{source}: cue {cue.cue_id}: {fault}")
     return cues
 
 
-def _parse_cue(row: Any, *, number: int, source: str) -> Cue:
+def _parse_cue(row: Any, catalogue: Catalogue, *, number: int, source: str) -> Cue:
     try:
-        return _CueRow.model_validate(row).cue()
+        return _CueRow.model_validate(row).cue(catalogue)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
         named = row.get("id") if isinstance(row, dict) else None
         key = ".".join(str(part) for part in first["loc"] if part not in ("spot", "goal"))
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = "unknown key"
-        raise CueError(f"{source}: cue {named or f'number {number}'}: {key + ': ' if key else ''}{message}") from error
+        raise CueError(f"{source}: cue {named or f'number {number}'}: {key + ': ' if key else ''}{_mistake(first)}") from error
+
+
+def _mistake(error: ErrorDetails) -> str:
+    """What is wrong with a value, with the value and the way out."""
+    message, value = error["msg"], error["input"]
+    if error["type"] == "extra_forbidden":
+        alike = difflib.get_close_matches(str(error["loc"][-1]), _KEYS, n=1)
+        return f"unknown key; did you mean {alike[0]}?" if alike else "unknown key; docs/cues.md lists them"
+    if error["type"] == "value_error" or not isinstance(value, str | int | float):
+        return message.removeprefix("Value error, ")
+    return f"{message}, not {value!r}"
+
+
+_KEYS = [name for row in (_CueRow, _SpotRow, _GoalRow, _WhenRow, _CapsRow) for name in row.model_fields]
 
 
 def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:

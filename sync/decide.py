@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sync.cues import Cue, GoalCondition, SpotCondition, field_fault, fill
-from sync.signals import GoalScored, OccurrenceId, SpotHeard
+from sync.conditions import GoalCondition, SpotCondition, day_of, goal_fault, hours_fault
+from sync.cues import Cue
+from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard
+from sync.states import Action, Mode
+from sync.tweets import field_fault, fillable, minute_of
 
 _NS_PER_MS = 1_000_000
 
@@ -42,9 +45,14 @@ class Intent:
         text_fault: why none of them may be posted; empty when they may.
         off_plan: the spot was heard where no plan has it.
         window: None where there is none to keep (a goal).
+        condition_fault: why the occurrence is not one the cue waits for; empty when it is.
+        day: the broadcast day whose earlier airings count, None where it does not matter how many there were.
         taken_back: the goal does not stand any more.
-        fire_mono_ns: not before this (the audience delay).
+        fire_mono_ns: not before this (the audience delay, the confirmation).
         deadline_mono_ns: not after this.
+        restart_of: the fixture whose play must go on first, None where nothing is waited for.
+        action: what it asks of the account; a correction is posted instead of a tweet that was taken back.
+        of_firing_id, of_mode: for a correction, the firing it corrects and the mode that was posted in.
     """
 
     cue: Cue
@@ -63,6 +71,12 @@ class Intent:
     decided_utc: datetime
     fire_mono_ns: int
     deadline_mono_ns: int
+    condition_fault: str = ""
+    day: tuple[datetime, datetime] | None = None
+    restart_of: str | None = None
+    action: Action = Action.POST
+    of_firing_id: int | None = None
+    of_mode: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +88,9 @@ class Moment:
 
 
 def decide_spot(signal: SpotHeard, cues: Iterable[Cue], *, status_age_ns: int | None, now: Moment) -> tuple[Intent, ...]:
-    """One intent for each cue that waits for this spot on this channel."""
-    return tuple(
-        _spot_intent(signal, cue, status_age_ns=status_age_ns, now=now)
+    """One intent for each cue that waits for this spot on this channel, in the order in which they are to be claimed."""
+    return _in_order(
+        _spot_intent(signal, cue, cue.on, status_age_ns=status_age_ns, now=now)
         for cue in cues
         if isinstance(cue.on, SpotCondition) and cue.on.channel == signal.channel and _wanted(cue.on, signal)
     )
@@ -85,12 +99,21 @@ def decide_spot(signal: SpotHeard, cues: Iterable[Cue], *, status_age_ns: int | 
 def decide_goal(
     signal: GoalScored, cues: Iterable[Cue], *, names: Mapping[str, tuple[str, str]], now: Moment
 ) -> tuple[Intent, ...]:
-    """One intent for each cue that waits for this side of this fixture; `names` are home and away by fixture."""
-    return tuple(
-        _goal_intent(signal, cue, names=names, now=now)
+    """One intent for each cue that waits for this side of this fixture, in the order in which they are to be claimed.
+
+    Args:
+        names: home and away by fixture.
+    """
+    return _in_order(
+        _goal_intent(signal, cue, cue.on, names=names, now=now)
         for cue in cues
         if isinstance(cue.on, GoalCondition) and cue.on.fixture == signal.fixture and cue.on.side in ("any", signal.side)
     )
+
+
+def _in_order(intents: Iterable[Intent]) -> tuple[Intent, ...]:
+    # The highest priority claims first, and what is declined anyway keeps nobody waiting.
+    return tuple(sorted(intents, key=lambda intent: (bool(intent.condition_fault), -intent.cue.priority)))
 
 
 def _wanted(on: SpotCondition, signal: SpotHeard) -> bool:
@@ -99,7 +122,7 @@ def _wanted(on: SpotCondition, signal: SpotHeard) -> bool:
     return any(spot_id in on.spots for spot_id in heard)
 
 
-def _spot_intent(signal: SpotHeard, cue: Cue, *, status_age_ns: int | None, now: Moment) -> Intent:
+def _spot_intent(signal: SpotHeard, cue: Cue, on: SpotCondition, *, status_age_ns: int | None, now: Moment) -> Intent:
     airing = signal.airing
     window = Window(opens_utc=airing.opens_utc, closes_utc=airing.closes_utc, on_air_utc=signal.on_air_utc) if airing else None
     return Intent(
@@ -119,6 +142,8 @@ def _spot_intent(signal: SpotHeard, cue: Cue, *, status_age_ns: int | None, now:
         decided_utc=now.utc,
         fire_mono_ns=signal.on_air_mono_ns + cue.audience_delay_ms * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
+        condition_fault=hours_fault(cue.when, signal.on_air_utc),
+        day=day_of(cue.when, signal.on_air_utc) if on.counts_the_day else None,
     )
 
 
@@ -128,22 +153,21 @@ def _rotated(variants: tuple[str, ...], by: int) -> tuple[str, ...]:
     return variants[start:] + variants[:start]
 
 
-def _goal_intent(signal: GoalScored, cue: Cue, *, names: Mapping[str, tuple[str, str]], now: Moment) -> Intent:
-    home, away = names.get(signal.fixture, ("", ""))
+def _goal_intent(signal: GoalScored, cue: Cue, on: GoalCondition, *, names: Mapping[str, tuple[str, str]], now: Moment) -> Intent:
     fields = {
-        "home": home,
-        "away": away,
+        **_team_fields(signal, names),
         "home_score": str(signal.home_score),
         "away_score": str(signal.away_score),
         "period": signal.period,
         "clock": signal.clock,
+        "minute": minute_of(signal.clock),
     }
-    fault = field_fault(fields) or ("" if home and away else f"the names of fixture {signal.fixture} are not configured")
+    texts = fillable(_rotated(cue.variants, signal.ordinal + signal.take - 2), fields)
     return Intent(
         cue=cue,
         occurrence_id=signal.occurrence_id,
-        texts=tuple(dict.fromkeys(fill(variant, fields) for variant in _rotated(cue.variants, signal.ordinal + signal.take - 2))),
-        text_fault=fault,
+        texts=texts,
+        text_fault=field_fault(fields) or _names_fault(signal, fields) or ("" if texts else _BLANK),
         spot_id=None,
         off_plan=False,
         window=None,
@@ -154,6 +178,61 @@ def _goal_intent(signal: GoalScored, cue: Cue, *, names: Mapping[str, tuple[str,
         heard_mono_ns=signal.heard_mono_ns,
         decided_mono_ns=now.mono_ns,
         decided_utc=now.utc,
-        fire_mono_ns=signal.on_air_mono_ns + cue.audience_delay_ms * _NS_PER_MS,
+        fire_mono_ns=signal.on_air_mono_ns + max(cue.audience_delay_ms, cue.confirm_ms) * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
+        condition_fault=goal_fault(on, signal) or hours_fault(cue.when, signal.on_air_utc),
+        restart_of=signal.fixture if cue.confirm_restart else None,
+    )
+
+
+_BLANK = "every variant uses a field that the scoreboard leaves blank"
+
+
+def _team_fields(signal: GoalScored | GoalTakenBack, names: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    home, away = names.get(signal.fixture, ("", ""))
+    side, opponent = (home, away) if signal.side == "home" else (away, home)
+    return {"home": home, "away": away, "side": side, "opponent": opponent}
+
+
+def _names_fault(signal: GoalScored | GoalTakenBack, fields: Mapping[str, str]) -> str:
+    return "" if fields["home"] and fields["away"] else f"the names of fixture {signal.fixture} are not configured"
+
+
+def decide_correction(
+    signal: GoalTakenBack,
+    cue: Cue,
+    *,
+    firing_id: int,
+    mode: Mode,
+    names: Mapping[str, tuple[str, str]],
+    deadline_mono_ns: int,
+    now: Moment,
+) -> Intent:
+    """The correction that follows a tweet whose goal was taken back.
+
+    Args:
+        firing_id, mode: the firing that posted it, and how.
+        deadline_mono_ns: when it is too late for a correction to be worth posting.
+    """
+    fields = _team_fields(signal, names)
+    return Intent(
+        cue=cue,
+        occurrence_id=signal.occurrence_id,
+        texts=fillable(cue.corrections, fields),
+        text_fault=_names_fault(signal, fields),
+        spot_id=None,
+        off_plan=False,
+        window=None,
+        evidence=None,
+        taken_back=False,
+        on_air_mono_ns=signal.on_air_mono_ns,
+        on_air_utc=signal.on_air_utc,
+        heard_mono_ns=signal.heard_mono_ns,
+        decided_mono_ns=now.mono_ns,
+        decided_utc=now.utc,
+        fire_mono_ns=now.mono_ns,
+        deadline_mono_ns=deadline_mono_ns,
+        action=Action.CORRECT,
+        of_firing_id=firing_id,
+        of_mode=mode,
     )

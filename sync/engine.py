@@ -22,10 +22,10 @@ from schedules.airing import Airing
 from schedules.windows import WindowChange
 from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, account_view
 from sync.control import ControlServer, control_server, ensure_no_engine
-from sync.cues import GoalCondition
-from sync.decide import Intent, Moment, decide_goal, decide_spot
+from sync.decide import Intent, Moment, decide_correction, decide_goal, decide_spot
 from sync.errors import ControlError, FencedError, IllegalTransitionError, LedgerError, SyncError
 from sync.firings import Firings
+from sync.gate import Guard
 from sync.lease import holder_of, take_over
 from sync.ledger import Ledger, Switch
 from sync.loading import Loader
@@ -36,7 +36,7 @@ from sync.reconciler import PROVISIONAL, Reconciler
 from sync.rehearsal import RehearsalPublisher
 from sync.setup import EngineSetup
 from sync.shooter import Shooter
-from sync.signals import GoalScored, GoalTakenBack, SpotHeard
+from sync.signals import GoalScored, GoalTakenBack, SpotHeard, goal_taken_back
 from sync.snapshot import AlarmView, EngineView, JsonObject, Snapshot, as_json
 from sync.states import Action, FiringState, Mode
 from sync.translate import spot_signal
@@ -63,8 +63,8 @@ CHECKPOINT_EVERY = 60
 LISTENER_SILENT_NS = 2_000_000_000
 CLOCK_STEP_MAX = timedelta(seconds=2)
 """A wall clock that leaves the monotonic one by more is reported."""
-DELETE_WITHIN_NS = 600_000_000_000
-"""A tweet of a goal that was taken back is deleted within ten minutes of the correction, or by a person."""
+FOLLOW_UP_WITHIN_NS = 600_000_000_000
+"""A tweet of a goal that was taken back is deleted or corrected within ten minutes of the correction, or by a person."""
 FIRINGS_AT_ONCE_MAX = 2000
 """Firings that wait or are under way; a further one is refused with an alarm."""
 SHOWN_AFTER_S = 0.02
@@ -118,7 +118,7 @@ class Engine:
         self._board = Board(dict(setup.feeds))
         self._names = {one.fixture: (one.home, one.away) for one in setup.fixtures}
         self._matches = Matches(tuple(self._names), ledger=ledger, firings=firings, writer=writer)
-        self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, names=self._names)
+        self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, catalogue=setup.catalogue)
         self._stop_reason = ""
         self._shown: dict[tuple[str, str], object] = {}
         self._silent: frozenset[str] = frozenset()
@@ -137,6 +137,7 @@ class Engine:
             clock=self._clock,
             stop_reason=lambda: self._stop_reason,
             taken_back=self._matches.is_taken_back,
+            play_restarted=self._matches.play_restarted,
             show=self._show_claimed,
             announce=self._announce,
             alarm=self._alarm,
@@ -442,9 +443,15 @@ class Engine:
             self._follow(record)
         elif record.state is FiringState.REFUSED:
             await self._alarm("critical", f"{record.cue_name} was refused: {record.reason}")
-        elif self._is_to_be_taken_down(record):
-            now_ns = self._clock.mono_ns()
-            self._spawn(self._take_down(record, on_air_mono_ns=now_ns, heard_mono_ns=now_ns), name="take-down")
+        elif record.action is Action.CORRECT and record.state is not FiringState.POSTED:
+            sentence = f"the tweet of a goal that was taken back stands uncorrected: {record.state} ({record.reason}); look at it"
+            await self._alarm("critical", sentence)
+        elif record.guard == Guard.CAPS:
+            # A cap that trips holds every cue of its scope: show that.
+            await self._alarmed(self._reload())
+            self._refresh()
+        elif self._is_to_follow_up(record):
+            self._follow_up(record, self._late_news(record))
 
     def _show(self, record: FiringRecord) -> None:
         self._publish("firing", self._board.take_firing(record))
@@ -482,24 +489,44 @@ class Engine:
                 )
                 if withdrawn is not None:
                     await self._announce(withdrawn)
-            elif self._is_to_be_taken_down(record):
-                down = self._take_down(record, on_air_mono_ns=signal.on_air_mono_ns, heard_mono_ns=signal.heard_mono_ns)
-                self._spawn(down, name="take-down")
+            elif self._is_to_follow_up(record):
+                self._follow_up(record, signal)
 
-    def _is_to_be_taken_down(self, record: FiringRecord) -> bool:
+    def _is_to_follow_up(self, record: FiringRecord) -> bool:
+        """Whether a tweet's goal does not stand any more and its cue wants something done about it."""
         if record.action is not Action.POST or record.state is not FiringState.POSTED:
             return False
         cue = self._board.cue(record.cue_id)
-        wanted = cue is not None and isinstance(cue.on, GoalCondition) and cue.taken_back == "delete"
-        return wanted and self._matches.is_taken_back(record.occurrence_id)
+        return cue is not None and cue.taken_back != "leave" and self._matches.is_taken_back(record.occurrence_id)
 
-    async def _take_down(self, record: FiringRecord, *, on_air_mono_ns: int, heard_mono_ns: int) -> None:
-        await self._shooter.take_down(
-            record,
-            deadline_mono_ns=on_air_mono_ns + DELETE_WITHIN_NS,
-            on_air_mono_ns=on_air_mono_ns,
-            heard_mono_ns=heard_mono_ns,
-        )
+    def _late_news(self, record: FiringRecord) -> GoalTakenBack:
+        """The correction of a goal whose tweet turns out to be there only now."""
+        now = self._now()
+        return goal_taken_back(record.occurrence_id, on_air_mono_ns=now.mono_ns, on_air_utc=now.utc, heard_mono_ns=now.mono_ns)
+
+    def _follow_up(self, record: FiringRecord, signal: GoalTakenBack) -> None:
+        """Take a tweet down, or post its correction, as its cue has it."""
+        cue = self._board.cue(record.cue_id)
+        deadline_ns = signal.on_air_mono_ns + FOLLOW_UP_WITHIN_NS
+        if cue is not None and cue.taken_back == "correct":
+            intent = decide_correction(
+                signal,
+                cue,
+                firing_id=record.firing_id,
+                mode=record.mode,
+                names=self._names,
+                deadline_mono_ns=deadline_ns,
+                now=self._now(),
+            )
+            self._fire([intent])
+        else:
+            down = self._shooter.take_down(
+                record,
+                deadline_mono_ns=deadline_ns,
+                on_air_mono_ns=signal.on_air_mono_ns,
+                heard_mono_ns=signal.heard_mono_ns,
+            )
+            self._spawn(down, name="take-down")
 
     async def _save_match(self, fixture: str) -> None:
         await self._clock.sleep(MARKED_AFTER_S)
@@ -511,13 +538,12 @@ class Engine:
         after_utc = self._clock.utc() - PROVISIONAL
         for record in await self._writer.run(self._firings.unsettled, claimed_after_utc=after_utc):
             self._follow(record)
-        recent_utc = self._clock.utc() - timedelta(seconds=DELETE_WITHIN_NS / 1e9)
+        recent_utc = self._clock.utc() - timedelta(seconds=FOLLOW_UP_WITHIN_NS / 1e9)
         for view in self._board.firing_views():
             if view.updated_utc > recent_utc and self._matches.is_taken_back(view.occurrence_id):
                 record_now = await self._writer.run(self._firings.get, view.firing_id)
-                if record_now is not None and self._is_to_be_taken_down(record_now):
-                    now_ns = self._clock.mono_ns()
-                    self._spawn(self._take_down(record_now, on_air_mono_ns=now_ns, heard_mono_ns=now_ns), name="take-down")
+                if record_now is not None and self._is_to_follow_up(record_now):
+                    self._follow_up(record_now, self._late_news(record_now))
 
     async def _replay(self) -> ReplayState:
         stored = await self._writer.run(self._ledger.replay_state, REPLAY_LINK)

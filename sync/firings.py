@@ -8,34 +8,39 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 
 from sync.audit import firing_facts
-from sync.cues import Caps
+from sync.conditions import SpotCondition
+from sync.cues import Caps, Cue, cue_from_json
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
-from sync.gate import CapUse, Facts, Guard, Judgement, judge
+from sync.gate import CapScope, CapUse, Facts, Guard, Judgement, judge, tripped
 from sync.ledger import Ledger
 from sync.posting import Outcome
 from sync.receipts import FiringRecord
 from sync.schema import APPROVAL, CUE, FIRING, SWITCH
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
+from sync.tweets import request_body
 
+_MICROSECOND = timedelta(microseconds=1)
 _PERIODS = (("in a minute", 60, "per_minute"), ("in an hour", 3600, "per_hour"), ("in a day", 86_400, "per_day"))
 
 
 SPOT_CAPS = Caps(per_minute=4, per_hour=60, per_day=300)
+CAMPAIGN_CAPS = Caps(per_minute=10, per_hour=60, per_day=300)
 ACCOUNT_CAPS = Caps(per_minute=10, per_hour=60, per_day=300)
 ENGINE_CAPS = Caps(per_minute=30, per_hour=300, per_day=2000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapLimits:
-    """Caps that count besides the cue's own: a spot's, an account's, the whole engine's."""
+    """Caps that count besides the cue's own: a spot's, a campaign's, an account's, the whole engine's."""
 
     spot: Caps = SPOT_CAPS
+    campaign: Caps = CAMPAIGN_CAPS
     account: Caps = ACCOUNT_CAPS
     everything: Caps = ENGINE_CAPS
 
@@ -97,9 +102,13 @@ class Firings:
             if armed_firing_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
                 return ClaimResult(record=None, judgement=judgement)
             if against and against.guard is Guard.CAPS:
-                self._disarm(connection, intent.cue.cue_id, against.reason)
+                for cue_id in _disarm(connection, intent, facts, reason=against.reason):
+                    held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
+                    self._audit.append(connection, self._clock.utc(), "cue_held", held)
             state = FiringState.ARMED if arm_only and against is None else judgement.state
-            values = self._verdict_values(facts, judgement, state)
+            values = self._verdict_values(intent, facts, judgement, state)
+            if values["text_sha256"] and intent.cue.duplicate_window_h:
+                _release_text(connection, intent, values)
             if armed_firing_id is None:
                 row = self._insert(connection, {**self._intent_values(intent), **values})
             else:
@@ -278,10 +287,11 @@ class Firings:
         with self._database.reading() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def used_texts(self, account_id: str, mode: Mode, texts: Sequence[str]) -> frozenset[str]:
-        """Those of the texts that have left the account in this mode."""
+    def used_texts(self, cue: Cue, mode: Mode) -> frozenset[str]:
+        """Those of the cue's variants that have left its account in this mode, and not before its duplicate window."""
+        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
         with self._database.reading() as connection:
-            return _used_texts(connection, account_id, mode, texts)
+            return self._used_texts(connection, cue, cue.variants, mode=mode, now=(now_ns, now_utc))
 
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
         """Occurrences of airings that have been claimed, with the mode."""
@@ -300,11 +310,12 @@ class Firings:
 
     def _facts(self, connection: sa.Connection, intent: Intent, account_faults: Mapping[Mode, str], *, own_id: int) -> Facts:
         cue = intent.cue
-        key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
-        row = connection.execute(_FACTS, key).one()
-        mode = Mode(row.mode)
         # Read after the lock was had: waiting for it may have cost the deadline.
         now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
+        key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
+        key |= {"action": intent.action.value, "priority": cue.priority, "now_utc": now_utc}
+        row = connection.execute(_FACTS, key).one()
+        mode = Mode(row.mode)
         return Facts(
             now_mono_ns=now_ns,
             killed=row.killed,
@@ -313,34 +324,62 @@ class Firings:
             mode=mode,
             cue_sha256=row.cue_sha256,
             approved_sha256=row.approved_sha256,
+            approvals=row.approvals,
             account_fault=account_faults.get(mode, ""),
-            used_by=row.used_by,
+            used_by=row.used_by or _corrected_by(connection, intent),
+            rival=row.rival if intent.action is Action.POST else None,
+            earlier_in_day=_earlier_in_day(connection, intent),
             caps=self._cap_uses(connection, intent, mode, now_ns, now_utc),
-            used_texts=_used_texts(connection, cue.account_id, mode, intent.texts, own_id=own_id),
+            used_texts=self._used_texts(connection, cue, intent.texts, mode=mode, now=(now_ns, now_utc), own_id=own_id),
             hold=row.hold_reason or "",
         )
 
     def _cap_uses(
         self, connection: sa.Connection, intent: Intent, mode: Mode, now_ns: int, now_utc: datetime
     ) -> tuple[CapUse, ...]:
+        if intent.action is not Action.POST:
+            return ()  # At most one correction follows a post, and the post has been counted.
         bounds: dict[str, Any] = {"boot_id": self._boot_id, "mode": mode.value, "cue_id": intent.cue.cue_id}
-        bounds |= {"account_id": intent.cue.account_id, "spot_id": intent.spot_id or ""}
+        bounds |= {"account_id": intent.cue.account_id, "spot_id": intent.spot_id or "", "campaign": intent.cue.campaign}
         for _, seconds, name in _PERIODS:
             bounds[f"{name}_mono_ns"] = now_ns - seconds * 1_000_000_000
             bounds[f"{name}_utc"] = now_utc - timedelta(seconds=seconds)
         used = connection.execute(_CAPS, bounds).one()._mapping
-        scopes = [
-            ("cue", f"cue {intent.cue.cue_id}", intent.cue.caps),
-            ("account", f"account {intent.cue.account_id}", self._limits.account),
-            ("everything", "the engine", self._limits.everything),
-        ]
-        if intent.spot_id is not None:
-            scopes.insert(0, ("spot", f"spot {intent.spot_id}", self._limits.spot))
-        return tuple(
-            CapUse(scope=label, period=period, used=used[f"{scope}_{name}"] or 0, allowed=getattr(caps, name))
-            for scope, label, caps in scopes
-            for period, _, name in _PERIODS
+        scopes = (
+            (CapScope.SPOT, intent.spot_id, self._limits.spot),
+            (CapScope.CUE, intent.cue.cue_id, intent.cue.caps),
+            (CapScope.CAMPAIGN, intent.cue.campaign or None, self._limits.campaign),
+            (CapScope.ACCOUNT, intent.cue.account_id, self._limits.account),
+            (CapScope.EVERYTHING, "", self._limits.everything),
         )
+        return tuple(
+            CapUse(scope=scope, name=name, period=words, used=used[f"{scope}_{period}"] or 0, allowed=getattr(caps, period))
+            for scope, name, caps in scopes
+            if name is not None
+            for words, _, period in _PERIODS
+        )
+
+    def _used_texts(
+        self,
+        connection: sa.Connection,
+        cue: Cue,
+        texts: Sequence[str],
+        *,
+        mode: Mode,
+        now: tuple[int, datetime],
+        own_id: int = 0,
+    ) -> frozenset[str]:
+        by_hash = {_sha256(text): text for text in texts}
+        bound: dict[str, Any] = {"account_id": cue.account_id, "mode": mode.value, "hashes": list(by_hash), "own_id": own_id}
+        if not cue.duplicate_window_h:
+            return frozenset(by_hash[value] for value in connection.execute(_USED_TEXTS, bound).scalars())
+        (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
+        bound |= {
+            "boot_id": self._boot_id,
+            "since_utc": now_utc - window,
+            "since_mono_ns": now_ns - window // _MICROSECOND * 1000,
+        }
+        return frozenset(by_hash[value] for value in connection.execute(_LATELY_USED_TEXTS, bound).scalars())
 
     def _intent_values(self, intent: Intent) -> dict[str, Any]:
         return {
@@ -348,7 +387,9 @@ class Firings:
             "cue_id": intent.cue.cue_id,
             "cue_name": intent.cue.name,
             "account_id": intent.cue.account_id,
-            "action": Action.POST.value,
+            "action": intent.action.value,
+            "campaign": intent.cue.campaign,
+            "priority": intent.cue.priority,
             "spot_id": intent.spot_id,
             "deadline_mono_ns": intent.deadline_mono_ns,
             "on_air_mono_ns": intent.on_air_mono_ns,
@@ -356,12 +397,13 @@ class Firings:
             "decided_mono_ns": intent.decided_mono_ns,
             "on_air_utc": intent.on_air_utc,
             "decided_utc": intent.decided_utc,
-            "of_firing_id": None,
+            "of_firing_id": intent.of_firing_id,
         }
 
-    def _verdict_values(self, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
+    def _verdict_values(self, intent: Intent, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
         against = judgement.against
         text = judgement.text if against is None else None
+        body = request_body(text, paid_partnership=intent.cue.paid_partnership) if text else ""
         claimed = state is FiringState.CLAIMED
         return {
             "mode": facts.mode.value,
@@ -371,6 +413,8 @@ class Firings:
             "reason": against.reason if against else "",
             "text": text or "",
             "text_sha256": text and _sha256(text),
+            "body": body,
+            "body_sha256": _sha256(body) if body else None,
             "epoch": self._epoch,
             "boot_id": self._boot_id,
             "claimed_mono_ns": facts.now_mono_ns if claimed else None,
@@ -405,11 +449,6 @@ class Firings:
         self._audit.append(connection, self._clock.utc(), "firing", firing_facts(row))
         return row
 
-    def _disarm(self, connection: sa.Connection, cue_id: str, reason: str) -> None:
-        hold = sa.update(CUE).where(CUE.c.cue_id == cue_id, CUE.c.hold_reason == "").values(hold_reason=reason, hold_actor="cap")
-        if connection.execute(hold).rowcount:
-            self._audit.append(connection, self._clock.utc(), "cue_held", {"actor": "cap", "cue_id": cue_id, "reason": reason})
-
     def _recover_one(self, connection: sa.Connection, row: sa.Row[Any]) -> sa.Row[Any]:
         current = FiringState(row.state)
         if current is FiringState.ARMED:
@@ -432,40 +471,71 @@ _DEFAULTS: dict[str, Any] = {
     "answered_utc": None,
     "connection": "",
     "settled_by": "",
+    "campaign": "",
+    "priority": 0,
+    "body": "",
+    "body_sha256": None,
 }
 _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
 _BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
+_RESERVING = sa.text("firing.reserving")
+"""As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
+
 _MAY_SEND = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
-_FACTS = sa.select(
-    SWITCH.c.epoch,
-    SWITCH.c.mode,
-    SWITCH.c.killed,
-    SWITCH.c.kill_reason,
-    CUE.c.sha256.label("cue_sha256"),
-    CUE.c.hold_reason,
-    sa.select(APPROVAL.c.sha256)
-    .where(APPROVAL.c.cue_id == sa.bindparam("cue_id"))
-    .order_by(APPROVAL.c.approval_id.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("approved_sha256"),
-    sa.select(FIRING.c.firing_id)
-    .where(
+
+def _facts_statement() -> sa.Select[Any]:
+    cue_id: sa.BindParameter[str] = sa.bindparam("cue_id")
+    now_utc = sa.bindparam("now_utc", type_=APPROVAL.c.expires_utc.type)
+    standing = sa.and_(APPROVAL.c.cue_id == cue_id, APPROVAL.c.voided_utc.is_(None))
+    latest = sa.select(APPROVAL.c.sha256).where(standing).order_by(APPROVAL.c.approval_id.desc()).limit(1)
+    approvals = (
+        sa.select(sa.func.count())
+        .select_from(APPROVAL)
+        .where(standing, APPROVAL.c.sha256 == CUE.c.sha256, APPROVAL.c.expires_utc > now_utc)
+        .correlate(CUE)
+    )
+    keeper = sa.and_(
         FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
-        FIRING.c.cue_id == sa.bindparam("cue_id"),
         FIRING.c.account_id == sa.bindparam("account_id"),
-        FIRING.c.mode == SWITCH.c.mode,
-        FIRING.c.action == Action.POST.value,
-        FIRING.c.reserving,
+        _RESERVING,
         FIRING.c.firing_id != sa.bindparam("own_id"),
     )
-    .limit(1)
-    .correlate(SWITCH)
-    .scalar_subquery()
-    .label("used_by"),
-).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == sa.bindparam("cue_id")))
+    used_by = (
+        sa.select(FIRING.c.firing_id)
+        .where(keeper, FIRING.c.mode == SWITCH.c.mode, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
+        .limit(1)
+        .correlate(SWITCH)
+    )
+    rival = (
+        sa.select(FIRING.c.cue_id)
+        .where(
+            keeper,
+            # Not a bare column: SQLite would rather read all firings of the mode than the few of the occurrence.
+            FIRING.c.mode.concat("") == SWITCH.c.mode,
+            FIRING.c.cue_id != cue_id,
+            FIRING.c.action == Action.POST.value,
+            FIRING.c.priority != sa.bindparam("priority"),
+        )
+        .limit(1)
+        .correlate(SWITCH)
+    )
+    return sa.select(
+        SWITCH.c.epoch,
+        SWITCH.c.mode,
+        SWITCH.c.killed,
+        SWITCH.c.kill_reason,
+        CUE.c.sha256.label("cue_sha256"),
+        CUE.c.hold_reason,
+        latest.scalar_subquery().label("approved_sha256"),
+        approvals.scalar_subquery().label("approvals"),
+        used_by.scalar_subquery().label("used_by"),
+        rival.scalar_subquery().label("rival"),
+    ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == cue_id))
+
+
+_FACTS = _facts_statement()
 
 
 def _caps_statement() -> sa.Select[Any]:
@@ -480,6 +550,7 @@ def _caps_statement() -> sa.Select[Any]:
     scopes: dict[str, sa.ColumnElement[bool]] = {
         "spot": FIRING.c.spot_id == sa.bindparam("spot_id"),
         "cue": FIRING.c.cue_id == sa.bindparam("cue_id"),
+        "campaign": FIRING.c.campaign == sa.bindparam("campaign"),
         "account": FIRING.c.account_id == sa.bindparam("account_id"),
         "everything": sa.true(),
     }
@@ -498,18 +569,98 @@ _CAPS = _caps_statement()
 _USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
     FIRING.c.account_id == sa.bindparam("account_id"),
     FIRING.c.mode == sa.bindparam("mode"),
-    FIRING.c.reserving,
+    _RESERVING,
     FIRING.c.text_sha256.in_(sa.bindparam("hashes", expanding=True)),
     FIRING.c.firing_id != sa.bindparam("own_id"),
 )
 
 
-def _used_texts(
-    connection: sa.Connection, account_id: str, mode: Mode, texts: Sequence[str], *, own_id: int = 0
-) -> frozenset[str]:
-    by_hash = {_sha256(text): text for text in texts}
-    bound = {"account_id": account_id, "mode": mode.value, "hashes": list(by_hash), "own_id": own_id}
-    return frozenset(by_hash[value] for value in connection.execute(_USED_TEXTS, bound).scalars())
+def _lately() -> sa.ColumnElement[bool]:
+    # As caps count: by the monotonic clock within one boot. What is armed has not left yet, and counts.
+    this_boot = FIRING.c.boot_id == sa.bindparam("boot_id")
+    return sa.or_(
+        FIRING.c.claimed_utc.is_(None),
+        sa.and_(this_boot, FIRING.c.claimed_mono_ns > sa.bindparam("since_mono_ns", type_=sa.BigInteger())),
+        sa.and_(~this_boot, FIRING.c.claimed_utc > sa.bindparam("since_utc", type_=FIRING.c.claimed_utc.type)),
+    )
+
+
+_LATELY_USED_TEXTS = _USED_TEXTS.where(_lately())
+
+
+def _release_text(connection: sa.Connection, intent: Intent, values: Mapping[str, Any]) -> None:
+    """Let the firing that used this text before give it up: the gate has found that to be longer ago than the window."""
+    connection.execute(
+        sa.update(FIRING)
+        .where(
+            FIRING.c.account_id == intent.cue.account_id,
+            FIRING.c.mode == values["mode"],
+            FIRING.c.text_sha256 == values["text_sha256"],
+            _RESERVING,
+            FIRING.c.claimed_utc.is_not(None),
+        )
+        .values(text_sha256=None)
+    )
+
+
+_EARLIER_IN_DAY = sa.select(sa.func.count(sa.distinct(FIRING.c.occurrence_id))).where(
+    FIRING.c.cue_id == sa.bindparam("cue_id"),
+    FIRING.c.on_air_utc >= sa.bindparam("begin_utc", type_=FIRING.c.on_air_utc.type),
+    FIRING.c.on_air_utc < sa.bindparam("on_air_utc", type_=FIRING.c.on_air_utc.type),
+    FIRING.c.occurrence_id.like("airing:%"),
+    FIRING.c.occurrence_id != sa.bindparam("occurrence_id"),
+    FIRING.c.action == Action.POST.value,
+    # What was not believed has not aired.
+    FIRING.c.guard.not_in([Guard.WINDOW.value, Guard.EVIDENCE.value]),
+)
+
+
+def _earlier_in_day(connection: sa.Connection, intent: Intent) -> int:
+    """Airings this cue has seen since the day began, fired or not, in whatever mode; asked only of cues that count them."""
+    if intent.day is None:
+        return 0
+    bound: dict[str, Any] = {"cue_id": intent.cue.cue_id, "occurrence_id": intent.occurrence_id}
+    bound |= {"begin_utc": intent.day[0], "on_air_utc": intent.on_air_utc}
+    return connection.execute(_EARLIER_IN_DAY, bound).scalar_one()
+
+
+def _corrected_by(connection: sa.Connection, intent: Intent) -> int | None:
+    """The correction there has been already, whatever became of it: what was held or too late is not caught up."""
+    if intent.action is not Action.CORRECT:
+        return None
+    query = sa.select(FIRING.c.firing_id).where(
+        FIRING.c.cue_id == intent.cue.cue_id,
+        FIRING.c.action == Action.CORRECT.value,
+        FIRING.c.of_firing_id == intent.of_firing_id,
+    )
+    return connection.execute(query.limit(1)).scalar()
+
+
+def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> list[str]:
+    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays. The cues held."""
+    cap = tripped(facts.caps)
+    unheld = connection.execute(sa.select(CUE.c.cue_id, CUE.c.canonical_json).where(CUE.c.hold_reason == ""))
+    within = [row.cue_id for row in unheld if row.cue_id == intent.cue.cue_id or _is_within(row.canonical_json, cap)]
+    if within:
+        connection.execute(sa.update(CUE).where(CUE.c.cue_id.in_(within)).values(hold_reason=reason, hold_actor="cap"))
+    return within
+
+
+def _is_within(canonical_json: str, cap: CapUse | None) -> bool:
+    if cap is None or cap.scope is CapScope.CUE:
+        return False
+    cue = cue_from_json(canonical_json)
+    match cap.scope:
+        case CapScope.SPOT:
+            return isinstance(cue.on, SpotCondition) and cap.name in cue.on.spots
+        case CapScope.CAMPAIGN:
+            return cue.campaign == cap.name
+        case CapScope.ACCOUNT:
+            return cue.account_id == cap.name
+        case CapScope.EVERYTHING:
+            return True
+        case _:
+            assert_never(cap.scope)
 
 
 def _sha256(text: str) -> str:

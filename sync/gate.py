@@ -8,8 +8,9 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sync.conditions import SpotCondition, day_fault
 from sync.decide import Intent
-from sync.states import FiringState, Mode
+from sync.states import Action, FiringState, Mode
 
 FEED_STATUS_AGE_MAX_NS = 2_000_000_000
 """A feed whose listener has not spoken for this long is not believed."""
@@ -26,16 +27,33 @@ class Guard(enum.StrEnum):
     OCCURRENCE = "occurrence"
     DEADLINE = "deadline"
     EVIDENCE = "evidence"
+    CONDITION = "condition"
+    PRIORITY = "priority"
     CAPS = "caps"
     TEXT = "text"
     HOLD = "hold"
 
 
+class CapScope(enum.StrEnum):
+    """Whose firings a cap counts, the narrowest first. A cap that trips disarms every cue of its scope."""
+
+    SPOT = "spot"
+    CUE = "cue"
+    CAMPAIGN = "campaign"
+    ACCOUNT = "account"
+    EVERYTHING = "everything"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapUse:
-    """How much of a cap is used: `used` firings of `allowed` within the period."""
+    """How much of a cap is used: `used` firings of `allowed` within the period.
 
-    scope: str
+    Attributes:
+        name: id of the spot, cue, campaign or account; empty for everything.
+    """
+
+    scope: CapScope
+    name: str
     period: str
     used: int
     allowed: int
@@ -48,9 +66,12 @@ class Facts:
     Attributes:
         fenced: another engine has taken over the ledger.
         cue_sha256: hash of the cue in the ledger, None if it has been removed.
-        approved_sha256: hash its latest approval covers, None without one.
+        approved_sha256: hash its latest approval covers, None without one; one that was voided does not count.
+        approvals: how many people's approvals cover the cue in the ledger and have not expired.
         account_fault: why the account cannot post; empty when it can.
         used_by: the firing that already has this occurrence, cue and account.
+        rival: the account's cue of another priority that has this occurrence, None if there is none.
+        earlier_in_day: airings of the cue's spots that came earlier in the intent's day.
         caps: every cap that counts for this firing.
         used_texts: those of the intent's texts that have left this account before.
         hold: why the cue is held; empty when it is not.
@@ -63,8 +84,11 @@ class Facts:
     mode: Mode
     cue_sha256: str | None
     approved_sha256: str | None
+    approvals: int
     account_fault: str
     used_by: int | None
+    rival: str | None
+    earlier_in_day: int
     caps: tuple[CapUse, ...]
     used_texts: frozenset[str]
     hold: str
@@ -112,13 +136,16 @@ def judge(intent: Intent, facts: Facts) -> Judgement:
 
 def _verdicts(intent: Intent, facts: Facts, text: str | None) -> Iterator[tuple[Guard, str]]:
     yield Guard.KILL, _kill(facts)
-    yield Guard.MODE, "the mode is OFF" if facts.mode is Mode.OFF else ""
+    yield Guard.MODE, _mode(intent, facts)
     yield Guard.WINDOW, _window(intent)
     yield Guard.APPROVAL, _approval(intent, facts)
     yield Guard.ACCOUNT, facts.account_fault
     yield Guard.OCCURRENCE, _occurrence(intent, facts)
     yield Guard.DEADLINE, _deadline(intent, facts)
     yield Guard.EVIDENCE, _evidence(intent)
+    # After the evidence: the ledger counts the airings of a day by what their records say, and a doubtful one is none.
+    yield Guard.CONDITION, _condition(intent, facts)
+    yield Guard.PRIORITY, f"cue {facts.rival}, of another priority, has this occurrence" if facts.rival else ""
     yield Guard.CAPS, _caps(facts)
     yield Guard.TEXT, intent.text_fault or ("" if text is not None else "every variant has been used")
     yield Guard.HOLD, facts.hold
@@ -128,6 +155,20 @@ def _kill(facts: Facts) -> str:
     if facts.killed:
         return f"killed: {facts.kill_reason}" if facts.kill_reason else "killed"
     return "FENCED: another engine has taken over" if facts.fenced else ""
+
+
+def _mode(intent: Intent, facts: Facts) -> str:
+    if facts.mode is Mode.OFF:
+        return "the mode is OFF"
+    if intent.of_mode is not None and intent.of_mode is not facts.mode:
+        return f"the tweet was posted in {intent.of_mode}, the mode is {facts.mode}"
+    return ""
+
+
+def _condition(intent: Intent, facts: Facts) -> str:
+    if intent.condition_fault or intent.day is None or not isinstance(intent.cue.on, SpotCondition):
+        return intent.condition_fault
+    return day_fault(intent.cue.on, facts.earlier_in_day)
 
 
 def _window(intent: Intent) -> str:
@@ -146,12 +187,19 @@ def _approval(intent: Intent, facts: Facts) -> str:
         return "the cue is not approved"
     if facts.approved_sha256 != facts.cue_sha256:
         return "the cue was changed after its approval"
-    return "" if intent.cue.sha256() == facts.approved_sha256 else "the engine knows another version of the cue; reload"
+    if intent.cue.sha256() != facts.approved_sha256:
+        return "the engine knows another version of the cue; reload"
+    return "" if facts.approvals >= intent.cue.approvers else _too_few(facts.approvals, intent.cue.approvers)
+
+
+def _too_few(approvals: int, approvers: int) -> str:
+    return f"{approvals} of {approvers} people approve the cue; the others have not yet, or their approval has expired"
 
 
 def _occurrence(intent: Intent, facts: Facts) -> str:
     if facts.used_by is not None:
-        return f"fired already: firing {facts.used_by}"
+        done = "corrected" if intent.action is Action.CORRECT else "fired"
+        return f"{done} already: firing {facts.used_by}"
     return "the goal has been taken back" if intent.taken_back else ""
 
 
@@ -174,5 +222,13 @@ def _evidence(intent: Intent) -> str:
 
 
 def _caps(facts: Facts) -> str:
-    full = next((cap for cap in facts.caps if cap.used >= cap.allowed), None)
-    return f"cap: {full.scope} has fired {full.used} of {full.allowed} {full.period}" if full else ""
+    full = tripped(facts.caps)
+    if full is None:
+        return ""
+    who = f"{full.scope} {full.name}" if full.name else "the engine"
+    return f"cap: {who} has fired {full.used} of {full.allowed} {full.period}"
+
+
+def tripped(caps: tuple[CapUse, ...]) -> CapUse | None:
+    """The first cap that is used up, None when none is."""
+    return next((cap for cap in caps if cap.used >= cap.allowed), None)

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from schedules.airing import Airing
 from sync.audit import AuditChain, AuditFiles
-from sync.cues import Approval, Cue, approve, cue_from_json
+from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person
 from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
@@ -28,6 +28,8 @@ from timebase import Clock, SystemClock
 ALARMS_KEPT_MAX = 200_000
 """Alarms kept; older ones go when an engine opens the ledger. The audit record is never shortened."""
 REASON_CHARS_MAX = 1000
+APPROVAL_VALID = timedelta(days=90)
+"""How long an approval holds unless the configuration says otherwise."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,20 +50,31 @@ class StoredCue:
     """A cue with what the ledger knows of it.
 
     Attributes:
-        approved_by: who approved exactly this cue, empty when nobody has.
+        approvals: whose approval of exactly this cue holds now.
         hold_reason: why it is held, empty when it is not.
     """
 
     cue: Cue
     sha256: str
-    approved_by: str
+    approvals: tuple[Approval, ...]
     hold_reason: str
     hold_actor: str
 
     @property
     def approved(self) -> bool:
-        """Whether its latest approval covers exactly these bytes."""
-        return bool(self.approved_by)
+        """Whether as many people as it asks for approve exactly these bytes."""
+        return len(self.approvals) >= self.cue.approvers
+
+    @property
+    def approved_by(self) -> str:
+        """Who approves it, empty when nobody does."""
+        return ", ".join(approval.approved_by for approval in self.approvals)
+
+    @property
+    def expires_utc(self) -> datetime | None:
+        """When it will not be approved any more, None when it is not."""
+        ends = sorted((approval.expires_utc for approval in self.approvals), reverse=True)
+        return ends[self.cue.approvers - 1] if self.approved else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +221,7 @@ class Ledger:
     # --- cues -----------------------------------------------------------------------------------
 
     def import_cues(self, cues: Sequence[Cue], *, actor: str) -> ImportDiff:
-        """Add and change cues, all or nothing; others stay. A changed cue's approval no longer covers it."""
+        """Add and change cues, all or nothing; others stay. A change voids every approval, for good."""
         new, changed, unchanged = list[str](), list[str](), list[str]()
         with self.database.writing() as connection:
             known = {row.cue_id: row.sha256 for row in connection.execute(sa.select(CUE.c.cue_id, CUE.c.sha256))}
@@ -220,6 +233,7 @@ class Ledger:
                 elif known[cue.cue_id] != values["sha256"]:
                     changed.append(cue.cue_id)
                     connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue.cue_id).values(**values))
+                    self._void_approvals(connection, APPROVAL.c.cue_id == cue.cue_id)
                 else:
                     unchanged.append(cue.cue_id)
             if new or changed:
@@ -228,44 +242,74 @@ class Ledger:
 
     def cues(self) -> tuple[StoredCue, ...]:
         """Every cue, by id."""
-        latest = (
-            sa.select(APPROVAL.c.cue_id, sa.func.max(APPROVAL.c.approval_id).label("approval_id"))
-            .group_by(APPROVAL.c.cue_id)
-            .subquery()
+        standing = (
+            sa.select(APPROVAL)
+            .join(CUE, sa.and_(CUE.c.cue_id == APPROVAL.c.cue_id, CUE.c.sha256 == APPROVAL.c.sha256))
+            .where(APPROVAL.c.voided_utc.is_(None), APPROVAL.c.expires_utc > self.clock.utc())
+            .order_by(APPROVAL.c.approval_id)
         )
-        query = (
-            sa.select(CUE, APPROVAL.c.sha256.label("approved_sha256"), APPROVAL.c.approved_by)
-            .outerjoin(latest, latest.c.cue_id == CUE.c.cue_id)
-            .outerjoin(APPROVAL, APPROVAL.c.approval_id == latest.c.approval_id)
-            .order_by(CUE.c.cue_id)
-        )
+        approvals: dict[str, list[Approval]] = {}
         with self.database.reading() as connection:
-            return tuple(_stored_cue(row) for row in connection.execute(query))
+            for row in connection.execute(standing):
+                approvals.setdefault(row.cue_id, []).append(_approval(row))
+            rows = connection.execute(sa.select(CUE).order_by(CUE.c.cue_id))
+            return tuple(_stored_cue(row, tuple(approvals.get(row.cue_id, ()))) for row in rows)
 
-    def approve_cue(self, cue_id: str, *, approved_by: str, sha256: str | None = None) -> Approval:
-        """Record that a person approves a cue as it is now.
+    def approve_cue(
+        self,
+        cue_id: str,
+        *,
+        approved_by: str,
+        sha256: str | None = None,
+        valid_for: timedelta = APPROVAL_VALID,
+        catalogue: Catalogue | None = None,
+    ) -> Approval:
+        """Record that a person approves a cue as it is now, in place of that person's earlier approval.
 
         Args:
             sha256: what the approver saw; when given and the cue has changed since, nothing is approved.
+            valid_for: how long the approval holds.
+            catalogue: what the texts must keep in their longest form; None where the caller has just checked them.
 
         Raises:
             CueError: there is no such cue.
-            ApprovalError: the approver wrote it, or it has changed since.
+            ApprovalError: the approver wrote it, it has changed since, or it could not be fired as it is.
         """
+        checked = self._checked(cue_id, catalogue)
         with self.database.writing() as connection:
-            row = connection.execute(sa.select(CUE).where(CUE.c.cue_id == cue_id)).one_or_none()
-            if row is None:
-                raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
-            if sha256 is not None and row.sha256 != sha256:
+            row = self._cue_row(connection, cue_id)
+            if row.sha256 != (checked if sha256 is None else sha256) or row.sha256 != checked:
                 raise ApprovalError(f"cue {cue_id}: it has changed since it was shown; look at it again")
-            approval = approve(cue_from_json(row.canonical_json), approved_by=approved_by)
-            connection.execute(
-                sa.insert(APPROVAL).values(
-                    cue_id=cue_id, sha256=approval.sha256, approved_by=approval.approved_by, approved_utc=self.clock.utc()
-                )
-            )
+            now_utc = self.clock.utc()
+            approval = approve(cue_from_json(row.canonical_json), approved_by=approved_by, expires_utc=now_utc + valid_for)
+            mine = [
+                earlier.approval_id
+                for earlier in connection.execute(sa.select(APPROVAL).where(APPROVAL.c.cue_id == cue_id))
+                if person(earlier.approved_by) == person(approved_by)
+            ]
+            self._void_approvals(connection, APPROVAL.c.approval_id.in_(mine))
+            values = {"cue_id": cue_id, "sha256": row.sha256, "approved_by": approval.approved_by, "approved_utc": now_utc}
+            connection.execute(sa.insert(APPROVAL).values(expires_utc=approval.expires_utc, **values))
             self._event(connection, "cue_approved", actor=approval.approved_by, cue_id=cue_id, sha256=approval.sha256)
         return approval
+
+    def _checked(self, cue_id: str, catalogue: Catalogue | None) -> str:
+        # Weighing texts takes a while: outside the transaction that others wait for.
+        with self.database.reading() as connection:
+            row = self._cue_row(connection, cue_id)
+        if catalogue is not None and (fault := cue_fault(cue_from_json(row.canonical_json), catalogue)):
+            raise ApprovalError(f"cue {cue_id}: {fault}")
+        return str(row.sha256)
+
+    def _cue_row(self, connection: sa.Connection, cue_id: str) -> sa.Row[Any]:
+        row = connection.execute(sa.select(CUE).where(CUE.c.cue_id == cue_id)).one_or_none()
+        if row is None:
+            raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+        return row
+
+    def _void_approvals(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+        standing = sa.and_(which, APPROVAL.c.voided_utc.is_(None))
+        connection.execute(sa.update(APPROVAL).where(standing).values(voided_utc=self.clock.utc()))
 
     def hold_cue(self, cue_id: str, *, actor: str, reason: str) -> None:
         """Hold a cue, or with an empty reason let it go again.
@@ -438,14 +482,18 @@ def _prune(connection: sa.Connection) -> None:
     connection.execute(sa.delete(ALARM).where(ALARM.c.alarm_id <= newest - ALARMS_KEPT_MAX))
 
 
-def _stored_cue(row: sa.Row[Any]) -> StoredCue:
+def _stored_cue(row: sa.Row[Any], approvals: tuple[Approval, ...]) -> StoredCue:
     return StoredCue(
         cue=cue_from_json(row.canonical_json),
         sha256=row.sha256,
-        approved_by=row.approved_by if row.approved_sha256 == row.sha256 else "",
+        approvals=approvals,
         hold_reason=row.hold_reason,
         hold_actor=row.hold_actor,
     )
+
+
+def _approval(row: sa.Row[Any]) -> Approval:
+    return Approval(cue_id=row.cue_id, sha256=row.sha256, approved_by=row.approved_by, expires_utc=row.expires_utc)
 
 
 _AIRING_FIELDS = ("airing_id", "channel", "spot_id", "number", "planned_utc", "opens_utc", "closes_utc", "raw", "row")

@@ -1,11 +1,9 @@
 """Reading from the ledger what the engine works with: cues, approvals, airings, and what has been used."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from sync.board import Loaded
-from sync.cues import Catalogue
-from sync.cues import text_fault as fault_of
+from sync.cues import Catalogue, cue_fault
 from sync.firings import Firings
 from sync.ledger import Ledger, StoredCue
 from sync.states import Mode
@@ -20,14 +18,12 @@ class Loader:
     """Loads; remembers only which texts it has weighed already.
 
     Args:
-        names: names of home and away by fixture, which goal texts are weighed with.
+        catalogue: what cues must keep; their texts are weighed with its names.
     """
 
-    def __init__(
-        self, *, ledger: Ledger, firings: Firings, writer: Writer, clock: Clock, names: Mapping[str, tuple[str, str]]
-    ) -> None:
+    def __init__(self, *, ledger: Ledger, firings: Firings, writer: Writer, clock: Clock, catalogue: Catalogue) -> None:
         self._ledger, self._firings, self._writer, self._clock = ledger, firings, writer, clock
-        self._catalogue = Catalogue(sides=names)
+        self._catalogue = catalogue
         self._faults: dict[str, str] = {}
 
     async def load(self) -> Loaded:
@@ -52,13 +48,13 @@ class Loader:
         """Weigh the texts of cues that are new; a millisecond a text, so beside the ledger's thread."""
         for one in cues:
             if one.sha256 not in self._faults:
-                self._faults[one.sha256] = await self._writer.aside(fault_of, one.cue, self._catalogue)
+                self._faults[one.sha256] = await self._writer.aside(cue_fault, one.cue, self._catalogue)
         self._faults = {one.sha256: self._faults[one.sha256] for one in cues}
 
     async def _used_texts(self, cues: tuple[StoredCue, ...]) -> frozenset[tuple[str, Mode, str]]:
         used = set[tuple[str, Mode, str]]()
         for one in cues:
             for mode in (Mode.REHEARSAL, Mode.LIVE):
-                texts = await self._writer.run(self._firings.used_texts, one.cue.account_id, mode, one.cue.variants)
+                texts = await self._writer.run(self._firings.used_texts, one.cue, mode)
                 used |= {(one.cue.account_id, mode, text) for text in texts}
         return frozenset(used)

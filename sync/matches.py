@@ -1,13 +1,15 @@
 """The matches the engine follows: what their score events mean, and what it must not forget of them."""
 
+import asyncio
 from collections.abc import Iterator
+from datetime import datetime
 
 from hardware.events import ScoreEvent, Side
 from sync.firings import Firings
 from sync.fixtures import FixtureState, dump, load, remember
 from sync.ledger import Ledger
-from sync.signals import GoalScored, GoalTakenBack, goal_occurrence
-from sync.translate import score_signals
+from sync.signals import GoalTakenBack, PlayRestarted, goal_occurrence
+from sync.translate import ScoreSignal, score_signals
 from sync.writer import Writer
 
 
@@ -18,6 +20,8 @@ class Matches:
         self._states = {fixture: FixtureState(fixture=fixture) for fixture in fixtures}
         self._ledger, self._firings, self._writer = ledger, firings, writer
         self._taken_back: set[str] = set()
+        self._restarted_utc: dict[str, datetime] = {}
+        self._restarted = {fixture: asyncio.Event() for fixture in fixtures}
 
     async def remember(self) -> None:
         """Read what the ledger kept, and mend from the claims what a crash kept from it.
@@ -36,14 +40,29 @@ class Matches:
         for state in self._states.values():
             self._taken_back.update(_taken_back(state))
 
-    def take(self, event: ScoreEvent) -> tuple[GoalScored | GoalTakenBack, ...] | None:
+    def take(self, event: ScoreEvent) -> tuple[ScoreSignal, ...] | None:
         """What a score event means; None for a fixture that is not configured."""
         state = self._states.get(event.fixture)
         if state is None:
             return None
         self._states[event.fixture], signals = score_signals(state, event)
         self._taken_back.update(signal.occurrence_id for signal in signals if isinstance(signal, GoalTakenBack))
+        for signal in signals:
+            if isinstance(signal, PlayRestarted):
+                self._note_restart(signal)
         return signals
+
+    async def play_restarted(self, fixture: str, after_utc: datetime) -> None:
+        """Return once play has gone on after that instant; a restart before the engine's time is not known."""
+        while (restarted_utc := self._restarted_utc.get(fixture)) is None or restarted_utc <= after_utc:
+            await self._restarted[fixture].wait()
+
+    def _note_restart(self, signal: PlayRestarted) -> None:
+        before_utc = self._restarted_utc.get(signal.fixture, signal.on_air_utc)
+        self._restarted_utc[signal.fixture] = max(before_utc, signal.on_air_utc)
+        # Whoever waits now is woken once; who comes later waits for the next one.
+        self._restarted[signal.fixture].set()
+        self._restarted[signal.fixture] = asyncio.Event()
 
     def is_taken_back(self, occurrence_id: str) -> bool:
         """Whether that goal does not stand any more."""

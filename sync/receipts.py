@@ -19,7 +19,8 @@ class FiringRecord:
 
     Attributes:
         guard: the guard that declined it, empty when none did.
-        of_firing_id: for a delete, the firing whose tweet it takes down.
+        of_firing_id: for a delete or a correction, the firing whose tweet it answers.
+        body, body_sha256: the request that leaves, byte for byte, and its hash; empty and None where none does.
         boot_id: the boot of the machine its `_mono_ns` belong to.
         connection: `warm`, `cold` or empty.
         settled_by: the person who settled an unknown, empty otherwise.
@@ -56,6 +57,8 @@ class FiringRecord:
     updated_utc: datetime
     connection: str
     settled_by: str
+    body: str
+    body_sha256: str | None
 
     def steps_ms(self) -> dict[str, float]:
         """Milliseconds from on air to each instant reached."""

@@ -84,6 +84,8 @@ APPROVAL = Table(
     Column("sha256", String(64), nullable=False),
     Column("approved_by", Text, nullable=False),
     Column("approved_utc", UtcInstant, nullable=False),
+    Column("expires_utc", UtcInstant),
+    Column("voided_utc", UtcInstant),
     Index("approval_by_cue", "cue_id", "approval_id"),
 )
 
@@ -142,6 +144,10 @@ FIRING = Table(
     Column("updated_utc", UtcInstant, nullable=False),
     Column("connection", String(16), nullable=False),
     Column("settled_by", Text, nullable=False),
+    Column("campaign", String(64), nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("body_sha256", String(64)),
     # The guarantee itself: while one firing keeps an occurrence, no other can.
     Index(
         "firing_at_most_once",
@@ -154,7 +160,7 @@ FIRING = Table(
         sqlite_where=text("reserving"),
         postgresql_where=text("reserving"),
     ),
-    # No exact text leaves an account twice.
+    # No exact text leaves an account twice; one that may be used again after its duplicate window loses its hash then.
     Index(
         "firing_text_once",
         "account_id",
@@ -166,6 +172,7 @@ FIRING = Table(
     ),
     Index("firing_by_claim", "mode", "claimed_utc"),
     Index("firing_by_state", "state"),
+    Index("firing_by_cue", "cue_id", "on_air_utc"),
 )
 
 FIXTURE_STATE = Table(

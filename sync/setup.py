@@ -10,9 +10,11 @@ from hardware.replay import ReplayState
 from schedules.airing import Airing
 from schedules.windows import WindowChange
 from sync.audit import AuditFiles
+from sync.cues import Catalogue
 from sync.firings import CapLimits
 from sync.posting import Publisher
 from sync.states import Mode
+from sync.tweets import NO_RULES, TweetRules
 from timebase import Clock, SystemClock
 
 SOCKET_NAME = "engine.sock"
@@ -56,11 +58,12 @@ class AccountSetup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixtureSetup:
-    """A match and the names of its sides."""
+    """A match and the names of its sides; `clock_counts_up`: its game clock tells the minute."""
 
     fixture: str
     home: str
     away: str
+    clock_counts_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class EngineSetup:
         arming: None leaves windows to the engine's own look once a second (simulations).
         heartbeat_s: how often subscribers hear that the engine is alive.
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
+        rules: what a tweet may hold.
+        approvers_min: how many people must approve each cue at least.
         on_ready: called once the socket answers.
         on_standby: called when another engine lives and this one waits for its end.
     """
@@ -97,8 +102,20 @@ class EngineSetup:
     limits: CapLimits = field(default_factory=CapLimits)
     heartbeat_s: float = 1.0
     boot_id: str | None = None
+    rules: TweetRules = NO_RULES
+    approvers_min: int = 1
     on_ready: Callable[[], None] | None = None
     on_standby: Callable[[], None] = lambda: None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the texts of a cue must keep."""
+        return Catalogue(
+            sides={one.fixture: (one.home, one.away) for one in self.fixtures},
+            counting_up=frozenset(one.fixture for one in self.fixtures if one.clock_counts_up),
+            rules=self.rules,
+            approvers_min=self.approvers_min,
+        )
 
     @property
     def socket_path(self) -> Path:

@@ -5,9 +5,10 @@ finish. A firing that could not finish (the process died) is found CLAIMED by th
 """
 
 import asyncio
-import json
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sync.decide import Intent
@@ -40,6 +41,7 @@ class Shooter:
         stop_reason: why nothing may be sent any more in this process, empty while it may (kill, shutdown);
             asked right before the first byte, together with the ledger.
         taken_back: whether an occurrence does not stand any more.
+        play_restarted: returns once a fixture's play has gone on after an instant.
         show: shown a firing that has been claimed; must not take the time the first byte waits for.
         announce: told of every other record that changes.
         alarm: told of what a person should know.
@@ -54,26 +56,30 @@ class Shooter:
         clock: Clock,
         stop_reason: Callable[[], str],
         taken_back: Callable[[str], bool],
+        play_restarted: Callable[[str, datetime], Coroutine[Any, Any, None]],
         show: Callable[[FiringRecord], None],
         announce: Callable[[FiringRecord], Awaitable[None]],
         alarm: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._firings, self._publishers, self._writer, self._clock = firings, publishers, writer, clock
         self._stop_reason, self._taken_back = stop_reason, taken_back
+        self._play_restarted = play_restarted
         self._show, self._announce, self._alarm = show, announce, alarm
 
     async def fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
-        """Bring an intent to rest: wait for its audience delay, claim, post, settle.
+        """Bring an intent to rest: wait for its audience delay and its confirmation, claim, post, settle.
 
         Raises:
             FencedError: another engine has taken over; nothing was claimed.
         """
         armed_id: int | None = None
-        if intent.fire_mono_ns > self._clock.mono_ns():
+        if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None:
             armed_id = await _finished(self._arm(intent, account_faults(intent.cue.account_id)))
             if armed_id is None:
                 return
             await self._clock.sleep_until(intent.fire_mono_ns)
+            if intent.restart_of is not None:
+                await self._until_restart(intent, intent.restart_of)
         await _finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
@@ -90,6 +96,16 @@ class Shooter:
             heard_mono_ns=heard_mono_ns,
         )
         await _finished(self._claimed_delete(claim))
+
+    async def _until_restart(self, intent: Intent, fixture: str) -> None:
+        """Wait until play goes on, or until it is too late: the gate then says so."""
+        restart = asyncio.create_task(self._play_restarted(fixture, intent.on_air_utc), name="restart")
+        deadline = asyncio.create_task(self._clock.sleep_until(intent.deadline_mono_ns + 1), name="restart-deadline")
+        try:
+            await asyncio.wait({restart, deadline}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            restart.cancel()
+            deadline.cancel()
 
     # --- claiming -------------------------------------------------------------------------------
 
@@ -187,18 +203,17 @@ class Shooter:
         return settled
 
     async def _attempt(self, record: FiringRecord) -> Outcome:
-        def withhold() -> str | None:
-            return self._withhold(record) or None
-
         publisher = self._publishers[record.mode]
         if record.action is Action.DELETE:
-            sending = publisher.delete(record.account_id, record.tweet_id or "", withhold)
+            sending = publisher.delete(record.account_id, record.tweet_id or "", lambda: self._withhold(record) or None)
         else:
-            body = json.dumps({"text": record.text}, ensure_ascii=False, separators=(",", ":")).encode()
             shot = Shot(
-                firing_id=record.firing_id, account_id=record.account_id, body=body, deadline_mono_ns=record.deadline_mono_ns
+                firing_id=record.firing_id,
+                account_id=record.account_id,
+                body=record.body.encode(),
+                deadline_mono_ns=record.deadline_mono_ns,
             )
-            sending = publisher.post(shot, withhold)
+            sending = publisher.post(shot, lambda: _other_bytes(shot, record) or self._withhold(record) or None)
         try:
             return await self._within(sending, record)
         except Exception as error:
@@ -255,6 +270,12 @@ class Shooter:
                     )
                 await self._clock.sleep(backoff.next_s())
         return await self._writer.run(self._firings.get, record.firing_id) or record
+
+
+def _other_bytes(shot: Shot, record: FiringRecord) -> str:
+    """Why these bytes must not leave: they are not those whose hash the claim recorded for the approved cue."""
+    same = hashlib.sha256(shot.body).hexdigest() == record.body_sha256
+    return "" if same else "the bytes to be sent are not those that were claimed; nothing was sent"
 
 
 async def _finished(work: Coroutine[Any, Any, _T]) -> _T:

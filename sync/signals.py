@@ -57,6 +57,8 @@ class GoalScored:
     Attributes:
         take: 1 the first time it is scored, 2 when it is scored anew after being taken back.
         taken_back: this very goal has been taken back already (the report is late).
+        points: how many it counts; `ordinal` is the side's points with them.
+        player: who scored, empty when nobody says.
         on_air_mono_ns, on_air_utc: the change of the scoreboard.
         heard_mono_ns: when the event reached the engine.
     """
@@ -71,6 +73,8 @@ class GoalScored:
     period: str
     clock: str
     taken_back: bool
+    points: int = 1
+    player: str = ""
     on_air_mono_ns: int
     on_air_utc: datetime
     heard_mono_ns: int
@@ -88,4 +92,25 @@ class GoalTakenBack:
     heard_mono_ns: int
 
 
-Signal = SpotHeard | GoalScored | GoalTakenBack
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayRestarted:
+    """Play goes on: a goal scored before has been accepted on the ice or the pitch."""
+
+    fixture: str
+    on_air_utc: datetime
+
+
+def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: datetime, heard_mono_ns: int) -> GoalTakenBack:
+    """The signal that takes back the goal of an occurrence, whose fixture and side its name tells."""
+    fixture, side, _, _ = occurrence_id.removeprefix("goal:").rsplit("/", 3)
+    return GoalTakenBack(
+        occurrence_id=OccurrenceId(occurrence_id),
+        fixture=fixture,
+        side=side,
+        on_air_mono_ns=on_air_mono_ns,
+        on_air_utc=on_air_utc,
+        heard_mono_ns=heard_mono_ns,
+    )
+
+
+Signal = SpotHeard | GoalScored | GoalTakenBack | PlayRestarted

@@ -20,6 +20,7 @@ class Action(enum.StrEnum):
 
     POST = "post"
     DELETE = "delete"
+    CORRECT = "correct"
 
 
 class FiringState(enum.StrEnum):

@@ -7,7 +7,18 @@ from fingerprints.events import Detection
 from hardware.events import ScoreEvent, ScoreKind
 from schedules.airing import Airing
 from sync.fixtures import FixtureState, correct, score
-from sync.signals import GoalScored, GoalTakenBack, SpotHeard, airing_occurrence, goal_occurrence, off_plan_occurrence
+from sync.signals import (
+    GoalScored,
+    GoalTakenBack,
+    PlayRestarted,
+    SpotHeard,
+    airing_occurrence,
+    goal_occurrence,
+    off_plan_occurrence,
+)
+
+ScoreSignal = GoalScored | GoalTakenBack | PlayRestarted
+"""What a score event can mean."""
 
 
 def spot_signal(
@@ -53,8 +64,10 @@ def airing_at(airings: Iterable[Airing], *, channel: str, spot_ids: Iterable[str
     return min(held, key=lambda airing: (abs(airing.planned_utc - instant_utc), airing.airing_id), default=None)
 
 
-def score_signals(state: FixtureState, event: ScoreEvent) -> tuple[FixtureState, tuple[GoalScored | GoalTakenBack, ...]]:
+def score_signals(state: FixtureState, event: ScoreEvent) -> tuple[FixtureState, tuple[ScoreSignal, ...]]:
     """The match after a score event, and what the event means for cues."""
+    if event.kind is ScoreKind.RESTART:
+        return state, (PlayRestarted(fixture=event.fixture, on_air_utc=event.event_utc),)
     if event.side is None or event.kind is ScoreKind.PERIOD:
         return state, ()
     if event.kind is ScoreKind.GOAL:
@@ -76,6 +89,8 @@ def _goal(event: ScoreEvent, *, side: str, take: int, taken_back: bool) -> GoalS
         period=event.period,
         clock=event.clock,
         taken_back=taken_back,
+        points=event.delta,
+        player=event.player,
         on_air_mono_ns=event.event_mono_ns,
         on_air_utc=event.event_utc,
         heard_mono_ns=event.received_mono_ns,

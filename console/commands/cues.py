@@ -1,7 +1,9 @@
 """`cuebird cues`: import, look at, approve, hold and rearm the rules that fire tweets."""
 
+import dataclasses
 import getpass
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from console.config import Config
-    from sync.ledger import StoredCue
+    from sync.cues import Cue
+    from sync.ledger import Ledger, StoredCue
 
 CueFile = Annotated[Path, typer.Argument(metavar="FILE", help="Cues, TOML; the layout is in docs/cues.md.")]
 CueId = Annotated[str, typer.Argument(metavar="ID", help="The cue's id.")]
+CueIds = Annotated[list[str], typer.Argument(metavar="ID…", help="The cues' ids.")]
 By = Annotated[str, typer.Option(help="Who does it.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence.")]
 Seen = Annotated[str | None, typer.Option(help="Approve only if the cue still has this hash (`cuebird cues list --json`).")]
@@ -28,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Import, look at, approve, hold and rearm cues.")
     group.command("import")(import_cues)
     group.command("list")(list_cues)
+    group.command("show")(show_cue)
     group.command("approve")(approve_cue)
     group.command("hold")(hold_cue)
     group.command("rearm")(rearm_cue)
@@ -36,24 +43,25 @@ def register(app: typer.Typer) -> None:
 
 def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Import a file of cues, all of it or nothing, and say what changes; a changed cue needs a new approval."""
+    from console.catalogue import catalogue_of
     from console.ledgers import open_ledger
-    from sync.cues import Catalogue, read_cues
+    from sync.cues import cue_warnings, read_cues
 
     loaded = _load(config)
-    catalogue = Catalogue(
-        accounts=frozenset(account.id for account in loaded.accounts),
-        channels=frozenset(channel.id for channel in loaded.channels),
-        sides={fixture.id: (fixture.home, fixture.away) for fixture in loaded.fixtures},
-    )
+    catalogue = catalogue_of(loaded)
     cues = read_cues(file, catalogue)
+    warnings = {cue.cue_id: found for cue in cues if (found := cue_warnings(cue, catalogue))}
     with open_ledger(loaded) as ledger:
         diff = ledger.import_cues(cues, actor=getpass.getuser())
         waiting = [stored.cue.cue_id for stored in ledger.cues() if not stored.approved]
     _reload(loaded)
     if as_json:
-        typer.echo(json.dumps({"new": diff.new, "changed": diff.changed, "unchanged": diff.unchanged, "unapproved": waiting}))
+        changes = {"new": diff.new, "changed": diff.changed, "unchanged": diff.unchanged}
+        typer.echo(json.dumps({**changes, "unapproved": waiting, "warnings": warnings}))
         return
     typer.echo(f"{file}: {len(diff.new)} new, {len(diff.changed)} changed, {len(diff.unchanged)} unchanged.")
+    for cue_id, found in warnings.items():
+        _warn(cue_id, found)
     if waiting:
         typer.echo(f"Waiting for approval: {', '.join(waiting)}. `cuebird cues approve ID --by NAME` approves one.")
 
@@ -70,26 +78,53 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
     if not stored:
         typer.echo("No cues yet. `cuebird cues import FILE` brings some in; docs/cues.md shows the layout.")
         return
-    table = Table("cue", "fires on", "account", "variants", "approved", "held")
+    table = Table("cue", "fires on", "account", "priority", "variants", "approved", "held")
     for one in stored:
-        approved = f"by {escape(one.approved_by)}" if one.approved else "[yellow]no[/yellow]"
-        facts = (one.cue.cue_id, _occasion(one), one.cue.account_id, str(len(one.cue.variants)))
+        facts = (one.cue.cue_id, _occasion(one.cue), one.cue.account_id, str(one.cue.priority), str(len(one.cue.variants)))
+        approved = escape(_approval(one)) if one.approved else f"[yellow]{escape(_approval(one))}[/yellow]"
         table.add_row(*(escape(fact) for fact in facts), approved, escape(one.hold_reason))
     Terminal().print(table)
 
 
-def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen = None) -> None:
-    """Approve a cue exactly as it is now; its author cannot."""
+def show_cue(cue_id: CueId, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Show one cue in full, as its approvers should see it: texts, conditions, limits, warnings, approvals."""
+    from console.catalogue import catalogue_of
     from console.ledgers import open_ledger
+    from sync.cues import cue_warnings
 
     loaded = _load(config)
     with open_ledger(loaded) as ledger:
-        approval = ledger.approve_cue(cue_id, approved_by=by, sha256=sha256)
-        (stored,) = [one for one in ledger.cues() if one.cue.cue_id == cue_id]
+        stored = _stored(ledger, cue_id)
+    warnings = cue_warnings(stored.cue, catalogue_of(loaded))
+    if as_json:
+        typer.echo(json.dumps({**_facts(stored), "warnings": warnings}, ensure_ascii=False))
+        return
+    for name, value in _lines(stored):
+        typer.echo(f"{name + ':':<12} {value}")
+    _warn(cue_id, warnings)
+
+
+def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen = None) -> None:
+    """Approve a cue exactly as it is now; its author cannot, and one person counts once."""
+    from console.catalogue import catalogue_of
+    from console.ledgers import open_ledger
+    from sync.cues import cue_warnings
+
+    loaded = _load(config)
+    catalogue = catalogue_of(loaded)
+    valid_for = timedelta(days=loaded.approval.valid_days)
+    with open_ledger(loaded) as ledger:
+        approval = ledger.approve_cue(cue_id, approved_by=by, sha256=sha256, valid_for=valid_for, catalogue=catalogue)
+        stored = _stored(ledger, cue_id)
     _reload(loaded)
-    typer.echo(f"{cue_id}: approved by {approval.approved_by}, SHA-256 {approval.sha256[:16]}…")
-    for variant in stored.cue.variants:
+    until = f"until {approval.expires_utc:%Y-%m-%d %H:%M} UTC"
+    typer.echo(f"{cue_id}: approved by {approval.approved_by} {until}, SHA-256 {approval.sha256[:16]}…")
+    for variant in (*stored.cue.variants, *stored.cue.corrections):
         typer.echo(f"  {stored.cue.account_id}: {variant}")
+    _warn(cue_id, cue_warnings(stored.cue, catalogue))
+    if not stored.approved:
+        missing = stored.cue.approvers - len(stored.approvals)
+        typer.echo(f"It needs {missing} more approval by somebody else before it may fire.")
 
 
 def hold_cue(cue_id: CueId, by: By, reason: Reason, config: ConfigOption = None) -> None:
@@ -98,10 +133,11 @@ def hold_cue(cue_id: CueId, by: By, reason: Reason, config: ConfigOption = None)
     typer.echo(f"{cue_id}: held by {by}. `cuebird cues rearm {cue_id} --by NAME` lets it go again.")
 
 
-def rearm_cue(cue_id: CueId, by: By, config: ConfigOption = None) -> None:
-    """Let a cue go again that was held, or that a cap disarmed; what it missed stays unsent."""
-    _change_hold(cue_id, by=by, reason="", config=config)
-    typer.echo(f"{cue_id}: rearmed by {by}.")
+def rearm_cue(cue_ids: CueIds, by: By, config: ConfigOption = None) -> None:
+    """Let cues go again that were held, or that a cap disarmed; what they missed stays unsent."""
+    for cue_id in cue_ids:
+        _change_hold(cue_id, by=by, reason="", config=config)
+        typer.echo(f"{cue_id}: rearmed by {by}.")
 
 
 def _change_hold(cue_id: str, *, by: str, reason: str, config: Path | None) -> None:
@@ -113,17 +149,74 @@ def _change_hold(cue_id: str, *, by: str, reason: str, config: Path | None) -> N
     _reload(loaded)
 
 
-def _occasion(stored: "StoredCue") -> str:
-    on = stored.cue.on
+def _stored(ledger: "Ledger", cue_id: str) -> "StoredCue":
+    from sync.errors import CueError
+
+    found = next((one for one in ledger.cues() if one.cue.cue_id == cue_id), None)
+    if found is None:
+        raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+    return found
+
+
+def _warn(cue_id: str, warnings: "Iterable[str]") -> None:
+    for warning in warnings:
+        typer.echo(f"{cue_id}: mind that {warning}", err=True)
+
+
+def _approval(stored: "StoredCue") -> str:
+    needed = stored.cue.approvers
+    if stored.expires_utc is None:
+        return f"{len(stored.approvals)} of {needed}, by {stored.approved_by}" if stored.approvals else "no"
+    return f"by {stored.approved_by} until {stored.expires_utc:%Y-%m-%d}"
+
+
+def _occasion(cue: "Cue") -> str:
+    from sync.conditions import nth
+
+    on, when = cue.on, cue.when
+    words = [f"{', '.join(on.spots)} on {on.channel}" if on.kind == "spot" else f"goal, {on.fixture}, {on.side}"]
+    if on.every > 1:
+        words.append(f"every {nth(on.every)}")
     if on.kind == "spot":
-        return f"{', '.join(on.spots)} on {on.channel}"
-    return f"goal, {on.fixture}, {on.side}"
+        words += ["first in the day"] if on.first_in_day else []
+    else:
+        words += [", ".join(on.score_states)] if on.score_states else []
+        words += [f"number {', '.join(map(str, on.goals))}"] if on.goals else []
+        words += [f"period {', '.join(on.periods)}"] if on.periods else []
+        words += [f"by {', '.join(on.players)}"] if on.players else []
+    words += [f"{', '.join(when.dayparts)} {when.timezone}"] if when.dayparts else []
+    return "; ".join(words)
+
+
+def _lines(stored: "StoredCue") -> "Iterator[tuple[str, str]]":
+    cue = stored.cue
+    yield "cue", f"{cue.cue_id}, {cue.name}, written by {cue.author}"
+    yield "fires on", _occasion(cue)
+    yield "account", f"{cue.account_id}{f', campaign {cue.campaign}' if cue.campaign else ''}, priority {cue.priority}"
+    delays = [f"leaves at most {cue.deadline_ms} ms after the moment"]
+    delays += [f"at least {cue.audience_delay_ms} ms"] if cue.audience_delay_ms else []
+    delays += [f"once the goal has stood for {cue.confirm_ms} ms"] if cue.confirm_ms else []
+    delays += ["once play has gone on"] if cue.confirm_restart else []
+    yield "time", ", ".join(delays)
+    yield "caps", f"{cue.caps.per_minute} a minute, {cue.caps.per_hour} an hour, {cue.caps.per_day} a day"
+    yield "reuse", f"a text again after {cue.duplicate_window_h} h" if cue.duplicate_window_h else "no text leaves twice"
+    yield "marked as", "paid partnership" if cue.paid_partnership else "nothing"
+    for number, variant in enumerate(cue.variants, start=1):
+        yield f"variant {number}", variant
+    yield "taken back", cue.taken_back
+    for number, text in enumerate(cue.corrections, start=1):
+        yield f"correction {number}", text
+    yield "SHA-256", stored.sha256
+    yield "approved", _approval(stored)
+    if stored.hold_reason:
+        yield "held", f"by {stored.hold_actor}: {stored.hold_reason}"
 
 
 def _facts(stored: "StoredCue") -> dict[str, object]:
-    cue: dict[str, object] = json.loads(stored.cue.canonical_json())
-    status = {"sha256": stored.sha256, "approved_by": stored.approved_by, "hold_reason": stored.hold_reason}
-    return {**cue, **status}
+    cue: dict[str, object] = dataclasses.asdict(stored.cue)
+    approvals = [{"approved_by": one.approved_by, "expires_utc": one.expires_utc.isoformat()} for one in stored.approvals]
+    status = {"sha256": stored.sha256, "approved": stored.approved, "approved_by": stored.approved_by, "approvals": approvals}
+    return {**cue, **status, "hold_reason": stored.hold_reason, "hold_actor": stored.hold_actor}
 
 
 def _load(config: Path | None) -> "Config":

@@ -16,13 +16,15 @@ from typing import Any
 
 import tomli_w
 
+from console.catalogue import catalogue_of
 from console.config import Config, load_config
 from console.errors import ConsoleError
 from console.ledgers import open_ledger
 from console.supervisor import Child
 from console.users import ConsoleDatabase, People, Role
 from hardware.match import Match, parse_match
-from sync.cues import Catalogue, Cue, GoalCondition, SpotCondition, read_cues
+from sync.conditions import GoalCondition, SpotCondition
+from sync.cues import Cue, read_cues
 from timebase import Clock
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -215,19 +217,11 @@ def _store_cues(config: Config, clock: Clock) -> tuple[Cue, ...]:
     """Import the example cues and approve each: the approval a person gives before going live."""
     path = EXAMPLES / "cues.toml"
     with open_ledger(config, clock=clock) as ledger:
-        cues = read_cues(path, _catalogue(config))
+        cues = read_cues(path, catalogue_of(config))
         ledger.import_cues(cues, actor=OPERATOR)
         for cue in cues:
             ledger.approve_cue(cue.cue_id, approved_by=APPROVER, sha256=cue.sha256())
         return cues
-
-
-def _catalogue(config: Config) -> Catalogue:
-    return Catalogue(
-        accounts=frozenset(account.id for account in config.accounts),
-        channels=frozenset(channel.id for channel in config.channels),
-        sides={fixture.id: (fixture.home, fixture.away) for fixture in config.fixtures},
-    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The guarantees of docs/guarantees.md, judged after each step from outside: by the wire, the timelines and the truth."""
 
+import hashlib
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -39,11 +40,14 @@ class _Row(NamedTuple):
     decided_mono_ns: int
     claimed_mono_ns: int | None
     deadline_mono_ns: int
+    body: str
+    body_sha256: str | None
 
 
 _ROWS = (
     "SELECT firing_id, occurrence_id, cue_id, account_id, mode, action, state, epoch, tweet_id, of_firing_id, "
-    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns FROM firing ORDER BY firing_id"
+    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256 "
+    "FROM firing ORDER BY firing_id"
 )
 
 
@@ -132,6 +136,8 @@ class Invariants:
         row = self._rows.get(sent.firing_id)
         if row is None or row.claimed_mono_ns is None:
             raise BrokenGuaranteeError("G1", f"{sent.text!r} was sent without a claim")
+        if sent.body != row.body or row.body_sha256 != hashlib.sha256(sent.body.encode()).hexdigest():
+            raise BrokenGuaranteeError("G9", f"{sent.text!r} is not what was claimed")
         self._judge_once(sent, row)
         self._judge_time(sent, row)
         self._judge_person(sent, row)
@@ -143,7 +149,7 @@ class Invariants:
         if self._by_firing[sent.firing_id] > 1:
             raise BrokenGuaranteeError("G3", f"firing {sent.firing_id} was sent again, though the first may have been accepted")
         real = self._real(row)
-        key = (real, row.cue_id, row.account_id, row.mode)
+        key = (f"{row.action} {real}", row.cue_id, row.account_id, row.mode)
         self._posts[key] += 1
         if self._posts[key] > 1:
             raise BrokenGuaranteeError("G1", f"cue {row.cue_id} was sent twice for {real}")
@@ -153,7 +159,7 @@ class Invariants:
             raise BrokenGuaranteeError("G4", f"{sent.text!r} was sent after its deadline")
         if sent.epoch != row.epoch:
             raise BrokenGuaranteeError("G4", f"engine {sent.engine} caught up what another had claimed: {sent.text!r}")
-        reported_utc = self._utc_of(row)
+        reported_utc = self._utc_of(row) if row.action == "post" else None
         if reported_utc is not None and (sent.engine, reported_utc) not in self._truth.heard_live:
             raise BrokenGuaranteeError("G4", f"{sent.text!r} was sent for an event that this engine did not hear as it happened")
         for span in self._truth.killed:
@@ -168,8 +174,8 @@ class Invariants:
     def _judge_person(self, sent: Sent, row: _Row) -> None:
         if any(span.holds(row.claimed_mono_ns or 0) for span in self._truth.unapproved.get(row.cue_id, [])):
             raise BrokenGuaranteeError("approval", f"{sent.text!r} was sent although nobody had approved its cue")
-        texts = self._truth.texts[row.cue_id]
-        if "{" not in "".join(texts) and sent.text not in texts:
+        texts = self._truth.texts.get(row.cue_id)
+        if texts is not None and "{" not in "".join(texts) and sent.text not in texts:
             raise BrokenGuaranteeError("approval", f"{sent.text!r} is no text that was approved")
 
     def _judge_delete(self, sent: Sent) -> None:
@@ -184,7 +190,9 @@ class Invariants:
                 raise BrokenGuaranteeError("G5", f"tweet {sent.tweet_id} was deleted after a kill was acknowledged")
 
     def _real(self, row: _Row) -> str:
-        """The real event behind a firing."""
+        """The real event behind a firing; what follows a tweet belongs to that."""
+        if row.action != "post":
+            return f"firing {row.of_firing_id}"
         utc = self._utc_of(row)
         real = self._truth.of_onset.get(row.on_air_mono_ns) if utc is None else self._truth.of_goal.get(utc)
         return real or row.occurrence_id

@@ -176,6 +176,7 @@ class Hands:
     async def post(self, shot: Shot, withhold: Withhold) -> Outcome:
         text = json.loads(shot.body)["text"]
         sent = self._sent("post", shot.account_id, firing_id=shot.firing_id, text=text, deadline_mono_ns=shot.deadline_mono_ns)
+        sent.body = shot.body.decode()
         return await self._exchange(sent, withhold, lambda: self._x.apply_post(shot.account_id, text))
 
     async def delete(self, account_id: str, tweet_id: str, withhold: Withhold) -> Outcome:

@@ -30,6 +30,7 @@ class Sent:
     epoch: int
     newest_epoch: int = 0
     at_mono_ns: int = 0
+    body: str = ""
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ class Story:
         """
         self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
         self.current = await self.world.start()
-        likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait]
+        likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait, self.play_on]
         rare: list[Callable[[], Coroutine[Any, Any, None]]] = [
             *(self.score_again, self.correct, self.correct_again, self.redeliver, self.retained, self.burst),
             *(self.die_soon, self.restart, self.pause, self.step_clock, self.break_disk),
@@ -130,6 +130,11 @@ class Story:
         self.goals.append((self.points, utc))
         self.world.say(f"goal: {self.points}:0")
         self.publish(ScoreKind.GOAL, self.points, utc)
+
+    async def play_on(self) -> None:
+        """Play goes on: what is on the board stands."""
+        self.world.say("play goes on")
+        self.publish(ScoreKind.RESTART, self.points, self.world.clock.utc() - timedelta(milliseconds=50))
 
     async def burst(self) -> None:
         """Three goals in one reading's time."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import dataclasses
 import itertools
 import random
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hardware.link import LinkHandlers
 from hardware.messages import EventBody, key_id, sign
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic
+from sync.cues import Cue
 from sync.engine import Engine
 from sync.errors import FencedError
 from sync.firings import Firings
@@ -73,6 +75,18 @@ class Truth:
     heard_live: set[tuple[int, datetime]] = field(default_factory=set)
 
 
+CORRECTING: dict[str, Any] = {
+    "taken_back": "correct",
+    "corrections": (
+        "No goal for {side} after all.",
+        "{side}: it does not count.",
+        "Taken back from {side}.",
+        "Not {side}, not yet.",
+    ),
+}
+"""What a goal's cue says in every other story."""
+
+
 class World:
     """Everything around the engines, and the hand that moves time."""
 
@@ -86,6 +100,10 @@ class World:
         self.storage = storage
         self.ledger: Ledger = storage.ledger(self.clock)
         self.airings = storage.airings
+        # Every other story corrects instead of deleting, and every third one waits until play goes on.
+        policy = {**(CORRECTING if seed % 2 else {}), "confirm_restart": seed % 3 == 2}
+        if any(policy.values()):
+            self.store(dataclasses.replace(self.cue("goal"), **policy))
         self.ledger_broken = False
         self.processes: list[Process] = []
         self.truth = Truth()
@@ -95,6 +113,16 @@ class World:
         self.story: list[str] = []
         self._ids = itertools.count(1)
         self._sequences = {device.device: itertools.count(1) for device in DEVICES}
+
+    def store(self, *cues: Cue) -> None:
+        """Import cues and approve them."""
+        self.ledger.import_cues(cues, actor="sponsor")
+        for cue in cues:
+            self.ledger.approve_cue(cue.cue_id, approved_by="approver")
+
+    def cue(self, cue_id: str) -> Cue:
+        """A cue as the ledger has it."""
+        return next(one.cue for one in self.ledger.cues() if one.cue.cue_id == cue_id)
 
     def say(self, sentence: str) -> None:
         """Add a line to the story."""
@@ -186,11 +214,11 @@ class World:
             device="oes-1",
             fixture="final",
             kind=kind,
-            side=side,
-            delta=1 if kind is ScoreKind.GOAL else -1,
+            side=None if kind is ScoreKind.RESTART else side,
+            delta={ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1}.get(kind, 0),
             home=points if side is Side.HOME else 0,
             away=points if side is Side.AWAY else 0,
-            ordinal=points,
+            ordinal=0 if kind is ScoreKind.RESTART else points,
             period="1",
             clock="12:34",
             event_utc=event_utc,
@@ -225,11 +253,11 @@ class World:
             id=f"{next(self._ids):026d}",
             sequence=sequence,
             type=kind,
-            side=Side.HOME,
-            delta=1 if kind is ScoreKind.GOAL else -1,
+            side=None if kind is ScoreKind.RESTART else Side.HOME,
+            delta={ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1}.get(kind, 0),
             home=points,
             away=0,
-            ordinal=points,
+            ordinal=0 if kind is ScoreKind.RESTART else points,
             period="1",
             clock="12:34",
             t_event_ns=_utc_ns(event_utc),

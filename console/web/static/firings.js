@@ -82,7 +82,8 @@ function card(node, store) {
     const account = store.tables.accounts.get(String(firing.account_id));
     setAttribute(node, "data-tone", tone);
     const isDeletion = firing.action === "delete";
-    outcome.show(symbol, isDeletion && label !== "DELETED" ? `${label} · deletion` : label);
+    const follows = isDeletion ? "deletion" : firing.action === "correct" ? "correction" : "";
+    outcome.show(symbol, follows && label !== "DELETED" ? `${label} · ${follows}` : label);
     tweet.classList.toggle("gone", isDeletion && label === "DELETED");
     setText(cue, text(firing.cue_name, text(firing.cue_id, "No cue")));
     setText(mode, text(firing.mode));

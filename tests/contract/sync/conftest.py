@@ -1,4 +1,4 @@
-"""The databases a ledger may lie in."""
+"""The databases that every contract of the ledger is kept on."""
 
 import getpass
 import os
@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync.audit import AuditFiles
+from timebase import VirtualClock
 
 
 def _bin(name: str) -> str:
@@ -59,3 +60,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 def audit(tmp_path: Path) -> AuditFiles:
     """Where the audit record's key and anchor go, whatever the database."""
     return AuditFiles.beside(tmp_path / "ledger.db")
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()

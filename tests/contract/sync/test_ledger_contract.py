@@ -47,11 +47,6 @@ side = "any"
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def ledger(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> Iterator[Ledger]:
     """A new ledger in LIVE mode with one approved cue."""
     ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE, audit=audit)
@@ -306,7 +301,7 @@ def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None
     assert ledger.import_cues([dataclasses.replace(cue(), deadline_ms=4001)], actor="x").changed == ("goal",)
     assert not ledger.cues()[0].approved
     assert ledger.import_cues([cue()], actor="x").changed == ("goal",)
-    assert ledger.cues()[0].approved
+    assert not ledger.cues()[0].approved, "changed back, it is not what was approved before: it waits again"
 
 
 def test_memory_is_kept(ledger: Ledger, target: Path | str, audit: AuditFiles, clock: VirtualClock) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.cues import Caps, Cue, SpotCondition
+from sync.conditions import SpotCondition
+from sync.cues import Caps, Cue
 from sync.decide import Evidence, Intent, Window
-from sync.gate import FEED_STATUS_AGE_MAX_NS, CapUse, Facts, Guard, judge
+from sync.gate import FEED_STATUS_AGE_MAX_NS, CapScope, CapUse, Facts, Guard, judge
 from sync.signals import OccurrenceId
 from sync.states import FiringState, Mode
 
@@ -71,7 +72,7 @@ def good(draw: st.DrawFn) -> tuple[Intent, Facts]:
         fire_mono_ns=on_air_ns,
         deadline_mono_ns=deadline_ns,
     )
-    allowed = draw(st.integers(1, 50))
+    allowed, scope = draw(st.integers(1, 50)), draw(st.sampled_from(CapScope))
     facts = Facts(
         now_mono_ns=draw(st.integers(on_air_ns, deadline_ns)),
         killed=False,
@@ -80,9 +81,12 @@ def good(draw: st.DrawFn) -> tuple[Intent, Facts]:
         mode=draw(st.sampled_from([Mode.REHEARSAL, Mode.LIVE])),
         cue_sha256=CUE.sha256(),
         approved_sha256=CUE.sha256(),
+        approvals=draw(st.integers(CUE.approvers, 5)),
         account_fault="",
         used_by=None,
-        caps=(CapUse(scope="cue", period="in a minute", used=draw(st.integers(0, allowed - 1)), allowed=allowed),),
+        rival=None,
+        earlier_in_day=draw(st.integers(0, 50)),
+        caps=(CapUse(scope=scope, name="x", period="in a minute", used=draw(st.integers(0, allowed - 1)), allowed=allowed),),
         used_texts=draw(st.sampled_from([frozenset(), frozenset({"one"}), frozenset({"two"})])),
         hold="",
     )
@@ -110,6 +114,28 @@ def with_window(opens_s: int, closes_s: int) -> Break:
     return in_intent(window=Window(opens_utc=NOON + opens_s * second, closes_utc=NOON + closes_s * second, on_air_utc=NOON))
 
 
+def not_the_first(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    return of_the_day(intent, facts, earlier=1, first_in_day=True)
+
+
+def not_the_third(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    return of_the_day(intent, facts, earlier=3, every=3)
+
+
+def of_the_day(intent: Intent, facts: Facts, *, earlier: int, **condition: object) -> tuple[Intent, Facts]:
+    on = dataclasses.replace(intent.cue.on, **condition)  # type: ignore[arg-type]  # any field
+    cue = dataclasses.replace(intent.cue, on=on)
+    day = (NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+    changed = dataclasses.replace(facts, earlier_in_day=earlier, cue_sha256=cue.sha256(), approved_sha256=cue.sha256())
+    return dataclasses.replace(intent, cue=cue, day=day), changed
+
+
+def for_two(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    cue = dataclasses.replace(intent.cue, approvers=2)
+    approved = {"cue_sha256": cue.sha256(), "approved_sha256": cue.sha256(), "approvals": 1}
+    return dataclasses.replace(intent, cue=cue), dataclasses.replace(facts, **approved)  # type: ignore[arg-type]  # any field
+
+
 def too_late(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
     return intent, dataclasses.replace(facts, now_mono_ns=intent.deadline_mono_ns + 1)
 
@@ -121,6 +147,12 @@ BREAKS: list[tuple[Guard, Break]] = [
     (Guard.WINDOW, in_intent(off_plan=True)),
     (Guard.WINDOW, with_window(1, 9)),
     (Guard.WINDOW, with_window(-9, -1)),
+    (Guard.MODE, in_intent(of_mode=Mode.OFF)),
+    (Guard.CONDITION, in_intent(condition_fault="not an equaliser")),
+    (Guard.CONDITION, not_the_first),
+    (Guard.CONDITION, not_the_third),
+    (Guard.APPROVAL, in_facts(approvals=0)),
+    (Guard.APPROVAL, for_two),
     (Guard.APPROVAL, in_facts(cue_sha256=None)),
     (Guard.APPROVAL, in_facts(approved_sha256=None)),
     (Guard.APPROVAL, in_facts(approved_sha256="0" * 64)),
@@ -128,12 +160,13 @@ BREAKS: list[tuple[Guard, Break]] = [
     (Guard.ACCOUNT, in_facts(account_fault="not configured")),
     (Guard.OCCURRENCE, in_facts(used_by=7)),
     (Guard.OCCURRENCE, in_intent(taken_back=True)),
+    (Guard.PRIORITY, in_facts(rival="other")),
     (Guard.DEADLINE, too_late),
     (Guard.EVIDENCE, with_evidence(status_age_ns=None)),
     (Guard.EVIDENCE, with_evidence(status_age_ns=FEED_STATUS_AGE_MAX_NS + 1)),
     (Guard.EVIDENCE, with_evidence(score=39.99)),
     (Guard.EVIDENCE, with_evidence(score=float("nan"))),
-    (Guard.CAPS, in_facts(caps=(CapUse(scope="cue", period="in a day", used=3, allowed=3),))),
+    (Guard.CAPS, in_facts(caps=(CapUse(scope=CapScope.ACCOUNT, name="x", period="in a day", used=3, allowed=3),))),
     (Guard.TEXT, in_facts(used_texts=frozenset({"one", "two"}))),
     (Guard.TEXT, in_intent(text_fault="too long")),
     (Guard.HOLD, in_facts(hold="by a person")),

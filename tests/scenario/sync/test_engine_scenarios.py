@@ -13,13 +13,16 @@ from typing import Any, ParamSpec
 import pytest
 
 from fingerprints.events import FeedState, FeedStatus
+from hardware.events import ScoreKind
 from sync.audit import AuditFiles, read_anchor
+from sync.conditions import GoalCondition
 from sync.cues import Caps
+from sync.firings import ClaimResult, Firings
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
 from sync.simulation.storage import Storage
 from sync.simulation.world import World
-from sync.states import FiringState, Mode
+from sync.states import Action, FiringState, Mode
 from sync.wire import Kill, Release, SetMode, Settle
 from timebase import VirtualLoop
 
@@ -35,8 +38,8 @@ def storage() -> Iterator[Storage]:
 
 
 @contextlib.asynccontextmanager
-async def world_of(storage: Storage, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
-    world = World(storage)
+async def world_of(storage: Storage, seed: int = 0, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
+    world = World(storage, seed)
     if mode is not Mode.LIVE:
         world.ledger.set_mode(mode, actor="ops")
     try:
@@ -464,3 +467,193 @@ async def test_an_engine_anchors_the_audit_record(storage: Storage, tmp_path: Pa
         alarms = [one["text"] for one in second.engine.snapshot()["alarms"] if one["text"].startswith("audit: record")]
         assert len(alarms) == 1
         assert read_anchor(files.anchor_file) == seen
+
+
+# --- what a cue asks for ------------------------------------------------------------------------
+
+
+@virtual
+async def test_correction_is_posted_once(storage: Storage) -> None:
+    """The tweet stays, its correction follows it, whoever reports the correction and however often; scored anew it fires anew."""
+    async with world_of(storage, seed=1) as world:
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        corrected_utc = await world.correct(0)
+        await world.correct(0, event_utc=corrected_utc + timedelta(milliseconds=30))
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South", "No goal for North after all."]
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert world.texts("bank")[2:] == ["1:0 after 12:34"]
+        assert [record.action for record in world.records()] == [Action.POST, Action.CORRECT, Action.POST]
+        check(world)
+
+
+@virtual
+async def test_correction_follows_a_tweet_whose_answer_was_lost(storage: Storage) -> None:
+    """What is found on the timeline after the goal was taken back is corrected then, also when the engine died in between."""
+    async with world_of(storage, seed=1) as world:
+        world.x.faults, world.x.readable = ["lost_after"], False
+        process = await world.start()
+        await world.goal(1)
+        await world.clock.advance(0.65)
+        await world.correct(0)
+        await process.kill()
+        world.x.readable = True
+        await world.start()
+        await world.clock.advance(90)
+        assert world.texts("bank") == ["Goal! North 1:0 South", "No goal for North after all."]
+        check(world)
+
+
+@virtual
+async def test_kill_keeps_a_correction_and_says_so(storage: Storage) -> None:
+    """After a kill nothing leaves, corrections neither; a person is told that the tweet stands."""
+    async with world_of(storage, seed=1) as world:
+        process = await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert process.engine is not None
+        await process.engine.answer(Kill(op="kill", actor="ops", reason="stop"))
+        await world.correct(0)
+        await world.clock.advance(2)
+        await process.engine.answer(Release(op="release", actor="ops", reason="go"))
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        alarms = [alarm["text"] for alarm in process.engine.snapshot()["alarms"]]
+        assert any("stands uncorrected: DECLINED (killed: stop)" in text for text in alarms)
+        await process.kill()
+        await world.start()
+        await world.clock.advance(5)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+
+
+@virtual
+async def test_other_bytes_than_were_claimed_do_not_leave(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever changes the request between the claim and its first byte, the last look sees it."""
+    claim = Firings.claim
+
+    def tampered(firings: Firings, *args: Any, **kwargs: Any) -> ClaimResult:
+        result = claim(firings, *args, **kwargs)
+        assert result.record is not None
+        return dataclasses.replace(result, record=dataclasses.replace(result.record, body='{"text":"buy something else"}'))
+
+    monkeypatch.setattr(Firings, "claim", tampered)
+    async with world_of(storage) as world:
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        assert world.x.sent == []
+        (record,) = world.records()
+        assert record.state is FiringState.NOT_SENT
+        assert "not those that were claimed" in record.reason
+
+
+@virtual
+async def test_the_special_cue_goes_first_and_the_usual_one_fires_otherwise(storage: Storage) -> None:
+    """The opening goal fires the cue of the higher priority; the second one fails its condition, and the usual cue fires."""
+    async with world_of(storage) as world:
+        usual = world.cue("goal")
+        assert isinstance(usual.on, GoalCondition)
+        opening = dataclasses.replace(usual.on, score_states=("opening",))
+        special = dataclasses.replace(
+            usual, cue_id="z-special", priority=5, on=opening, variants=("First goal: {home_score}:{away_score}",)
+        )
+        world.store(special)
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        await world.goal(2)
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["First goal: 1:0", "2:0 after 12:34"]
+        assert {(record.cue_id, record.guard) for record in world.records()} == {
+            ("z-special", ""),
+            ("goal", "priority"),
+            ("z-special", "condition"),
+            ("goal", ""),
+        }
+        check(world)
+
+
+@virtual
+async def test_a_goal_must_stand_before_it_fires(storage: Storage) -> None:
+    """Taken back within the confirmation it is withdrawn and nothing is posted; one that stands fires after it."""
+    async with world_of(storage) as world:
+        world.store(dataclasses.replace(world.cue("goal"), confirm_ms=10_000, deadline_ms=20_000))
+        await world.start()
+        await world.goal(1)
+        await world.clock.advance(8)
+        assert world.states("goal") == ["ARMED"]
+        await world.correct(0)
+        await world.clock.advance(20)
+        assert (world.states("goal"), world.x.sent) == (["WITHDRAWN"], [])
+        await world.goal(1)
+        await world.clock.advance(9.5)
+        assert world.texts("bank") == []
+        await world.clock.advance(1)
+        assert world.texts("bank") == ["1:0 after 12:34"]
+        check(world)
+
+
+@virtual
+async def test_a_goal_must_stand_until_play_goes_on(storage: Storage) -> None:
+    """A restart before the goal does not count; one after it fires; without one the firing expires, and nothing is posted."""
+    async with world_of(storage) as world:
+        world.store(dataclasses.replace(world.cue("goal"), confirm_restart=True, deadline_ms=60_000))
+        await world.start()
+        early_utc = world.clock.utc()
+        await world.clock.advance(1)
+        await world.goal(1)
+        await world.score(ScoreKind.RESTART, 1, event_utc=early_utc)
+        await world.clock.advance(20)
+        assert (world.states("goal"), world.x.sent) == (["ARMED"], [])
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        assert world.texts("bank") == ["Goal! North 1:0 South"]
+        await world.goal(2)
+        await world.clock.advance(30)
+        await world.correct(1)
+        await world.score(ScoreKind.RESTART, 1)
+        await world.clock.advance(2)
+        await world.goal(2)
+        await world.clock.advance(61)
+        assert world.states("goal") == ["POSTED", "WITHDRAWN", "EXPIRED"]
+        assert len(world.x.sent) == 1
+        check(world)
+
+
+@virtual
+async def test_every_cue_that_a_cap_holds_is_shown_as_held(storage: Storage) -> None:
+    """The page does not call a cue armed that a cap has just disarmed."""
+    async with world_of(storage) as world:
+        sibling = dataclasses.replace(world.cue("now"), cue_id="sibling", account_id="bank", campaign="c")
+        capped = dataclasses.replace(world.cue("goal"), campaign="c", caps=Caps(per_minute=1, per_hour=10, per_day=10))
+        world.store(sibling, capped)
+        process = await world.start()
+        for points in (1, 2):
+            await world.goal(points)
+            await world.clock.advance(1)
+        assert process.engine is not None
+        shown = {cue["cue_id"]: cue["state"] for cue in process.engine.snapshot()["cues"]}
+        assert shown["goal"] == "held"
+        assert shown["sibling"] != "held"
+
+
+@virtual
+async def test_an_approval_that_expires_during_the_audience_delay_counts(storage: Storage) -> None:
+    """Armed while it was approved, claimed when it is not any more: declined."""
+    async with world_of(storage) as world:
+        world.ledger.approve_cue("later", approved_by="approver", valid_for=timedelta(seconds=6))
+        process = await world.start()
+        await _at(world, 5)
+        world.hear()
+        await world.clock.advance(0.2)
+        assert world.states("later") == ["ARMED"]
+        await world.clock.advance(5)
+        assert world.states("later") == ["DECLINED"]
+        assert world.texts("cable") == []
+        assert process.engine is not None
+        shown = next(cue for cue in process.engine.snapshot()["cues"] if cue["cue_id"] == "later")
+        assert (shown["state"], shown["detail"][:24]) == ("unapproved", "its approval expired at ")
+        assert [record.guard for record in world.records() if record.cue_id == "later"] == ["approval"]

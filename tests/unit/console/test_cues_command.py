@@ -71,3 +71,58 @@ def test_mistakes_are_sentences(cues: Callable[..., Result], tmp_path: Path) -> 
     assert "No cues yet" in cues("list").output
     cues("import", str(tmp_path / "cues.toml"))
     assert isinstance(cues("approve", "goal-home", "--by", "jonas@eisbank.example").exception, ApprovalError)
+
+
+def test_show_tells_everything(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """What an approver should see: texts, conditions, limits, who approves it until when, and what to mind."""
+    text = (tmp_path / "cues.toml").read_text()
+    rich = text.replace(
+        'id = "goal-away"', 'id = "goal-away"\npriority = 7\nconfirm_ms = 2000\nconfirm_restart = true\ncampaign = "final"', 1
+    ).replace('side = "away"', 'side = "away"\nscore_states = ["equaliser"]\ngoals = [1, 2]\nperiods = ["3"]\nevery = 2')
+    rich = rich.replace("Quiet in our corner", "Quiet in our corner, see example.com")
+    (tmp_path / "rich.toml").write_text(rich)
+    imported = cues("import", str(tmp_path / "rich.toml"))
+    assert "goal-away: mind that variants[2]: holds a link: each post costs $0.200 instead of $0.015" in imported.output
+    cues("approve", "goal-away", "--by", "ops")
+    shown = cues("show", "goal-away").output
+    for words in (
+        "fires on:    goal, final, away; every 2nd; equaliser; number 1, 2; period 3",
+        "account:     eisbank, campaign final, priority 7",
+        "once the goal has stood for 2000 ms, once play has gone on",
+        "marked as:   paid partnership",
+        "variant 1:   {away} score",
+        "approved:    by ops until 20",
+        "mind that variants[2]: holds a link",
+    ):
+        assert words in shown, words
+    facts = json.loads(cues("show", "goal-away", "--json").output)
+    assert (facts["priority"], facts["approved"], [one["approved_by"] for one in facts["approvals"]]) == (7, True, ["ops"])
+    assert isinstance(cues("show", "nobody").exception, CueError)
+
+
+def test_two_approvers_and_several_rearmed(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """The configuration asks for two: the first approval says that another is needed; `rearm` takes several cues."""
+    config = tmp_path / "cuebird.toml"
+    config.write_text(config.read_text().replace("[publisher]", "[approval]\napprovers = 2\nvalid_days = 3\n\n[publisher]", 1))
+    cues("import", str(tmp_path / "cues.toml"))
+    first = cues("approve", "goal-home", "--by", "anna")
+    assert "It needs 1 more approval by somebody else" in first.output
+    assert "1 of 2, by anna" in cues("show", "goal-home").output
+    second = cues("approve", "goal-home", "--by", "bert")
+    assert "more approval" not in second.output
+    assert "by anna, bert until 20" in cues("show", "goal-home").output
+    for cue_id in ("goal-home", "goal-away"):
+        cues("hold", cue_id, "--by", "ops", "--reason", "wrong match")
+    assert cues("rearm", "goal-home", "goal-away", "--by", "ops").exit_code == 0
+    assert {one["hold_reason"] for one in json.loads(cues("list", "--json").output)["cues"]} == {""}
+
+
+def test_rules_of_the_configuration_hold_at_import_and_at_approval(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """A word that is banned after the import stops the approval; a file that holds it cannot be imported."""
+    cues("import", str(tmp_path / "cues.toml"))
+    config = tmp_path / "cuebird.toml"
+    config.write_text(config.read_text().replace("[publisher]", '[tweets]\nbanned_words = ["kettle"]\n\n[publisher]', 1))
+    for words in (("approve", "kaffee-spot", "--by", "ops"), ("import", str(tmp_path / "cues.toml"))):
+        error = cues(*words).exception
+        assert isinstance(error, ApprovalError | CueError)
+        assert "cue kaffee-spot: variants[6]: holds the banned word 'kettle'; take it out" in str(error)

@@ -181,6 +181,8 @@ def test_a_broken_replay_state_is_said(stored: object) -> None:
         {"ordinal": 2},
         {"type": ScoreKind.PERIOD},
         {"type": ScoreKind.CORRECTION},
+        {"type": ScoreKind.RESTART},
+        {"player": "x" * 65},
         {"home": -1},
         {"id": "not-a-ulid"},
         {"venue": "a/b"},

@@ -18,7 +18,14 @@ class Board:
         self.now_ns = 0
 
     def show(
-        self, home: int | None, away: int | None, *, period: str = "1", valid: bool = True, after_ms: int = 100
+        self,
+        home: int | None,
+        away: int | None,
+        *,
+        period: str = "1",
+        valid: bool = True,
+        after_ms: int = 100,
+        running: bool | None = True,
     ) -> list[tuple[object, ...]]:
         self.now_ns += after_ms * MS
         reading = Reading(
@@ -28,7 +35,7 @@ class Board:
             away=away,
             clock="10:00",
             period=period,
-            running=True,
+            running=running,
             valid=valid,
             checked=self.checked and valid,
         )
@@ -209,3 +216,41 @@ def test_an_unknown_sport_is_answered_with_the_known_ones() -> None:
     """The message is enough to correct the configuration."""
     with pytest.raises(SettingError, match=r"sport 'curling': not known; use one of basketball, floorball, football"):
         ScoreKeeper(sport="curling")
+
+
+def test_play_goes_on_when_the_clock_runs_again() -> None:
+    """Told once, and not when it stops; a protocol that does not say, or a damaged reading, changes nothing."""
+    board = Board()
+    board.show(1, 0)
+    board.show(1, 0)
+    assert board.show(1, 0, running=False) == []
+    assert board.show(1, 0, running=None) == []
+    assert board.show(1, 0, valid=False) == []
+    assert board.show(1, 0) == [("restart", None, 0, 0)]
+    assert board.show(1, 0) == []
+
+
+def test_a_goal_comes_before_the_restart_of_the_same_reading() -> None:
+    """A goal that is shown only when play goes on is not confirmed by that restart's being told first."""
+    board = Board()
+    board.show(0, 0)
+    board.show(0, 0, running=False)
+    assert board.show(1, 0) == [("goal", "home", 1, 1), ("restart", None, 0, 0)]
+
+
+def test_whether_the_clock_stood_must_have_been_seen() -> None:
+    """Neither the first sight of a running clock, nor one after a silence, says that play goes on."""
+    board = Board()
+    board.show(1, 0)
+    assert board.show(1, 0) == []
+    board.show(1, 0, running=False)
+    assert board.show(1, 0, after_ms=3_001) == []
+    assert board.show(1, 0) == []
+
+
+def test_an_unchecked_restart_needs_a_second_reading() -> None:
+    """One odd frame starts no play."""
+    board = Board(checked=False)
+    for running in (True, True, True, False, False, True, False, False, False, True):
+        assert board.show(1, 0, running=running) == []
+    assert board.show(1, 0) == [("restart", None, 0, 0)]

@@ -105,9 +105,10 @@ async def test_the_example_match_is_played_as_the_demonstration_expects(protocol
         ("goal", 1, 1),
         ("goal", 2, 1),
         ("correction", 1, 1),
+        ("restart", 1, 1),
         ("goal", 2, 1),
     ]
-    assert len(changes) == 5
+    assert len(changes) == 6
     assert decoder.bad_frames >= 3
     assert line.drops == 1
     assert len(valid) == 1151 - 3

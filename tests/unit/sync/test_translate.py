@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fingerprints.events import Detection
+from hardware.events import ScoreEvent, ScoreKind, Side
 from schedules.airing import Airing
-from sync.cues import Caps, Cue, GoalCondition, SpotCondition
+from sync.conditions import GoalCondition, SpotCondition, When
+from sync.cues import Caps, Cue
 from sync.decide import Moment, decide_goal, decide_spot
-from sync.signals import GoalScored, SpotHeard, goal_occurrence
-from sync.translate import spot_signal
+from sync.fixtures import FixtureState
+from sync.signals import GoalScored, PlayRestarted, SpotHeard, goal_occurrence
+from sync.translate import score_signals, spot_signal
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 NOW = Moment(mono_ns=100_000_000_000, utc=NOON)
@@ -154,3 +157,66 @@ def test_what_may_not_stand_in_a_tweet_is_said() -> None:
     assert "clock" in intent.text_fault
     (intent,) = decide_goal(goal(ordinal=1), [cue], names={}, now=NOW)
     assert "names of fixture final" in intent.text_fault
+
+
+def test_the_highest_priority_comes_first_and_what_declines_anyway_last() -> None:
+    """The order of the intents is the order of their claims: nothing that fires waits for what does not."""
+    on = GoalCondition(kind="goal", fixture="final", side="any")
+    cues = [
+        dataclasses.replace(CUE, cue_id="declines", on=dataclasses.replace(on, periods=("9",)), priority=9),
+        dataclasses.replace(CUE, cue_id="low", on=on, priority=-1),
+        dataclasses.replace(CUE, cue_id="usual", on=on),
+        dataclasses.replace(CUE, cue_id="high", on=on, priority=5),
+    ]
+    intents = decide_goal(goal(ordinal=1), cues, names={"final": ("N", "S")}, now=NOW)
+    assert [intent.cue.cue_id for intent in intents] == ["high", "usual", "low", "declines"]
+    assert [bool(intent.condition_fault) for intent in intents] == [False, False, False, True]
+    spots = [dataclasses.replace(CUE, cue_id="low"), dataclasses.replace(CUE, cue_id="high", priority=1)]
+    heard_now = decide_spot(heard(airing(1, at_s=0)), spots, status_age_ns=5, now=NOW)
+    assert [intent.cue.cue_id for intent in heard_now] == ["high", "low"]
+
+
+def test_hours_and_days_are_those_of_the_moment_on_air() -> None:
+    """11:59:59.7 in the morning: inside a daypart that ends at noon; the day is known only to cues that count it."""
+    morning = dataclasses.replace(CUE, when=When(dayparts=("06:00-12:00",)))
+    evening = dataclasses.replace(CUE, when=When(dayparts=("18:00-23:00",)), on=dataclasses.replace(CUE.on, every=2))
+    inside, outside = decide_spot(heard(airing(1, at_s=0)), [morning, evening], status_age_ns=5, now=NOW)
+    assert (inside.condition_fault, inside.day) == ("", None)
+    assert outside.condition_fault == "it is 11:59 in UTC; the cue counts 18:00-23:00"
+    assert outside.day == (NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+
+
+def test_fields_of_a_goal() -> None:
+    """Who scored, who did not, and the minute; a text whose field is blank is passed over."""
+    on = GoalCondition(kind="goal", fixture="final", side="any")
+    cue = dataclasses.replace(CUE, on=on, variants=("{side} {opponent} {minute}", "{side}!"))
+    names = {"final": ("N", "S")}
+    (intent,) = decide_goal(goal(ordinal=1, side="away"), [cue], names=names, now=NOW)
+    assert intent.texts == ("S N 13", "S!")
+    (intent,) = decide_goal(goal(ordinal=1, clock="12.3"), [cue], names=names, now=NOW)
+    assert (intent.texts, intent.text_fault) == (("N!",), "")
+    (intent,) = decide_goal(goal(ordinal=1, clock=""), [dataclasses.replace(cue, variants=("{clock}",))], names=names, now=NOW)
+    assert (intent.texts, intent.text_fault) == ((), "every variant uses a field that the scoreboard leaves blank")
+
+
+@pytest.mark.parametrize(("delay_ms", "confirm_ms", "waits_ms"), [(500, 0, 500), (500, 2000, 2000), (900, 200, 900)])
+def test_delay_and_confirmation_run_side_by_side(delay_ms: int, confirm_ms: int, waits_ms: int) -> None:
+    """A goal that has stood while viewers waited for it does not wait again."""
+    on = GoalCondition(kind="goal", fixture="final", side="any")
+    cue = dataclasses.replace(CUE, on=on, audience_delay_ms=delay_ms, confirm_ms=confirm_ms)
+    (intent,) = decide_goal(goal(ordinal=1), [cue], names={"final": ("N", "S")}, now=NOW)
+    assert intent.fire_mono_ns - intent.on_air_mono_ns == waits_ms * 1_000_000
+
+
+def test_what_a_score_event_means() -> None:
+    """A restart is a signal of its own and changes no score; a goal tells its points and its scorer."""
+    event = ScoreEvent(
+        event_id="1", venue="arena", device="oes-1", fixture="final", kind=ScoreKind.RESTART, side=None, delta=0, home=1, away=0,
+        ordinal=0, period="1", clock="12:34", event_utc=NOON, event_mono_ns=1, received_mono_ns=2,
+    )  # fmt: skip
+    state = FixtureState(fixture="final")
+    assert score_signals(state, event) == (state, (PlayRestarted(fixture="final", on_air_utc=NOON),))
+    scored = dataclasses.replace(event, kind=ScoreKind.GOAL, side=Side.HOME, delta=3, home=3, ordinal=3, player="Nyholm")
+    _, (signal,) = score_signals(state, scored)
+    assert isinstance(signal, GoalScored)
+    assert (signal.points, signal.player) == (3, "Nyholm")

@@ -1,0 +1,165 @@
+"""What a cue waits for, and what must hold besides. Pure: the instant and the match come as arguments.
+
+A condition says what is against it in words, and nothing when it holds: the words become the record's reason.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from sync.signals import GoalScored
+
+ScoreState = Literal["opening", "goes_ahead", "leading", "equaliser", "trailing"]
+"""What a goal makes of the score, seen from the side that scored it."""
+
+SCORE_STATES: dict[ScoreState, str] = {
+    "opening": "the first goal of the match",
+    "goes_ahead": "a goal that puts its side ahead",
+    "leading": "a goal after which its side leads",
+    "equaliser": "an equaliser",
+    "trailing": "a goal of a side that is still behind",
+}
+"""Each score state in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCondition:
+    """A spot heard inside the window of a planned airing.
+
+    Attributes:
+        first_in_day: only the first airing of a broadcast day.
+        every: only every n-th airing of a broadcast day: the n-th, the 2n-th …
+    """
+
+    kind: Literal["spot"]
+    spots: tuple[str, ...]
+    channel: str
+    first_in_day: bool = False
+    every: int = 1
+
+    @property
+    def counts_the_day(self) -> bool:
+        """Whether it must be known how many airings came earlier in the day."""
+        return self.first_in_day or self.every > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalCondition:
+    """A goal of a side of a fixture. Several conditions must all hold; of a list, one entry is enough.
+
+    Attributes:
+        score_states: what the goal must make of the score.
+        goals: which of the side's goals, by its points: the 1st, the 3rd …
+        every: only every n-th of the side's points.
+        periods: as the scoreboard shows them.
+        players: as the scorer is told; a goal whose scorer is not told does not count.
+    """
+
+    kind: Literal["goal"]
+    fixture: str
+    side: Literal["home", "away", "any"]
+    score_states: tuple[ScoreState, ...] = ()
+    goals: tuple[int, ...] = ()
+    every: int = 1
+    periods: tuple[str, ...] = ()
+    players: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The hours in which a cue counts, and what a day is.
+
+    Attributes:
+        timezone: IANA zone in which the rest is meant.
+        day_begins: when a broadcast day begins, `HH:MM`.
+        dayparts: `HH:MM-HH:MM`, the end not included; an end before its beginning is on the next day. Empty: always.
+    """
+
+    timezone: str = "UTC"
+    day_begins: str = "00:00"
+    dayparts: tuple[str, ...] = ()
+
+
+ALWAYS = When()
+"""At any hour."""
+
+
+def goal_fault(on: GoalCondition, goal: GoalScored) -> str:
+    """Why this goal is not one the cue waits for; empty when it is."""
+    own, other = goal.home_score, goal.away_score
+    if goal.side == "away":
+        own, other = other, own
+    new_points = range(goal.ordinal - goal.points + 1, goal.ordinal + 1)
+    if on.score_states and not any(_score_holds(state, own, other, goal.points) for state in on.score_states):
+        wanted = " or ".join(SCORE_STATES[state] for state in on.score_states)
+        return f"the score is {goal.home_score}:{goal.away_score}; the cue waits for {wanted}"
+    if on.goals and not any(point in on.goals for point in new_points):
+        return f"it is goal {goal.ordinal} of the side; the cue waits for goal {', '.join(map(str, on.goals))}"
+    if all(point % on.every for point in new_points):
+        return f"it is goal {goal.ordinal} of the side; the cue waits for every {nth(on.every)}"
+    if on.periods and goal.period not in on.periods:
+        return f"the scoreboard shows period {goal.period!r}; the cue waits for {', '.join(on.periods)}"
+    if on.players and goal.player not in on.players:
+        scorer = f"{goal.player!r} scored" if goal.player else "nobody says who scored"
+        return f"{scorer}; the cue waits for {', '.join(on.players)}"
+    return ""
+
+
+def _score_holds(state: ScoreState, own: int, other: int, points: int) -> bool:
+    holds = {
+        "opening": own == points and other == 0,
+        "goes_ahead": own > other >= own - points,
+        "leading": own > other,
+        "equaliser": own == other,
+        "trailing": own < other,
+    }
+    return holds[state]
+
+
+def hours_fault(when: When, instant_utc: datetime) -> str:
+    """Why the instant lies outside the cue's dayparts; empty when it does not."""
+    local = instant_utc.astimezone(_zone(when.timezone))
+    if not when.dayparts or any(_daypart_holds(daypart, local.time()) for daypart in when.dayparts):
+        return ""
+    return f"it is {local:%H:%M} in {when.timezone}; the cue counts {', '.join(when.dayparts)}"
+
+
+def day_of(when: When, instant_utc: datetime) -> tuple[datetime, datetime]:
+    """Beginning and end, in UTC, of the broadcast day that holds the instant; 23 or 25 hours long where clocks change."""
+    zone, begins = _zone(when.timezone), time.fromisoformat(when.day_begins)
+    today = instant_utc.astimezone(zone).date()
+    begin_utc = _instant(today, begins, zone)
+    if instant_utc < begin_utc:
+        return _instant(today - timedelta(days=1), begins, zone), begin_utc
+    return begin_utc, _instant(today + timedelta(days=1), begins, zone)
+
+
+def day_fault(on: SpotCondition, earlier_in_day: int) -> str:
+    """Why an airing after so many others of its day is not one the cue waits for; empty when it is."""
+    if on.first_in_day and earlier_in_day:
+        return f"it is airing {earlier_in_day + 1} of the day; the cue waits for the first"
+    if (earlier_in_day + 1) % on.every:
+        return f"it is airing {earlier_in_day + 1} of the day; the cue waits for every {nth(on.every)}"
+    return ""
+
+
+def nth(number: int) -> str:
+    """The number as people say it: 1st, 2nd, 3rd, 11th."""
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
+
+
+def _daypart_holds(daypart: str, at: time) -> bool:
+    opens, closes = (time.fromisoformat(part) for part in daypart.split("-"))
+    return opens <= at < closes if opens < closes else at >= opens or at < closes
+
+
+def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
