@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import sqlalchemy as sa
 
+from sync.audit import firing_facts
 from sync.conditions import SpotCondition
 from sync.cues import Caps, Cue, cue_from_json
 from sync.decide import Intent
@@ -67,6 +68,7 @@ class Firings:
 
     def __init__(self, ledger: Ledger, *, epoch: int, boot_id: str, limits: CapLimits | None = None) -> None:
         self._ledger, self._database, self._clock = ledger, ledger.database, ledger.clock
+        self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
 
@@ -100,13 +102,15 @@ class Firings:
             if armed_firing_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
                 return ClaimResult(record=None, judgement=judgement)
             if against and against.guard is Guard.CAPS:
-                _disarm(connection, intent, facts, reason=against.reason)
+                for cue_id in _disarm(connection, intent, facts, reason=against.reason):
+                    held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
+                    self._audit.append(connection, self._clock.utc(), "cue_held", held)
             state = FiringState.ARMED if arm_only and against is None else judgement.state
             values = self._verdict_values(intent, facts, judgement, state)
             if values["text_sha256"] and intent.cue.duplicate_window_h:
                 _release_text(connection, intent, values)
             if armed_firing_id is None:
-                row = connection.execute(_INSERT, {**self._intent_values(intent), **values}).one()
+                row = self._insert(connection, {**self._intent_values(intent), **values})
             else:
                 row = self._move(connection, armed_firing_id, FiringState.ARMED, values)
             return ClaimResult(record=_record(row), judgement=judgement)
@@ -158,7 +162,7 @@ class Firings:
                 "claimed_utc": None if reason else now_utc,
                 "updated_utc": now_utc,
             }
-            return _record(connection.execute(_INSERT, values).one())
+            return _record(self._insert(connection, values))
 
     def may_send(self, mode: Mode) -> str:
         """Why a firing claimed in `mode` may not leave now (killed, another mode, fenced); empty when it may.
@@ -246,8 +250,9 @@ class Firings:
 
     def get(self, firing_id: int) -> FiringRecord | None:
         """A firing, None when there is none of that number."""
-        found = self._select(FIRING.c.firing_id == firing_id, limit=1)
-        return found[0] if found else None
+        with self._database.reading() as connection:
+            row = connection.execute(_BY_ID, {"wanted_id": firing_id}).one_or_none()
+        return None if row is None else _record(row)
 
     def recent(self, *, limit: int) -> tuple[FiringRecord, ...]:
         """The newest firings, newest first."""
@@ -436,6 +441,12 @@ class Firings:
         row = connection.execute(statement.returning(FIRING)).one_or_none() if may_go(current, target) else None
         if row is None:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
+        self._audit.append(connection, self._clock.utc(), "firing", firing_facts(row))
+        return row
+
+    def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> sa.Row[Any]:
+        row = connection.execute(_INSERT, values).one()
+        self._audit.append(connection, self._clock.utc(), "firing", firing_facts(row))
         return row
 
     def _recover_one(self, connection: sa.Connection, row: sa.Row[Any]) -> sa.Row[Any]:
@@ -467,6 +478,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _INSERT = sa.insert(FIRING).values(**_DEFAULTS).returning(FIRING)
 
+_BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
 _RESERVING = sa.text("firing.reserving")
 """As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
 
@@ -624,13 +636,14 @@ def _corrected_by(connection: sa.Connection, intent: Intent) -> int | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> None:
-    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays."""
+def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> list[str]:
+    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays. The cues held."""
     cap = tripped(facts.caps)
     unheld = connection.execute(sa.select(CUE.c.cue_id, CUE.c.canonical_json).where(CUE.c.hold_reason == ""))
     within = [row.cue_id for row in unheld if row.cue_id == intent.cue.cue_id or _is_within(row.canonical_json, cap)]
     if within:
         connection.execute(sa.update(CUE).where(CUE.c.cue_id.in_(within)).values(hold_reason=reason, hold_actor="cap"))
+    return within
 
 
 def _is_within(canonical_json: str, cap: CapUse | None) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.audit import AuditChain
 from sync.cues import Caps, Cue, parse_cues
 from sync.database import Database
 from sync.decide import Moment, decide_goal
@@ -89,7 +90,7 @@ class Played:
             for table in reversed(METADATA.sorted_tables):
                 connection.execute(table.delete())
         self.clock = VirtualClock()
-        self.ledger = Ledger(database, self.clock)
+        self.ledger = Ledger(database, self.clock, AuditChain(None))
         self.ledger.begin(Mode.LIVE)
         self.firings = Firings(self.ledger, epoch=self.ledger.become_engine(), boot_id="boot", limits=LIMITS)
         self.ledger.import_cues(list(POOLED.values()), actor="sponsor")
