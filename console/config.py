@@ -19,6 +19,7 @@ from console.errors import ConsoleError
 from console.settings import (
     Account,
     Approval,
+    Audit,
     Caps,
     Channel,
     Config,
@@ -39,6 +40,7 @@ from console.settings import (
 __all__ = [
     "Account",
     "Approval",
+    "Audit",
     "Caps",
     "Channel",
     "Config",

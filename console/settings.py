@@ -195,6 +195,13 @@ class Publisher(Table):
     key_file: AbsolutePath | None = None
 
 
+class Audit(Table):
+    """Where the audit record's key and its anchor lie, when not beside the ledger; see docs/audit.md."""
+
+    key_file: AbsolutePath | None = None
+    anchor_file: AbsolutePath | None = None
+
+
 class Mqtt(Table):
     """The broker. `freshness_s`: an event older than this is refused. The files are PEM, the password one line."""
 
@@ -294,6 +301,7 @@ class Config(Table):
     approval: Approval = Approval()
     tweets: Tweets = Tweets()
     publisher: Publisher = Publisher()
+    audit: Audit = Audit()
     mqtt: Mqtt = Mqtt()
     console: Console = Console()
     listening: Listening = Listening()

@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,10 +134,22 @@ class ConsoleDatabase:
 
 
 class People:
-    """The accounts of people in a `ConsoleDatabase`."""
+    """The accounts of people in a `ConsoleDatabase`.
 
-    def __init__(self, database: ConsoleDatabase, clock: Clock, hasher: PasswordHasher | None = None) -> None:
-        self._database, self._clock = database, clock
+    Args:
+        record: told of every change (`user_added`, `user_removed`; name and role) before it is kept. Where it raises
+            nothing is changed: the audit record may know of a change that a crash prevented, never the other way round.
+    """
+
+    def __init__(
+        self,
+        database: ConsoleDatabase,
+        clock: Clock,
+        hasher: PasswordHasher | None = None,
+        *,
+        record: Callable[[str, dict[str, str]], None] = lambda _kind, _facts: None,
+    ) -> None:
+        self._database, self._clock, self._record = database, clock, record
         self._hasher = hasher or PasswordHasher()
 
     def add(self, name: str, role: Role, password: str) -> Person:
@@ -157,6 +169,7 @@ class People:
         try:
             with self._database.transaction() as connection:
                 connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", row)
+                self._record("user_added", {"name": name, "role": role.value})
         except sqlite3.IntegrityError as error:
             raise UserError(f"{name}: there is an account of this name; remove it first or take another name") from error
         return person
@@ -170,6 +183,7 @@ class People:
         with self._database.transaction() as connection:
             if connection.execute("DELETE FROM person WHERE name = ?", (name,)).rowcount == 0:
                 raise UserError(f"{name}: no account of this name; `cuebird user list` shows them")
+            self._record("user_removed", {"name": name})
 
     def everyone(self) -> list[Person]:
         """All accounts, by name."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from console.catalogue import rules_of
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
+from console.ledgers import audit_files
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
@@ -51,6 +52,7 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
             ),
             publisher=publisher,
             mode=Mode(config.engine.mode),
+            audit=audit_files(config),
             limits=CapLimits(
                 spot=_caps(config.caps.spot),
                 campaign=_caps(config.caps.campaign),

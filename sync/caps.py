@@ -96,4 +96,3 @@ class ClaimCounts:
                 if used >= allowed:
                     found.append(CapUse(scope=scope, name=name, period=period, used=used, allowed=allowed))
         return tuple(found)
-

@@ -24,6 +24,8 @@ OPENING_TIMEOUT_MS = 60_000
 """How long opening waits: another process may be making or migrating the same ledger, on a slow disk."""
 WAL_PAGES_MAX = 20_000
 """Size (80 MB) at which SQLite copies the log back within a commit; the engine does so earlier, off the hot path."""
+IN_MEMORY = "sqlite://"
+"""A target that lies in this process's memory and ends with it: for simulations, one connection, one thread."""
 _WRITER_LOCK = 0x63756562
 """Key of PostgreSQL's advisory lock of the one writer: 'cueb'."""
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"}
@@ -111,6 +113,20 @@ class Database:
             # Where reading opens a transaction by itself, the next look must not see the past.
             self._looks.commit()
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Several statements that read one state of the database, whatever is written meanwhile.
+
+        Raises:
+            LedgerError: as `writing`.
+        """
+        with self._translated(), self._reading.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
     def checkpoint(self) -> None:
         """Copy the write-ahead log back, off the hot path; nothing to do on PostgreSQL."""
         if self.dialect == "sqlite":
@@ -194,6 +210,11 @@ def _make_engine(target: Path | str, name: str, busy_timeout_ms: int) -> sa.Engi
         url = sa.URL.create("sqlite", database=str(target))
         arguments: dict[str, Any] = {"timeout": busy_timeout_ms / 1000, "check_same_thread": False}
         engine = sa.create_engine(url, connect_args=arguments, pool_size=4, max_overflow=2)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_writing)
+        return engine
+    if target == IN_MEMORY:
+        engine = sa.create_engine(target, poolclass=sa.StaticPool)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_writing)
         return engine

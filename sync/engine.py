@@ -99,7 +99,7 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
     sys.setswitchinterval(THREADS_TURN_S)
     writer = writer or ThreadWriter()
     try:
-        ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode)
+        ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode, audit=setup.audit_files)
         try:
             engine = await Engine.start(setup, ledger, writer)
             with _one_of_many():
@@ -130,6 +130,7 @@ class Engine:
         self._stop_reason = ""
         self._shown: dict[tuple[str, str], object] = {}
         self._silent: frozenset[str] = frozenset()
+        self._anchor_fault = ""
         self._wall_offset = self._wall_offset_now()
         self._group: asyncio.TaskGroup | None = None
         self._shots: set[asyncio.Task[None]] = set()
@@ -189,6 +190,11 @@ class Engine:
         for alarm in reversed(await writer.run(ledger.alarms, limit=ALARMS_SHOWN)):
             engine._board.alarms.appendleft(alarm)
         return engine
+
+    @property
+    def epoch(self) -> int:
+        """Its number among the engines of this ledger; a higher one has taken over."""
+        return self._epoch
 
     async def run(self, control: ControlServer) -> None:
         """Run until cancelled or fenced."""
@@ -614,6 +620,7 @@ class Engine:
             await self._watch_listeners()
             await self._watch_clock()
             await self._alarmed(self._writer.at_once(self._ledger.beat, self._epoch))
+            await self._anchor()
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:
                 await self._alarmed(self._writer.aside(self._ledger.database.checkpoint))
@@ -632,6 +639,17 @@ class Engine:
         if abs(step) > CLOCK_STEP_MAX:
             sentence = f"the wall clock stepped by {step.total_seconds():+.1f} s; windows follow it, deadlines do not"
             await self._alarm("critical", sentence)
+
+    async def _anchor(self) -> None:
+        """Note the newest audit record outside the ledger; what is wrong with it is told once."""
+        fault, before = "", self._anchor_fault
+        try:
+            await self._writer.aside(self._ledger.anchor)
+        except LedgerError as error:
+            fault = str(error)
+        self._anchor_fault = fault
+        if fault and fault != before:
+            await self._alarm("critical", fault)
 
     async def _window_changed(self, airing: Airing, change: WindowChange) -> None:
         _log.info("window_changed", extra={"airing_id": airing.airing_id, "change": change.value})

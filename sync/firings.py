@@ -13,6 +13,7 @@ from typing import Any, TypeVar, assert_never
 
 import sqlalchemy as sa
 
+from sync.audit import firing_facts
 from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
 from sync.conditions import SpotCondition
 from sync.cues import Cue, cue_from_json
@@ -86,6 +87,7 @@ class Firings:
 
     def __init__(self, ledger: Ledger, *, epoch: int, boot_id: str, limits: CapLimits | None = None) -> None:
         self._ledger, self._database, self._clock = ledger, ledger.database, ledger.clock
+        self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
         self._statements = _Statements(ledger.database.sql)
@@ -206,7 +208,10 @@ class Firings:
         with self._database.writing() as connection:
             switch = self._ledger.kill_in(connection, actor=actor, reason=reason, epoch=self._epoch)
             rows = connection.execute(withdraw.values(**values, updated_utc=self._clock.utc()).returning(FIRING)).all()
-        return switch, tuple(_record(row._mapping) for row in rows)
+            withdrawn = tuple(_record(row._mapping) for row in rows)
+            for record in withdrawn:
+                self._note(record, connection)
+        return switch, withdrawn
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -270,8 +275,9 @@ class Firings:
 
     def get(self, firing_id: int) -> FiringRecord | None:
         """A firing, None when there is none of that number."""
-        found = self._select(FIRING.c.firing_id == firing_id, limit=1)
-        return found[0] if found else None
+        with self._database.reading() as connection:
+            row = connection.execute(_BY_ID, {"wanted_id": firing_id}).one_or_none()
+        return None if row is None else _record(row._mapping)
 
     def recent(self, *, limit: int) -> tuple[FiringRecord, ...]:
         """The newest firings, newest first."""
@@ -370,7 +376,9 @@ class Firings:
         if armed_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
             return ClaimResult(record=None, judgement=judgement)
         if against and against.guard is Guard.CAPS:
-            _disarm(self._database.beside(), intent, facts, reason=against.reason)
+            for cue_id in _disarm(self._database.beside(), intent, facts, reason=against.reason):
+                held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
+                self._audit.append(self._database.beside(), self._clock.utc(), "cue_held", held)
         state = FiringState.ARMED if request.arm_only and against is None else judgement.state
         values = self._verdict_values(intent, facts, judgement, state)
         if values["text_sha256"] and intent.cue.duplicate_window_h:
@@ -531,7 +539,9 @@ class Firings:
     def _insert(self, cursor: Cursor, values: dict[str, Any]) -> FiringRecord:
         values = {**_NOTHING_YET, **values}
         ((firing_id,),) = self._statements.insert.run(cursor, values)
-        return _record({**values, "firing_id": firing_id})
+        record = _record({**values, "firing_id": firing_id})
+        self._note(record)
+        return record
 
     def _move(self, cursor: Cursor, firing_id: int, current: FiringState, values: dict[str, Any]) -> FiringRecord:
         target = FiringState(values["state"])
@@ -539,7 +549,13 @@ class Firings:
         rows = self._statements.move(tuple(values)).run(cursor, {**values, **key}) if may_go(current, target) else []
         if not rows:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
-        return _record(dict(zip(_NAMES, rows[0], strict=True)))
+        record = _record(dict(zip(_NAMES, rows[0], strict=True)))
+        self._note(record)
+        return record
+
+    def _note(self, record: FiringRecord, connection: sa.Connection | None = None) -> None:
+        """Record a firing's step in the transaction that makes it: that of `claiming`, unless another is given."""
+        self._audit.append(connection or self._database.beside(), self._clock.utc(), "firing", firing_facts(record))
 
     def _recover_one(self, cursor: Cursor, record: FiringRecord) -> FiringRecord:
         if record.state is FiringState.ARMED:
@@ -568,6 +584,7 @@ _NOTHING_YET: dict[str, Any] = {
     "body": "",
     "body_sha256": None,
 }
+_BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
 _RESERVING = sa.text("firing.reserving")
 """As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
 
@@ -786,13 +803,14 @@ def _corrected_by(connection: sa.Connection, intent: Intent) -> int | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> None:
-    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays."""
+def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> list[str]:
+    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays. The cues held."""
     cap = tripped(facts.caps)
     unheld = connection.execute(sa.select(CUE.c.cue_id, CUE.c.canonical_json).where(CUE.c.hold_reason == ""))
     within = [row.cue_id for row in unheld if row.cue_id == intent.cue.cue_id or _is_within(row.canonical_json, cap)]
     if within:
         connection.execute(sa.update(CUE).where(CUE.c.cue_id.in_(within)).values(hold_reason=reason, hold_actor="cap"))
+    return within
 
 
 def _is_within(canonical_json: str, cap: CapUse | None) -> bool:

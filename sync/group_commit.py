@@ -97,4 +97,3 @@ class GroupCommit(Generic[_Q, _R]):
                 done.set_exception(result)
             else:
                 done.set_result(result)
-

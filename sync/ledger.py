@@ -5,6 +5,7 @@ directly. Every method is one transaction, and raises `LedgerError` when the dat
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,20 +15,23 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from schedules.airing import Airing
+from sync.audit import AuditChain, AuditFiles
 from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person
 from sync.database import OPENING_TIMEOUT_MS, Database
-from sync.errors import ApprovalError, CueError, FencedError
+from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
-from sync.schema import AIRING, ALARM, APPROVAL, CUE, EVENT, FIXTURE_STATE, LEASE, REPLAY_STATE, SWITCH
+from sync.schema import AIRING, ALARM, APPROVAL, AUDIT, CUE, FIXTURE_STATE, LEASE, REPLAY_STATE, SWITCH
 from sync.snapshot import AlarmView
 from sync.states import Mode
 from timebase import Clock, SystemClock
 
-EVENTS_KEPT_MAX = 200_000
-"""Rows of the event and alarm tables kept; older ones go when an engine opens the ledger."""
+ALARMS_KEPT_MAX = 200_000
+"""Alarms kept; older ones go when an engine opens the ledger. The audit record is never shortened."""
 REASON_CHARS_MAX = 1000
 APPROVAL_VALID = timedelta(days=90)
 """How long an approval holds unless the configuration says otherwise."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,41 +88,63 @@ class ImportDiff:
 
 
 class Ledger:
-    """Everything but the firings themselves (`sync.firings`), which share its database."""
+    """Everything but the firings themselves (`sync.firings`), which share its database and its audit record."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self.database, self.clock = database, clock
+    def __init__(self, database: Database, clock: Clock, audit: AuditChain) -> None:
+        self.database, self.clock, self.audit = database, clock, audit
 
     @classmethod
-    def open(cls, target: Path | str, *, clock: Clock | None = None, mode: Mode = Mode.OFF) -> Self:
+    def open(
+        cls, target: Path | str, *, clock: Clock | None = None, mode: Mode | None = Mode.OFF, audit: AuditFiles | None = None
+    ) -> Self:
         """The ledger in a file (or at a PostgreSQL URL), made or migrated as needed.
 
         Args:
-            mode: the mode of a ledger that is made by this call.
+            mode: the mode of a ledger that is made by this call; None leaves that to whoever opens it next.
+            audit: where the key and the anchor of the audit record lie; None: beside the file.
 
         Raises:
-            LedgerError: it cannot be opened, or a newer Cuebird made it.
+            LedgerError: it cannot be opened, a newer Cuebird made it, or the audit record's key is not there.
         """
         clock = clock or SystemClock()
+        if audit is None:
+            if not isinstance(target, Path):
+                raise LedgerError("ledger: in PostgreSQL it has no folder of its own; say where its audit key and anchor lie")
+            audit = AuditFiles.beside(target)
+        chain = AuditChain(audit)
         patient = Database(target, busy_timeout_ms=OPENING_TIMEOUT_MS)
         try:
-            cls(patient, clock).begin(mode)
+            cls(patient, clock, chain).begin(mode)
         finally:
             patient.close()
-        return cls(Database(target), clock)
+        return cls(Database(target), clock, chain)
 
-    def begin(self, mode: Mode) -> None:
-        """Give a new ledger its switch; one that has it keeps it."""
+    def begin(self, mode: Mode | None) -> None:
+        """Give a new ledger its switch and the first of its audit records; one that has them keeps them."""
         with self.database.reading() as connection:
-            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None:
+            if self.audit.resume(connection) and (mode is None or _has_switch(connection)):
                 return
-        values = {"epoch": 0, "mode": mode.value, "killed": False, "kill_reason": "", "kill_actor": ""}
         with self.database.writing() as connection:
-            if connection.execute(sa.select(SWITCH.c.switch_id)).first() is None:
+            self.audit.begin(connection, self.clock.utc())
+            if mode is not None and not _has_switch(connection):
+                values = {"epoch": 0, "mode": mode.value, "killed": False, "kill_reason": "", "kill_actor": ""}
                 connection.execute(sa.insert(SWITCH).values(switch_id=1, changed_utc=self.clock.utc(), **values))
+                self._event(connection, "ledger_began", mode=mode.value)
+
+    def anchor(self) -> None:
+        """Note the newest audit record outside the ledger.
+
+        Raises:
+            LedgerError: the ledger lacks what was noted before, or it cannot be noted.
+        """
+        self.audit.anchor(self.database, self.clock.utc())
 
     def close(self) -> None:
-        """Close the database."""
+        """Anchor the audit record and close the database."""
+        try:
+            self.anchor()
+        except LedgerError as error:
+            _log.warning("audit_not_anchored", extra={"reason": str(error)})
         self.database.close()
 
     # --- the switch ---------------------------------------------------------------------------
@@ -389,7 +415,7 @@ class Ledger:
         """Keep a link's replay window, so that a restart does not forget which messages have been used."""
         self._put(REPLAY_STATE, {"link": link}, json.dumps(state, separators=(",", ":")))
 
-    # --- alarms and events ----------------------------------------------------------------------
+    # --- alarms and audit -----------------------------------------------------------------------
 
     def add_alarm(self, level: str, text: str) -> AlarmView:
         """Record an alarm."""
@@ -408,13 +434,13 @@ class Ledger:
             )
 
     def add_event(self, kind: str, **facts: Any) -> None:
-        """Record something that happened."""
+        """Record an action that this ledger knows nothing else of."""
         with self.database.writing() as connection:
             self._event(connection, kind, **facts)
 
     def events(self, *, limit: int) -> tuple[tuple[str, dict[str, Any]], ...]:
-        """The newest events as (kind, facts), newest first."""
-        query = sa.select(EVENT).order_by(EVENT.c.event_id.desc()).limit(limit)
+        """The newest audit records as (kind, facts), newest first."""
+        query = sa.select(AUDIT).order_by(AUDIT.c.number.desc()).limit(limit)
         with self.database.reading() as connection:
             return tuple((row.kind, json.loads(row.facts_json)) for row in connection.execute(query))
 
@@ -441,8 +467,11 @@ class Ledger:
                 connection.execute(sa.insert(table).values(**key, **values))
 
     def _event(self, connection: sa.Connection, kind: str, **facts: Any) -> None:
-        text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-        connection.execute(sa.insert(EVENT).values(utc=self.clock.utc(), kind=kind, facts_json=text))
+        self.audit.append(connection, self.clock.utc(), kind, facts)
+
+
+def _has_switch(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None
 
 
 def _read_switch(connection: sa.Connection) -> Switch:
@@ -456,9 +485,8 @@ def _read_lease(connection: sa.Connection) -> Lease | None:
 
 
 def _prune(connection: sa.Connection) -> None:
-    for table, key in ((EVENT, EVENT.c.event_id), (ALARM, ALARM.c.alarm_id)):
-        newest = connection.execute(sa.select(sa.func.max(key))).scalar() or 0
-        connection.execute(sa.delete(table).where(key <= newest - EVENTS_KEPT_MAX))
+    newest = connection.execute(sa.select(sa.func.max(ALARM.c.alarm_id))).scalar() or 0
+    connection.execute(sa.delete(ALARM).where(ALARM.c.alarm_id <= newest - ALARMS_KEPT_MAX))
 
 
 def _stored_cue(row: sa.Row[Any], approvals: tuple[Approval, ...]) -> StoredCue:

@@ -200,11 +200,13 @@ ALARM = Table(
     Column("text", Text, nullable=False),
 )
 
-EVENT = Table(
-    "event",
+AUDIT = Table(
+    "audit",
     METADATA,
-    Column("event_id", _ROW_ID, primary_key=True),
+    Column("number", _ROW_ID, primary_key=True, autoincrement=False),
     Column("utc", UtcInstant, nullable=False),
     Column("kind", String(64), nullable=False),
     Column("facts_json", Text, nullable=False),
+    Column("mac", String(64), nullable=False),
 )
+"""Every action and every step of every firing, numbered without gaps and chained; only `sync.audit` writes it."""

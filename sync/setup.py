@@ -9,6 +9,7 @@ from hardware.link import LinkHandlers
 from hardware.replay import ReplayState
 from schedules.airing import Airing
 from schedules.windows import WindowChange
+from sync.audit import AuditFiles
 from sync.caps import CapLimits
 from sync.cues import Catalogue
 from sync.posting import Publisher
@@ -76,6 +77,7 @@ class EngineSetup:
         publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
         mode: mode of a ledger that does not exist yet.
         ledger: another file, or a PostgreSQL URL.
+        audit: where the key and the anchor of the audit record lie; None: beside the ledger.
         link: None without scoreboards.
         arming: None leaves windows to the engine's own look once a second (simulations).
         heartbeat_s: how often subscribers hear that the engine is alive.
@@ -93,6 +95,7 @@ class EngineSetup:
     publisher: Publisher | None
     mode: Mode = Mode.REHEARSAL
     ledger: Path | str | None = None
+    audit: AuditFiles | None = None
     link: LinkFactory | None = None
     arming: ArmingFactory | None = None
     clock: Clock = field(default_factory=SystemClock)
@@ -123,3 +126,9 @@ class EngineSetup:
     def ledger_target(self) -> Path | str:
         """Where the ledger is."""
         return self.ledger or self.state_dir / LEDGER_NAME
+
+    @property
+    def audit_files(self) -> AuditFiles:
+        """Where the audit record's key and anchor are."""
+        ledger = self.ledger_target
+        return self.audit or AuditFiles.beside(ledger if isinstance(ledger, Path) else self.state_dir / LEDGER_NAME)

@@ -127,6 +127,24 @@ class Shooter:
             return  # Withdrawn while it waited; that was recorded then.
         if record is not None and record.state is FiringState.CLAIMED:
             await self._shoot(record)
+        elif record is None and armed_id is not None:
+            await self._expire(armed_id)
+
+    async def _expire(self, armed_id: int) -> None:
+        """Say of an armed firing that the ledger could not be written when it was due, as soon as it can."""
+        backoff = Backoff(first_s=0.05, most_s=2.0, floor_s=0.02)
+        for _ in range(SETTLE_ATTEMPTS_MAX):
+            try:
+                reason = "the ledger could not be written when it was due"
+                record = await self._writer.run(self._firings.resolve, armed_id, FiringState.EXPIRED, reason=reason)
+            except IllegalTransitionError:
+                return  # Withdrawn, or a newer engine has recovered it.
+            except LedgerError:
+                await self._clock.sleep(backoff.next_s())
+            else:
+                await self._announce(record)
+                log_firing(record)
+                return
 
     async def _claim(
         self, intent: Intent, account_faults: Mapping[Mode, str], *, armed_id: int | None, arm_only: bool

@@ -5,7 +5,7 @@ it takes a while, and it still asks setuptools for its tables, which warns of th
 """
 
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType
 
 
@@ -19,6 +19,7 @@ def _parser() -> ModuleType:
     return twitter_text  # type: ignore[no-any-return]  # the library is not typed
 
 
+@lru_cache(maxsize=4096)
 def weight(text: str) -> int:
     """The weighted length, of which 280 are allowed: a link counts 23, most CJK letters and emoji 2."""
     return int(_parser().parse_tweet(text).weightedLength)

@@ -109,9 +109,7 @@ class ThreadWriter:
         self._bell.put(False)
         self._thread.join()
 
-    def _asked(
-        self, waiting: deque[_Job], call: Callable[[], _T], over: threading.Event | None = None
-    ) -> "asyncio.Future[_T]":
+    def _asked(self, waiting: deque[_Job], call: Callable[[], _T], over: threading.Event | None = None) -> "asyncio.Future[_T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_T] = loop.create_future()
         waiting.append(_Job(call, done, loop, over))

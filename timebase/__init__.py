@@ -7,6 +7,7 @@ aware UTC informs (people, records, other machines). Neither replaces the other.
 
 from timebase.backoff import Backoff
 from timebase.clock import Clock, SystemClock
+from timebase.loop import LoopClock, VirtualLoop
 from timebase.virtual import VirtualClock
 
-__all__ = ["Backoff", "Clock", "SystemClock", "VirtualClock"]
+__all__ = ["Backoff", "Clock", "LoopClock", "SystemClock", "VirtualClock", "VirtualLoop"]

@@ -17,12 +17,13 @@ class Backoff:
         if not 0 <= floor_s <= first_s <= most_s:
             raise ValueError(f"back-off: floor {floor_s} s, first {first_s} s, most {most_s} s; they must rise from 0")
         self._first_s, self._most_s, self._floor_s = first_s, most_s, floor_s
-        self._rng = rng or random.Random()
+        # Python's own generator when none is given: a simulation seeds it.
+        self._uniform = random.uniform if rng is None else rng.uniform
         self._ceiling_s = first_s
 
     def next_s(self) -> float:
         """Seconds to wait now; the ceiling doubles for the next time."""
-        wait_s = self._rng.uniform(self._floor_s, self._ceiling_s)
+        wait_s = self._uniform(self._floor_s, self._ceiling_s)
         self._ceiling_s = min(self._most_s, self._ceiling_s * 2)
         return wait_s
 

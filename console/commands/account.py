@@ -120,6 +120,7 @@ def seal_account(account_id: AccountId, credentials: Source = None, config: Conf
 def rekey(config: ConfigOption = None) -> None:
     """Make a new key and seal every sealed account with it; the old key is kept beside it until you remove it."""
     from console.config import ConfigError
+    from console.ledgers import record_action
     from console.wiring import sealing_key, sealing_key_file
     from sync.accounts import load_credentials, write_sealed
     from sync.sealing import SealingKey, key_name_of
@@ -138,6 +139,7 @@ def rekey(config: ConfigOption = None) -> None:
         if one.credentials_file.is_file()
     }
     opened = {file: load_credentials(file, key=by_name.get(name, old)) for file, name in sealed.items() if name is not None}
+    record_action(loaded, "accounts_rekeyed", accounts=len(opened), key=new.name, old_key=old.name)
     for file, credentials in opened.items():
         write_sealed(file, credentials, key=new)
     kept = path.with_name(f"{path.name}.{old.name}")
@@ -147,6 +149,7 @@ def rekey(config: ConfigOption = None) -> None:
 
 
 def _seal(config: "Config", account: "Account", credentials: "Credentials") -> None:
+    from console.ledgers import record_action
     from console.wiring import sealing_key, sealing_key_file
     from sync.accounts import write_sealed
     from sync.sealing import SealingKey
@@ -156,6 +159,7 @@ def _seal(config: "Config", account: "Account", credentials: "Credentials") -> N
         path = sealing_key_file(config)
         key = SealingKey.make(path)
         typer.echo(f"made the key {key.name} in {path}; keep a copy of it apart from this machine's backup")
+    record_action(config, "account_sealed", account_id=account.id, key=key.name)
     write_sealed(account.credentials_file, credentials, key=key)
     typer.echo(f"{account.id}: sealed with the key {key.name} in {account.credentials_file}")
 

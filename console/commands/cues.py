@@ -3,7 +3,6 @@
 import dataclasses
 import getpass
 import json
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,13 +44,14 @@ def register(app: typer.Typer) -> None:
 def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Import a file of cues, all of it or nothing, and say what changes; a changed cue needs a new approval."""
     from console.catalogue import catalogue_of
+    from console.ledgers import open_ledger
     from sync.cues import cue_warnings, read_cues
 
     loaded = _load(config)
     catalogue = catalogue_of(loaded)
     cues = read_cues(file, catalogue)
     warnings = {cue.cue_id: found for cue in cues if (found := cue_warnings(cue, catalogue))}
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         diff = ledger.import_cues(cues, actor=getpass.getuser())
         waiting = [stored.cue.cue_id for stored in ledger.cues() if not stored.approved]
     _reload(loaded)
@@ -68,7 +68,9 @@ def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = Fa
 
 def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Show every cue, what it fires and whether it may."""
-    with _ledger(_load(config)) as ledger:
+    from console.ledgers import open_ledger
+
+    with open_ledger(_load(config)) as ledger:
         stored = ledger.cues()
     if as_json:
         typer.echo(json.dumps({"cues": [_facts(one) for one in stored]}, ensure_ascii=False))
@@ -87,10 +89,11 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
 def show_cue(cue_id: CueId, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Show one cue in full, as its approvers should see it: texts, conditions, limits, warnings, approvals."""
     from console.catalogue import catalogue_of
+    from console.ledgers import open_ledger
     from sync.cues import cue_warnings
 
     loaded = _load(config)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         stored = _stored(ledger, cue_id)
     warnings = cue_warnings(stored.cue, catalogue_of(loaded))
     if as_json:
@@ -104,12 +107,13 @@ def show_cue(cue_id: CueId, config: ConfigOption = None, as_json: AsJson = False
 def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen = None) -> None:
     """Approve a cue exactly as it is now; its author cannot, and one person counts once."""
     from console.catalogue import catalogue_of
+    from console.ledgers import open_ledger
     from sync.cues import cue_warnings
 
     loaded = _load(config)
     catalogue = catalogue_of(loaded)
     valid_for = timedelta(days=loaded.approval.valid_days)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         approval = ledger.approve_cue(cue_id, approved_by=by, sha256=sha256, valid_for=valid_for, catalogue=catalogue)
         stored = _stored(ledger, cue_id)
     _reload(loaded)
@@ -137,8 +141,10 @@ def rearm_cue(cue_ids: CueIds, by: By, config: ConfigOption = None) -> None:
 
 
 def _change_hold(cue_id: str, *, by: str, reason: str, config: Path | None) -> None:
+    from console.ledgers import open_ledger
+
     loaded = _load(config)
-    with _ledger(loaded) as ledger:
+    with open_ledger(loaded) as ledger:
         ledger.hold_cue(cue_id, actor=by, reason=reason)
     _reload(loaded)
 
@@ -217,19 +223,6 @@ def _load(config: Path | None) -> "Config":
     from console.config import find_config, load_config
 
     return load_config(find_config(config))
-
-
-@contextmanager
-def _ledger(loaded: "Config") -> "Iterator[Ledger]":
-    from sync.ledger import Ledger
-    from sync.states import Mode
-
-    loaded.paths.state_dir.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.open(loaded.ledger, mode=Mode(loaded.engine.mode))
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _reload(loaded: "Config") -> None:

@@ -129,14 +129,10 @@ def _spots(folder: Path) -> list[str]:
 
 
 def _store(source: Source, config: "Config", *, plan_id: str) -> "ImportDiff":
-    from contextlib import closing
-
-    from sync.ledger import Ledger
-    from sync.states import Mode
+    from console.ledgers import open_ledger
 
     plans, actor = {plan_id: source.plan.airings}, getpass.getuser()
-    config.paths.state_dir.mkdir(parents=True, exist_ok=True)
-    with closing(Ledger.open(config.ledger, mode=Mode(config.engine.mode))) as ledger:
+    with open_ledger(config) as ledger:
         diff = ledger.replace_airings(plans, dry_run=True)
         before = {airing.airing_id: airing for airing in ledger.airings()}
         going_or_given = {*diff.dropped, *(airing.airing_id for airing in source.plan.airings)}

@@ -1,6 +1,9 @@
 """`cuebird user add|list|remove`: who may log in to the web console."""
 
+import getpass
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,8 +51,8 @@ def add(
     """Make an account. The password is asked for, unless it comes from a file or through a pipe."""
     from console.users import Role
 
-    people = _people(config, state_dir)
-    person = people.add(name, Role(role.value), _password(password_file))
+    with _recorded_people(config, state_dir) as people:
+        person = people.add(name, Role(role.value), _password(password_file))
     typer.echo(f"{person.name} may log in as {person.role}")
 
 
@@ -72,7 +75,8 @@ def remove(
     name: Annotated[str, typer.Argument(help="Log-in name")], config: ConfigOption = None, state_dir: StateOption = None
 ) -> None:
     """Remove an account and end its sessions at once."""
-    _people(config, state_dir).remove(name)
+    with _recorded_people(config, state_dir) as people:
+        people.remove(name)
     typer.echo(f"{name} may no longer log in")
 
 
@@ -85,6 +89,36 @@ def _people(config: Path | None, state_dir: Path | None) -> "People":
 
         state_dir = load_config(find_config(config)).paths.state_dir
     return People(ConsoleDatabase(state_dir / DATABASE_NAME), SystemClock())
+
+
+@contextmanager
+def _recorded_people(config: Path | None, state_dir: Path | None) -> "Iterator[People]":
+    """The accounts, with the ledger's audit record as witness of what is done to them."""
+    from console.users import DATABASE_NAME, ConsoleDatabase, People
+    from sync.audit import AuditFiles
+    from sync.ledger import Ledger
+    from sync.setup import LEDGER_NAME
+    from timebase import SystemClock
+
+    if state_dir is None:
+        from console.config import find_config, load_config
+        from console.ledgers import audit_files
+
+        loaded = load_config(find_config(config))
+        state_dir, target, files = loaded.paths.state_dir, loaded.ledger, audit_files(loaded)
+    else:
+        target = state_dir / LEDGER_NAME
+        files = AuditFiles.beside(target)
+    actor, clock = getpass.getuser(), SystemClock()
+    ledger = Ledger.open(target, clock=clock, mode=None, audit=files)
+
+    def record(kind: str, facts: dict[str, str]) -> None:
+        ledger.add_event(kind, actor=actor, **facts)
+
+    try:
+        yield People(ConsoleDatabase(state_dir / DATABASE_NAME), clock, record=record)
+    finally:
+        ledger.close()
 
 
 def _password(password_file: Path | None) -> str:

@@ -14,10 +14,10 @@ import aiohttp
 from console.demo.screen import Screen
 from console.demo.stage import Stage, utc_of
 from console.demo.verdict import Aired, Verdict, expected_goals, expected_spots, judge
+from console.ledgers import open_ledger
 from console.supervisor import Supervisor
 from schedules.airing import Airing
 from sync.client import ControlClient
-from sync.ledger import Ledger
 from timebase import Clock
 
 LIVE_FROM_S = 16.0
@@ -182,11 +182,8 @@ async def _judged(stage: Stage, heard: Heard, began_mono_ns: int, clock: Clock) 
 
 
 def _stored_airings(stage: Stage) -> tuple[Airing, ...]:
-    ledger = Ledger.open(stage.config.ledger)
-    try:
+    with open_ledger(stage.config) as ledger:
         return ledger.airings()
-    finally:
-        ledger.close()
 
 
 def _planned(airings: Sequence[Airing], spot_id: str, began_utc: datetime, onset_s: float) -> str | None:

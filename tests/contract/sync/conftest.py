@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from sync.audit import AuditFiles
 from timebase import VirtualClock
 
 
@@ -53,6 +54,12 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
         connection.exec_driver_sql("CREATE SCHEMA public")
     engine.dispose()
     return url
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> AuditFiles:
+    """Where the audit record's key and anchor go, whatever the database."""
+    return AuditFiles.beside(tmp_path / "ledger.db")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 
 from schedules.airing import Airing
+from sync.audit import AuditFiles
 from sync.caps import CapLimits
 from sync.conditions import SpotCondition
 from sync.cues import Caps, Catalogue, Cue, parse_cues
@@ -75,9 +76,9 @@ SPOT, GOAL, OTHER = parse_cues(CUES, source="test")
 
 
 @pytest.fixture
-def ledger(target: Path | str, clock: VirtualClock) -> Iterator[Ledger]:
+def ledger(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> Iterator[Ledger]:
     """A new ledger in LIVE mode with three approved cues."""
-    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE)
+    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE, audit=audit)
     store(ledger, SPOT, GOAL, OTHER)
     yield ledger
     ledger.close()
@@ -474,10 +475,10 @@ def test_caps_do_not_keep_a_correction(ledger: Ledger, clock: VirtualClock) -> N
 # --- an older ledger ----------------------------------------------------------------------------
 
 
-def test_an_older_ledger_keeps_its_approvals_for_ninety_days(target: Path | str, clock: VirtualClock) -> None:
+def test_an_older_ledger_keeps_its_approvals_for_ninety_days(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> None:
     """A ledger of version 0001 is migrated: its cues are approved as before, and expire like new ones."""
     _make_first(target, clock)
-    ledger = Ledger.open(target, clock=clock)
+    ledger = Ledger.open(target, clock=clock, audit=audit)
     (stored,) = ledger.cues()
     assert (stored.approved_by, stored.expires_utc) == ("approver", clock.utc() + APPROVAL_VALID)
     firings = engine_of(ledger)

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from schedules.airing import Airing
+from sync.audit import AuditFiles
 from sync.caps import Claimed
 from sync.cues import Cue, parse_cues
 from sync.database import BUSY_TIMEOUT_MS, Database
@@ -57,9 +58,9 @@ side = "any"
 
 
 @pytest.fixture
-def ledger(target: Path | str, clock: VirtualClock) -> Iterator[Ledger]:
+def ledger(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> Iterator[Ledger]:
     """A new ledger in LIVE mode with one approved cue."""
-    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE)
+    ledger = Ledger.open(target, clock=clock, mode=Mode.LIVE, audit=audit)
     ledger.import_cues([cue()], actor="sponsor")
     ledger.approve_cue("goal", approved_by="approver")
     yield ledger
@@ -429,14 +430,14 @@ def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None
     assert not ledger.cues()[0].approved, "changed back, it is not what was approved before: it waits again"
 
 
-def test_memory_is_kept(ledger: Ledger, target: Path | str, clock: VirtualClock) -> None:
+def test_memory_is_kept(ledger: Ledger, target: Path | str, audit: AuditFiles, clock: VirtualClock) -> None:
     """Switch, fixtures, replay windows, alarms and heard airings are there after the ledger is opened again."""
     ledger.kill(actor="ops", reason="x")
     ledger.save_fixture("final", "{}")
     ledger.save_fixture("final", '{"a":1}')
     ledger.save_replay("mqtt", [{"venue": "arena"}])
     ledger.add_alarm("warning", "mind the gap")
-    again = Ledger.open(target, clock=clock, mode=Mode.OFF)
+    again = Ledger.open(target, clock=clock, mode=Mode.OFF, audit=audit)
     assert (again.switch().killed, again.switch().mode) == (True, Mode.LIVE)
     assert again.fixture_states() == {"final": '{"a":1}'}
     assert again.replay_state("mqtt") == [{"venue": "arena"}]
@@ -456,13 +457,13 @@ def test_migrations_make_the_schema(ledger: Ledger) -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_HEAD
 
 
-def test_two_processes_may_make_the_ledger_at_once(target: Path | str) -> None:
+def test_two_processes_may_make_the_ledger_at_once(target: Path | str, audit: AuditFiles) -> None:
     """Opening a new ledger twice at the same time migrates it once."""
     faults = list[BaseException]()
 
     def open_it() -> None:
         try:
-            Ledger.open(target).close()
+            Ledger.open(target, audit=audit).close()
         except LedgerError as error:
             faults.append(error)
 

@@ -1,0 +1,115 @@
+"""The ledger's database in memory, set back to the same beginning for each story: the same code, without a disk."""
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from schedules.airing import Airing
+from sync.audit import AuditChain
+from sync.cues import Cue, parse_cues
+from sync.database import IN_MEMORY, Database
+from sync.ledger import Ledger
+from sync.states import Mode
+from timebase import Clock, VirtualClock
+
+CUES = """
+[[cue]]
+id = "now"
+name = "Coffee on air"
+author = "sponsor"
+account = "coffee"
+deadline_ms = 3000
+variants = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+caps = { per_minute = 60, per_hour = 600, per_day = 2400 }
+[cue.on]
+kind = "spot"
+spots = ["kaffee-30", "kaffee-20"]
+channel = "nord"
+
+[[cue]]
+id = "later"
+name = "Coffee for cable viewers"
+author = "sponsor"
+account = "cable"
+deadline_ms = 6000
+audience_delay_ms = 2500
+variants = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht"]
+caps = { per_minute = 60, per_hour = 600, per_day = 2400 }
+[cue.on]
+kind = "spot"
+spots = ["kaffee-30"]
+channel = "nord"
+
+[[cue]]
+id = "goal"
+name = "Goal"
+author = "sponsor"
+account = "bank"
+deadline_ms = 4000
+taken_back = "delete"
+variants = [
+  "Goal! {home} {home_score}:{away_score} {away}",
+  "{home_score}:{away_score} after {clock}",
+  "{home_score}:{away_score}, {home}!",
+]
+caps = { per_minute = 7, per_hour = 600, per_day = 2400 }
+[cue.on]
+kind = "goal"
+fixture = "final"
+side = "any"
+"""
+PLAN = ((5, 30), (14, 20), (23, 30), (32, 30))
+"""Seconds after the beginning at which a spot of that length is planned."""
+
+
+@cache
+def scene_cues() -> tuple[Cue, ...]:
+    """The cues every story begins with."""
+    return parse_cues(CUES.encode(), source="simulation")
+
+
+class Storage:
+    """One database for many stories, one after the other."""
+
+    def __init__(self) -> None:
+        self.database = Database(IN_MEMORY)
+        self.chain = AuditChain(None)
+        with self.database.reading() as connection:
+            driver: Any = connection.connection.driver_connection
+        self.driver = driver
+        # A story's clock begins where this one stands.
+        ledger = Ledger(self.database, VirtualClock(), self.chain)
+        ledger.begin(Mode.LIVE)
+        ledger.import_cues(scene_cues(), actor="sponsor")
+        for cue in scene_cues():
+            ledger.approve_cue(cue.cue_id, approved_by="approver")
+        self.airings = _airings(ledger.clock)
+        ledger.replace_airings({"plan": self.airings})
+        self._beginning = self.driver.serialize()
+
+    def ledger(self, clock: Clock) -> Ledger:
+        """The ledger as it stands at the beginning of a story."""
+        self.driver.deserialize(self._beginning)
+        return Ledger(self.database, clock, self.chain)
+
+    def close(self) -> None:
+        """Let the memory go."""
+        self.database.close()
+
+
+def _airings(clock: Clock) -> tuple[Airing, ...]:
+    start = clock.utc()
+    return tuple(
+        Airing(
+            airing_id=f"nord/kaffee-{length}/2027-03-01/{number}",
+            channel="nord",
+            spot_id=f"kaffee-{length}",
+            number=number,
+            planned_utc=start + timedelta(seconds=at_s),
+            opens_utc=start + timedelta(seconds=at_s - 4),
+            closes_utc=start + timedelta(seconds=at_s + 4),
+            raw="",
+            row=number,
+        )
+        for number, (at_s, length) in enumerate(PLAN, start=1)
+    )

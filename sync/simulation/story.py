@@ -1,0 +1,279 @@
+"""What happens in a seed: half a minute in which anything may, then quiet until everything has come to rest."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiomqtt
+
+from hardware.events import ScoreKind
+from sync.errors import SyncError
+from sync.simulation.invariants import Invariants
+from sync.simulation.process import Process
+from sync.simulation.storage import scene_cues
+from sync.simulation.world import DEVICES, Span, World
+from sync.wire import Kill, Release, Reload, Request
+
+STEPS = 40
+FAULTS = (*["none"] * 6, "no_route", "lost_before", "lost_after", "refused", "bug", "late")
+WRONG_S_MAX = 7200
+"""The wall clock is never wrong by more: the reconciler looks back three hours."""
+REST_S = 240.0
+"""Quiet at the end: a request applied two minutes late has been found by then, and taken down where its goal was taken back."""
+
+
+class Story:
+    """Plays one seed and judges it after each step."""
+
+    def __init__(self, world: World, invariants: Invariants) -> None:
+        self.world, self.rng, self.truth, self.invariants = world, world.rng, world.truth, invariants
+        self.current: Process
+        self.goals: list[tuple[int, datetime]] = []
+        self.corrections: list[tuple[int, datetime]] = []
+        self.messages: list[tuple[aiomqtt.Message, datetime]] = []
+        self.takes: dict[int, int] = {}
+        self.points, self.wrong_s, self.edits = 0, 0, 0
+
+    async def play(self) -> None:
+        """Play to the end.
+
+        Raises:
+            BrokenGuaranteeError: by the first guarantee that does not hold.
+        """
+        self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
+        self.current = await self.world.start()
+        likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait, self.play_on]
+        rare: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            *(self.score_again, self.correct, self.correct_again, self.redeliver, self.retained, self.burst),
+            *(self.die_soon, self.restart, self.pause, self.step_clock, self.break_disk),
+            *(self.kill, self.kill_outside, self.hold, self.change_cue),
+        ]
+        for _ in range(STEPS):
+            await self.rng.choice(likely if self.rng.random() < 0.55 else rare)()
+            self.invariants.check()
+            await self.pass_time(self.rng.uniform(0, 0.4))
+            await self.revive()
+        self.current.effects_left = None
+        await self.revive()
+        await self.pass_time(10)
+        self.world.say("all is quiet, and the network well")
+        self.world.x.faults = []
+        await self.pass_time(REST_S)
+        self.invariants.check_at_rest()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and judge."""
+        await self.world.clock.advance(seconds)
+        self.invariants.check()
+
+    # --- processes ------------------------------------------------------------------------------
+
+    async def revive(self) -> None:
+        if not self.current.alive or self.current.task.done():
+            self.world.say(f"engine {self.current.number} has died")
+            await self.pass_time(self.rng.uniform(0, 3))
+            await self.restart()
+
+    async def restart(self) -> None:
+        """kill -9, and the supervisor starts it again."""
+        await self.current.kill()
+        self.current = await self.world.start()
+
+    async def die_soon(self) -> None:
+        self.current.effects_left = self.rng.randrange(1, 12)
+        self.world.say(f"engine {self.current.number} will die in {self.current.effects_left} effects")
+
+    async def pause(self) -> None:
+        """A paused engine is replaced, and later goes on where it stood."""
+        self.world.say(f"engine {self.current.number} is paused")
+        self.current.running.clear()
+        paused, self.current = self.current, await self.world.start()
+        self.world.hear()
+        await self.pass_time(self.rng.uniform(0, 2))
+        self.world.say(f"engine {paused.number} goes on")
+        paused.running.set()
+
+    async def step_clock(self) -> None:
+        """The wall clock steps."""
+        step_s = self.rng.choice([-3600, -5, 5, 3600])
+        if abs(self.wrong_s + step_s) <= WRONG_S_MAX:
+            self.wrong_s += step_s
+            self.world.say(f"the wall clock steps by {step_s} s")
+            self.world.clock.step_utc(timedelta(seconds=step_s))
+
+    async def break_disk(self) -> None:
+        """The disk is full for a moment."""
+        self.world.say("the disk is full")
+        self.world.ledger_broken = True
+        await self.rng.choice([self.hear, self.score])()
+        await self.pass_time(self.rng.uniform(0, 1))
+        self.world.ledger_broken = False
+        self.world.say("the disk has room again")
+
+    # --- what is on air -------------------------------------------------------------------------
+
+    async def wait(self) -> None:
+        await self.pass_time(self.rng.uniform(0, 1))
+
+    async def hear(self) -> None:
+        spot_id, feed_id = self.rng.choice(["kaffee-30", "kaffee-20"]), self.rng.choice(["main", "backup"])
+        self.world.say(f"{feed_id} hears {spot_id}")
+        self.world.hear(spot_id, feed_id=feed_id, ago_s=self.rng.uniform(0.1, 5))
+
+    async def score(self) -> None:
+        self.points += 1
+        utc = self.world.clock.utc() - timedelta(milliseconds=50)
+        take = self.takes[self.points] = self.takes.get(self.points, 0) + 1
+        self.truth.of_goal[utc] = f"goal {self.points}, take {take}"
+        self.goals.append((self.points, utc))
+        self.world.say(f"goal: {self.points}:0")
+        self.publish(ScoreKind.GOAL, self.points, utc)
+
+    async def play_on(self) -> None:
+        """Play goes on: what is on the board stands."""
+        self.world.say("play goes on")
+        self.publish(ScoreKind.RESTART, self.points, self.world.clock.utc() - timedelta(milliseconds=50))
+
+    async def burst(self) -> None:
+        """Three goals in one reading's time."""
+        for _ in range(3):
+            await self.score()
+            await self.world.clock.advance(0.001)
+
+    async def score_again(self) -> None:
+        """The second gateway's report of a goal, with a clock of its own (less wrong than a correction takes to come)."""
+        if self.goals:
+            points, utc = self.rng.choice(self.goals)
+            again = utc + timedelta(milliseconds=self.rng.randrange(20))
+            if not any(utc <= corrected <= again for _, corrected in self.corrections):
+                self.truth.of_goal.setdefault(again, self.truth.of_goal[utc])
+                self.world.say(f"the second gateway tells of goal {points}:0")
+                self.publish(ScoreKind.GOAL, points, again, gateway=1)
+
+    async def correct(self) -> None:
+        if self.points:
+            utc = self.world.clock.utc() - timedelta(milliseconds=50)
+            if not self.goals or self.goals[-1][1] >= utc:
+                return
+            self.truth.taken_back.add(f"goal {self.points}, take {self.takes[self.points]}")
+            self.points -= 1
+            self.corrections.append((self.points, utc))
+            self.world.say(f"the goal is taken back: {self.points}:0")
+            self.publish(ScoreKind.CORRECTION, self.points, utc)
+
+    async def correct_again(self) -> None:
+        if self.corrections:
+            points, utc = self.rng.choice(self.corrections)
+            self.publish(ScoreKind.CORRECTION, points, utc, gateway=1)
+
+    async def redeliver(self) -> None:
+        """The broker delivers a message once more, as QoS 1 allows, or somebody replays it."""
+        if self.messages:
+            message, utc = self.rng.choice(self.messages)
+            self.world.say("the broker delivers a message again")
+            self.world.publish(message, event_utc=utc)
+
+    async def retained(self) -> None:
+        """A gateway in error retains a goal that is scored while the engine is down: the next one gets it at its subscription."""
+        await self.current.kill()
+        self.points += 1
+        utc = self.world.clock.utc() - timedelta(milliseconds=50)
+        take = self.takes[self.points] = self.takes.get(self.points, 0) + 1
+        self.truth.of_goal[utc] = f"goal {self.points}, take {take}"
+        self.goals.append((self.points, utc))
+        message = self.world.signed(ScoreKind.GOAL, self.points, event_utc=utc)
+        message.retain = True
+        await self.pass_time(self.rng.uniform(0, 2))
+        self.current = await self.world.start()
+        if self.current.line is not None:
+            self.world.say(f"a retained message tells of goal {self.points}:0")
+            self.current.do(self.current.line.deliver, message)
+
+    def publish(self, kind: ScoreKind, points: int, utc: datetime, *, gateway: int = 0) -> None:
+        """Publish under the gateway's signature; the broker may be late with it."""
+        message = self.world.signed(kind, points, event_utc=utc, device=DEVICES[gateway])
+        self.messages.append((message, utc))
+        self.world.publish(message, event_utc=utc)
+
+    # --- the operator ---------------------------------------------------------------------------
+
+    async def kill(self) -> None:
+        """Kill, wait for the answer, see that nothing leaves until the release; the engine is released or started anew."""
+        process = self.current
+        if await self.ask(Kill(op="kill", actor="ops", reason="test")):
+            span = Span(self.world.clock.mono_ns())
+            self.truth.killed.append(span)
+            self.world.say("the kill is acknowledged")
+            await self.world.clock.advance(0.001)
+            await self.rng.choice([self.hear, self.score])()
+            await self.pass_time(self.rng.uniform(0.1, 3))
+            span.until_ns = self.world.clock.mono_ns()
+        self.world.say("the kill is released")
+        if process.listening is not None and self.rng.random() < 0.7:
+            await self.ask(Release(op="release", actor="ops", reason="test"))
+        else:
+            self.world.ledger.release(actor="ops", reason="test")
+            await self.restart()
+
+    async def kill_outside(self) -> None:
+        """The command line writes the kill to the ledger; the engine learns of it by looking."""
+        self.world.ledger.kill(actor="cli", reason="test")
+        span = Span(self.world.clock.mono_ns())
+        self.truth.killed.append(span)
+        self.world.say("killed from outside")
+        await self.world.clock.advance(0.001)
+        await self.rng.choice([self.hear, self.score])()
+        await self.pass_time(self.rng.uniform(0.1, 2))
+        span.until_ns = self.world.clock.mono_ns()
+        self.world.ledger.release(actor="cli", reason="test")
+        self.world.say("released from outside")
+
+    async def hold(self) -> None:
+        """Hold a cue for a while, or let one go that a cap has disarmed."""
+        cue_id = self.rng.choice(["now", "later", "goal"])
+        self.world.ledger.hold_cue(cue_id, actor="ops", reason="test")
+        span = Span(self.world.clock.mono_ns())
+        self.truth.held.setdefault(cue_id, []).append(span)
+        self.world.say(f"cue {cue_id} is held")
+        await self.world.clock.advance(0.001)
+        await self.rng.choice([self.hear, self.score])()
+        await self.pass_time(self.rng.uniform(0.1, 1))
+        span.until_ns = self.world.clock.mono_ns()
+        self.world.ledger.hold_cue(cue_id, actor="ops", reason="")
+        self.world.say(f"cue {cue_id} is rearmed")
+
+    async def change_cue(self) -> None:
+        """Change a cue's texts: nothing of it may leave until somebody approves them, whether or not the engine has read them."""
+        cue = self.rng.choice([one for one in scene_cues() if one.on.kind == "spot"])
+        self.edits += 1
+        changed = dataclasses.replace(cue, variants=tuple(f"{text} ({self.edits})" for text in cue.variants))
+        self.world.ledger.import_cues([changed], actor="sponsor")
+        span = Span(self.world.clock.mono_ns())
+        self.truth.unapproved.setdefault(cue.cue_id, []).append(span)
+        self.world.say(f"cue {cue.cue_id} is changed")
+        if self.rng.random() < 0.5:
+            await self.ask(Reload(op="reload"))
+        await self.world.clock.advance(0.001)
+        await self.hear()
+        await self.pass_time(self.rng.uniform(0.1, 2))
+        span.until_ns = self.world.clock.mono_ns()
+        self.truth.texts[cue.cue_id] |= set(changed.variants)
+        self.world.ledger.approve_cue(cue.cue_id, approved_by="approver")
+        self.world.say(f"cue {cue.cue_id} is approved")
+        await self.ask(Reload(op="reload"))
+
+    async def ask(self, request: Request) -> bool:
+        """Ask the engine; whether it answered at once, and not with a refusal. One that dies meanwhile never answers."""
+        process = self.current
+        if process.listening is None:
+            return False
+        asked = process.begin(process.ask(request), name="ask")
+        await self.world.clock.advance(0)
+        asked.cancel()
+        try:
+            await asked
+        except (asyncio.CancelledError, SyncError):
+            return False
+        return True

@@ -1,0 +1,273 @@
+"""Stories that seeds write, and bugs that are planted to see that such stories find them.
+
+`CUEBIRD_SEEDS=2000 .venv/bin/pytest tests/scenario/sync/test_simulation.py` plays more; `cuebird simulate` plays them faster.
+"""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+import hardware.link
+import sync.engine
+import sync.gate
+import sync.translate
+from fingerprints.events import Detection
+from sync.audit import AuditChain
+from sync.caps import ClaimCounts
+from sync.decide import Intent
+from sync.firings import Firings
+from sync.gate import Guard
+from sync.posting import Certainty, Outcome, Shot
+from sync.receipts import FiringRecord
+from sync.shooter import Shooter
+from sync.signals import GoalScored, OccurrenceId, SpotHeard
+from sync.simulation import run_seed, run_seeds
+from sync.simulation.storage import Storage
+from sync.states import Action, FiringState, Mode
+
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "80"))
+SEEDS_A_TEST = 10
+SEEDS_A_BUG_MAX = 300
+"""A planted bug is found by then."""
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[Storage]:
+    """One ledger in memory for all stories."""
+    storage = Storage()
+    logging.disable(logging.CRITICAL)
+    yield storage
+    logging.disable(logging.NOTSET)
+    storage.close()
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_A_TEST))
+def test_seeds(storage: Storage, first: int) -> None:
+    """Every guarantee holds after each step; `cuebird simulate --seed N` replays a seed that fails."""
+    results = [run_seed(seed, storage) for seed in range(first, first + SEEDS_A_TEST)]
+    assert {result.seed: result.broken for result in results if result.broken} == {}
+    assert sum(result.sent for result in results) > 2 * SEEDS_A_TEST
+
+
+def test_a_seed_replays_exactly(storage: Storage) -> None:
+    """The same seed tells the same story, line by line, in this process and in another one."""
+    for seed in (3, 4):
+        here = run_seed(seed, storage)
+        assert run_seed(seed, storage) == here
+        (elsewhere,) = run_seeds([seed], workers=1)
+        assert elsewhere == here
+    assert run_seed(3, storage).story != run_seed(4, storage).story
+
+
+# --- planted bugs -------------------------------------------------------------------------------
+
+
+def retry_on_timeout(patch: pytest.MonkeyPatch) -> None:
+    """A request that timed out counts as not sent, and is sent again."""
+    attempt = Shooter._attempt
+
+    async def attempted(self: Shooter, record: FiringRecord) -> Outcome:
+        outcome = await attempt(self, record)
+        return dataclasses.replace(outcome, certainty=Certainty.NOT_SENT) if outcome.certainty is Certainty.UNKNOWN else outcome
+
+    patch.setattr(Shooter, "_attempt", attempted)
+
+
+def no_epoch(patch: pytest.MonkeyPatch) -> None:
+    """An engine does not notice that another has taken over."""
+    facts, may_send = Firings._facts, Firings.may_send
+
+    def unfenced(self: Firings, *args: Any, **kwargs: Any) -> Any:
+        claimed, seen = facts(self, *args, **kwargs)
+        return claimed, dataclasses.replace(seen, fenced=False)
+
+    def may(self: Firings, mode: Mode) -> str:
+        reason = may_send(self, mode)
+        return "" if "FENCED" in reason else reason
+
+    patch.setattr(Firings, "_facts", unfenced)
+    patch.setattr(Firings, "may_send", may)
+
+
+def kill_read_too_early(patch: pytest.MonkeyPatch) -> None:
+    """The last look is taken before connecting instead of right before the first byte."""
+    attempt, withhold = Shooter._attempt, Shooter._withhold
+
+    async def attempted(self: Shooter, record: FiringRecord) -> Outcome:
+        looked = withhold(self, record)
+        patch.setattr(self, "_withhold", lambda _record: looked)
+        return await attempt(self, record)
+
+    patch.setattr(Shooter, "_attempt", attempted)
+
+
+def claim_after_send(patch: pytest.MonkeyPatch) -> None:
+    """The tweet leaves first, and what left is claimed then."""
+    claim = Shooter._claim
+
+    async def claimed(self: Shooter, intent: Intent, faults: Mapping[Mode, str], **how: Any) -> FiringRecord | None:
+        if not how["arm_only"] and how["armed_id"] is None and not self._stop_reason():
+            body = b'{"text":"%s"}' % intent.texts[0].encode() if intent.texts else b'{"text":"?"}'
+            shot = Shot(firing_id=0, account_id=intent.cue.account_id, body=body, deadline_mono_ns=intent.deadline_mono_ns)
+            await self._publishers[Mode.LIVE].post(shot, lambda: None)
+        return await claim(self, intent, faults, **how)
+
+    patch.setattr(Shooter, "_claim", claimed)
+
+
+def dedupe_by_message_id(patch: pytest.MonkeyPatch) -> None:
+    """A goal is what one message says, not what happened on the ice: two gateways score twice."""
+    goal = sync.translate._goal
+
+    def by_message(event: Any, **what: Any) -> GoalScored:
+        signal = goal(event, **what)
+        goal_id = signal.occurrence_id.rpartition("/")[0]
+        return dataclasses.replace(signal, occurrence_id=OccurrenceId(f"{goal_id}/{int(event.event_id)}"))
+
+    patch.setattr(sync.translate, "_goal", by_message)
+
+
+def dedupe_by_detection(patch: pytest.MonkeyPatch) -> None:
+    """An airing is what one feed heard: main and backup fire twice."""
+    signal = sync.translate.spot_signal
+
+    def by_feed(detection: Detection, **what: Any) -> SpotHeard:
+        heard = signal(detection, **what)
+        return dataclasses.replace(heard, occurrence_id=OccurrenceId(f"{heard.occurrence_id}/{detection.feed_id}"))
+
+    patch.setattr(sync.engine, "spot_signal", by_feed)
+
+
+def catch_up_after_hold(patch: pytest.MonkeyPatch) -> None:
+    """What a hold declined is tried again until the deadline."""
+    claim = Shooter._claim
+
+    async def claimed(self: Shooter, intent: Intent, faults: Mapping[Mode, str], **how: Any) -> FiringRecord | None:
+        record = await claim(self, intent, faults, **how)
+        while record is not None and record.guard == Guard.HOLD and self._clock.mono_ns() < intent.deadline_mono_ns:
+            await self._clock.sleep(0.2)
+            record = await claim(self, intent, faults, **{**how, "armed_id": None})
+        return record
+
+    patch.setattr(Shooter, "_claim", claimed)
+
+
+def missed_retained_flag(patch: pytest.MonkeyPatch) -> None:
+    """A retained message counts as if it had just been published."""
+    take = hardware.link.MqttLink._take
+
+    async def taken(self: hardware.link.MqttLink, message: Any) -> None:
+        message.retain = False
+        await take(self, message)
+
+    patch.setattr(hardware.link.MqttLink, "_take", taken)
+
+
+def cap_not_transactional(patch: pytest.MonkeyPatch) -> None:
+    """A claim is not counted as it is made: a burst slips through."""
+    patch.setattr(ClaimCounts, "add", lambda self, claimed, mono_ns: None)
+
+
+def approval_not_rechecked(patch: pytest.MonkeyPatch) -> None:
+    """The engine trusts the approval it knew when it loaded the cue."""
+    patch.setattr(sync.gate, "_approval", lambda intent, facts: "")
+
+
+def deadline_not_looked_at_again(patch: pytest.MonkeyPatch) -> None:
+    """The deadline is judged when the signal is decided on, and not at the claim or the first byte."""
+    attempt = Shooter._attempt
+
+    async def attempted(self: Shooter, record: FiringRecord) -> Outcome:
+        return await attempt(self, dataclasses.replace(record, deadline_mono_ns=record.deadline_mono_ns + 10**10))
+
+    patch.setattr(sync.gate, "_deadline", lambda intent, facts: "")
+    patch.setattr(Shooter, "_attempt", attempted)
+
+
+def recovery_forgets(patch: pytest.MonkeyPatch) -> None:
+    """A new engine does not look for what the old one had begun."""
+    patch.setattr(Firings, "recover", lambda self: ())
+
+
+def recovery_sends_again(patch: pytest.MonkeyPatch) -> None:
+    """What an engine had claimed when it died is not kept: the next signal may fire it anew."""
+    recover_one = Firings._recover_one
+
+    def forget(self: Firings, connection: Any, row: Any) -> Any:
+        changed = recover_one(self, connection, row)
+        connection.exec_driver_sql(f"UPDATE firing SET reserving = 0, text_sha256 = NULL WHERE firing_id = {int(row.firing_id)}")
+        return changed
+
+    patch.setattr(Firings, "_recover_one", forget)
+
+
+def delete_without_claim(patch: pytest.MonkeyPatch) -> None:
+    """A goal that was taken back is taken down each time somebody says so."""
+    claim_delete = Firings.claim_delete
+
+    def again(self: Firings, posted: FiringRecord, **when: int) -> FiringRecord | None:
+        if (found := claim_delete(self, posted, **when)) is not None:
+            return found
+        known = [one for one in self.recent(limit=500) if one.of_firing_id == posted.firing_id and one.action is Action.DELETE]
+        return dataclasses.replace(known[0], state=FiringState.CLAIMED) if known else None
+
+    patch.setattr(Firings, "claim_delete", again)
+
+
+def armed_is_left_when_the_disk_is_full(patch: pytest.MonkeyPatch) -> None:
+    """A firing whose claim fails at its due time stays armed (found by a seed, and mended)."""
+
+    async def leave(self: Shooter, armed_id: int) -> None:
+        return
+
+    patch.setattr(Shooter, "_expire", leave)
+
+
+def action_without_record(patch: pytest.MonkeyPatch) -> None:
+    """An outcome is written, and its audit record forgotten."""
+    append = AuditChain.append
+
+    def forgetful(self: AuditChain, connection: Any, utc: Any, kind: str, facts: Mapping[str, Any]) -> None:
+        if facts.get("state") != "REFUSED":
+            append(self, connection, utc, kind, facts)
+
+    patch.setattr(AuditChain, "append", forgetful)
+
+
+BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
+    (retry_on_timeout, {"G3"}),
+    (no_epoch, {"G1"}),
+    (kill_read_too_early, {"G5"}),
+    (claim_after_send, {"G1"}),
+    (dedupe_by_message_id, {"G1"}),
+    (dedupe_by_detection, {"G1"}),
+    (catch_up_after_hold, {"G4"}),
+    (missed_retained_flag, {"G4"}),
+    (cap_not_transactional, {"caps"}),
+    (approval_not_rechecked, {"approval"}),
+    (deadline_not_looked_at_again, {"G4"}),
+    (recovery_forgets, {"G2", "G4"}),
+    (recovery_sends_again, {"G1", "G2"}),
+    (delete_without_claim, {"G7"}),
+    (armed_is_left_when_the_disk_is_full, {"G2"}),
+    (action_without_record, {"G12"}),
+)
+
+
+@pytest.mark.parametrize(("plant", "guarantees"), BUGS, ids=[plant.__name__ for plant, _ in BUGS])
+def test_a_planted_bug_is_found(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], guarantees: set[str]
+) -> None:
+    """Within some hundred seeds, and by the guarantee it breaks."""
+    plant(monkeypatch)
+    for seed in range(SEEDS_A_BUG_MAX):
+        broken = run_seed(seed, storage).broken
+        if broken:
+            print(f"seed {seed}: {broken}")
+            assert broken.partition(":")[0] in guarantees
+            return
+    pytest.fail(f"not found within {SEEDS_A_BUG_MAX} seeds")
