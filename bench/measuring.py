@@ -302,29 +302,54 @@ def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float
     return float((cross[: len(energy)] / energy[: len(cross)]).max())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpostorPlace:
+    """Where a piece of sound without spots is cut.
+
+    Attributes:
+        kind: `related`, `other` or `made`.
+        track: None where it is made.
+        start_s, seconds: into the track.
+        seed: of what is made.
+    """
+
+    kind: str
+    track: Track | None
+    start_s: float
+    seconds: float
+    seed: int
+
+
+def impostor_place(corpus: Corpus, number: int) -> ImpostorPlace:
+    """Where the piece of that number comes from; short tracks are drawn again and again."""
+    rng = random.Random(f"{corpus.seed} impostor {number}")
+    kind = ("related", "other", "related", "other", "related", "made")[number % 6]
+    if kind == "made":
+        return ImpostorPlace(kind=kind, track=None, start_s=0.0, seconds=PIECE_S, seed=rng.randrange(2**32))
+    related = kind == "related"
+    tracks = [track for track in (corpus.spot_tracks if related else corpus.programme_tracks) if track.length_s >= TRACK_MIN_S]
+    track = tracks[rng.randrange(len(tracks))]
+    first_s = track.length_s * HEADS_REGION + SPOT_MARGIN_S if related else 0.0
+    seconds = min(PIECE_S, track.length_s - first_s)
+    return ImpostorPlace(
+        kind=kind, track=track, start_s=rng.uniform(first_s, track.length_s - seconds), seconds=seconds, seed=number
+    )
+
+
 def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm, Track | None]:
     """Some minutes without any spot: of related music and voices, of others, of tones, silence and applause.
 
     Returns:
         (what it is, float32 mono 16 kHz, the track it was cut from)
     """
-    rng = random.Random(f"{corpus.seed} impostor {number}")
-    kind = ("related", "other", "related", "other", "related", "made")[number % 6]
-    track: Track | None = None
-    if kind == "made":
-        stereo = np.repeat(_made(np.random.default_rng(rng.randrange(2**32)))[:, None], 2, axis=1)
+    place = impostor_place(corpus, number)
+    if place.track is None:
+        stereo = np.repeat(_made(np.random.default_rng(place.seed))[:, None], 2, axis=1)
     else:
-        related = kind == "related"
-        tracks = [
-            track for track in (corpus.spot_tracks if related else corpus.programme_tracks) if track.length_s >= TRACK_MIN_S
-        ]
-        track = tracks[rng.randrange(len(tracks))]
-        first_s = track.length_s * HEADS_REGION + SPOT_MARGIN_S if related else 0.0
-        seconds = min(PIECE_S, track.length_s - first_s)
-        start_s = rng.uniform(first_s, track.length_s - seconds)
-        stereo = at_level(cut(track, start_s=start_s, seconds=seconds, rate_hz=STREAM_RATE_HZ, channels=2), -20.0)
+        pcm = cut(place.track, start_s=place.start_s, seconds=place.seconds, rate_hz=STREAM_RATE_HZ, channels=2)
+        stereo = at_level(pcm, -20.0)
     condition = CONDITIONS[0] if number % 2 else next(one for one in CONDITIONS if one.name == "clean")
-    return f"{kind}, {condition.name}", through(condition, stereo)[0], track
+    return f"{place.kind}, {condition.name}", through(condition, stereo)[0], place.track
 
 
 SPOT_MARGIN_S: Final = 12.0

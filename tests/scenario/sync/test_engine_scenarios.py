@@ -532,14 +532,14 @@ async def test_kill_keeps_a_correction_and_says_so(storage: Storage) -> None:
 @virtual
 async def test_other_bytes_than_were_claimed_do_not_leave(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever changes the request between the claim and its first byte, the last look sees it."""
-    claim = Firings.claim
+    claim = Firings._claim_one
 
-    def tampered(firings: Firings, *args: Any, **kwargs: Any) -> ClaimResult:
-        result = claim(firings, *args, **kwargs)
+    def tampered(firings: Firings, *args: Any) -> ClaimResult:
+        result = claim(firings, *args)
         assert result.record is not None
         return dataclasses.replace(result, record=dataclasses.replace(result.record, body='{"text":"buy something else"}'))
 
-    monkeypatch.setattr(Firings, "claim", tampered)
+    monkeypatch.setattr(Firings, "_claim_one", tampered)
     async with world_of(storage) as world:
         await world.start()
         await world.goal(1)

@@ -197,9 +197,9 @@ def recovery_sends_again(patch: pytest.MonkeyPatch) -> None:
     """What an engine had claimed when it died is not kept: the next signal may fire it anew."""
     recover_one = Firings._recover_one
 
-    def forget(self: Firings, connection: Any, row: Any) -> Any:
-        changed = recover_one(self, connection, row)
-        connection.exec_driver_sql(f"UPDATE firing SET reserving = 0, text_sha256 = NULL WHERE firing_id = {int(row.firing_id)}")
+    def forget(self: Firings, cursor: Any, record: FiringRecord) -> FiringRecord:
+        changed = recover_one(self, cursor, record)
+        cursor.execute(f"UPDATE firing SET reserving = 0, text_sha256 = NULL WHERE firing_id = {int(record.firing_id)}")
         return changed
 
     patch.setattr(Firings, "_recover_one", forget)

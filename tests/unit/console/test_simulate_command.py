@@ -32,7 +32,7 @@ def test_one_seed_tells_its_story() -> None:
     assert told.exit_code == 0
     assert "engine 1 starts" in told.output
     assert "sync.receipts firing occurrence_id=" in told.output
-    assert "every guarantee holds" in told.output.splitlines()[-1]
+    assert "every guarantee holds" in told.stdout.splitlines()[-1]
 
 
 def test_a_broken_guarantee_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +42,6 @@ def test_a_broken_guarantee_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         told = simulate("--seed", str(seed))
         if told.exit_code:
             assert told.exit_code == 3
-            assert told.output.splitlines()[-1].startswith(f"seed {seed}: G")
+            assert told.stdout.splitlines()[-1].startswith(f"seed {seed}: G")
             return
     pytest.fail("not found")
