@@ -109,7 +109,7 @@ def sealing_key(config: Config) -> "SealingKey | None":
     """That key, None when there is none.
 
     Raises:
-        SealingError: its file is not one, or not private.
+        KeyFileError: its file is not one, or not private.
     """
     from sync.sealing import SealingKey
 

@@ -12,7 +12,6 @@ import hmac
 import json
 import os
 import secrets
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,13 +23,12 @@ from sqlalchemy.exc import DBAPIError
 
 from sync.database import Database
 from sync.errors import LedgerError
+from sync.key_files import KEY_BYTES, make_key, read_key
 from sync.schema import AUDIT, FIRING
 
 if TYPE_CHECKING:
     from sync.receipts import FiringRecord
 
-KEY_BYTES = 32
-KEY_FILE_BYTES_MAX = 4096
 ANCHOR_BYTES_MAX = 4096
 ROWS_AT_ONCE = 5000
 BEGAN = "audit_began"
@@ -101,7 +99,8 @@ class AuditChain:
         """Take up the chain of this ledger; False when it has none yet.
 
         Raises:
-            LedgerError: the key is missing, readable by others, or another one.
+            KeyFileError: the key is missing, readable by others, or none.
+            LedgerError: it is another one.
         """
         if connection.execute(sa.select(AUDIT.c.number).where(AUDIT.c.mac != "").limit(1)).first() is None:
             return False
@@ -117,13 +116,12 @@ class AuditChain:
         """Take up the chain, or begin it: make the key if there is none, and seal what was written before.
 
         Raises:
-            LedgerError: as `resume`.
+            KeyFileError, LedgerError: as `resume`.
         """
         if self.resume(connection):
             return
         if self._files is not None:
-            _make_key(self._files.key_file)
-            self._key = read_key(self._files.key_file)
+            self._key = make_key(self._files.key_file)
         mac = _NO_MAC
         for row in connection.execute(sa.select(AUDIT).order_by(AUDIT.c.number)).all():
             text = canonical(json.loads(row.facts_json))
@@ -382,28 +380,6 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"cuebird audit key\0" + key).hexdigest()[:16]
 
 
-def read_key(path: Path) -> bytes:
-    """The key in a file: 64 hex digits.
-
-    Raises:
-        LedgerError: it is missing, readable by others, or no key.
-    """
-    try:
-        with path.open("rb") as file:
-            others = os.fstat(file.fileno()).st_mode & (stat.S_IWGRP | stat.S_IRWXO)
-            text = file.read(KEY_FILE_BYTES_MAX).decode("ascii").strip()
-        key = bytes.fromhex(text)
-    except OSError as error:
-        raise LedgerError(f"audit: {path}: {error.strerror}; the key of the audit record is read from it: put it back") from error
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise LedgerError(f"audit: {path}: no key in it; a key is {2 * KEY_BYTES} hex digits")
-    if others:
-        raise LedgerError(f"audit: {path}: others may read it; say `chmod 600 {path}`")
-    return key
-
-
 def read_anchor(path: Path) -> Anchor | None:
     """The anchor in a file, None when there is no such file.
 
@@ -434,27 +410,6 @@ def _write_anchor(path: Path, anchor: Anchor) -> None:
         fresh.replace(path)
     except OSError as error:
         raise LedgerError(f"audit: {path}: {error.strerror}; the audit record is not anchored") from error
-
-
-def _make_key(path: Path) -> None:
-    """A new key in the file, unless there is one; whoever comes second reads what the first wrote."""
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, secrets.token_hex(KEY_BYTES).encode() + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    except OSError as error:
-        raise LedgerError(f"audit: {path}: {error.strerror}; the key of the audit record must be written there") from error
 
 
 def _began(connection: sa.Connection) -> dict[str, Any] | None:

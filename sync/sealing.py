@@ -6,12 +6,9 @@ Source: NIST SP 800-38D (GCM; nonces of 96 random bits).
 """
 
 import base64
-import binascii
 import hashlib
 import json
-import os
 import secrets
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -20,16 +17,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sync.errors import SyncError
+from sync.key_files import make_key, read_key
 
 FORMAT: Final = "cuebird-sealed-1"
-KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-_FILE_BYTES_MAX: Final = 4096
-_READABLE_BY_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class SealingError(SyncError):
-    """A key or a sealed file is missing, unreadable, or not the one that is needed."""
+    """What was sealed does not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +40,21 @@ class SealingKey:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The key in a file that only its owner may read.
+        """The key in a file.
 
         Raises:
-            SealingError: it cannot be read, others may read it, or it holds no key.
+            KeyFileError: it cannot be read, others may read it, or it holds no key.
         """
-        try:
-            mode, text = path.stat().st_mode, path.read_bytes()[:_FILE_BYTES_MAX]
-        except OSError as error:
-            raise SealingError(f"key {path}: {error.strerror}; make one with: cuebird account seal") from error
-        if mode & _READABLE_BY_OTHERS:
-            raise SealingError(f"key {path}: others may read it ({stat.S_IMODE(mode):04o}); run: chmod 600 {path}")
-        try:
-            secret = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
-            secret = b""
-        if len(secret) != KEY_BYTES:
-            raise SealingError(f"key {path}: not {KEY_BYTES} bytes in base64; restore it from your backup")
-        return cls(secret)
+        return cls(read_key(path))
 
     @classmethod
     def make(cls, path: Path) -> Self:
-        """A new key in a new file of mode 0600.
+        """The key in a file, a new one if there is no such file.
 
         Raises:
-            SealingError: the file is there already, or cannot be written.
+            KeyFileError: as `load`, or it cannot be written.
         """
-        key = cls(secrets.token_bytes(KEY_BYTES))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(base64.b64encode(key.secret).decode() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise SealingError(f"key {path}: {error.strerror}") from error
-        return key
+        return cls(make_key(path))
 
 
 def seal(text: str, *, account_id: str, key: SealingKey) -> str:

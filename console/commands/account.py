@@ -11,14 +11,14 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
+from console.options import AsJson, ConfigOption
+
 if TYPE_CHECKING:
     from console.config import Config
     from console.settings import Account
     from sync.account_check import AccountCheck
     from sync.accounts import Credentials
 
-ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="The account's id in the configuration.")]
 AccountIds = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Accounts by their ids; all when none is given.")]
 Source = Annotated[
@@ -131,7 +131,7 @@ def rekey(config: ConfigOption = None) -> None:
         raise ConfigError(f"{path}: no key yet; cuebird account seal makes one")
     new_path = path.with_name(f"{path.name}.new")
     # A new key that is there already is that of a run that was stopped: some accounts may have been sealed with it.
-    new = SealingKey.load(new_path) if new_path.exists() else SealingKey.make(new_path)
+    new = SealingKey.make(new_path)
     by_name = {old.name: old, new.name: new}
     sealed = {
         one.credentials_file: key_name_of(_text(one.credentials_file))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.options import AsJson, ConfigOption
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +26,6 @@ EXIT_NO_ANCHOR = 4
 """`verify` found every record whole, but without an anchor nobody can tell whether some were cut off at the end."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="Another ledger's file, a copy for instance; then no configuration is read.")
 ]
@@ -52,11 +53,12 @@ def verify(
     ledger: LedgerOption = None,
     key: KeyOption = None,
     anchor: AnchorOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at every record; exit with 0 when all are whole, 3 at the first that is not, 4 when there is no anchor."""
-    from sync.audit import read_anchor, read_key
+    from sync.audit import read_anchor
     from sync.audit import verify as look
+    from sync.key_files import read_key
 
     file, files = _files(config, ledger, key, anchor)
     secret, seen = read_key(files.key_file), read_anchor(files.anchor_file)

@@ -1,9 +1,8 @@
 """`cuebird config`: what the program would run with, every default filled in."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from console.options import AsJson, ConfigOption
 
 
 def register(app: typer.Typer) -> None:
@@ -12,8 +11,8 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the effective configuration: every default filled in, secrets masked.
 

@@ -12,6 +12,8 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
+from console.options import AsJson, ConfigOption
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -25,8 +27,6 @@ CueIds = Annotated[list[str], typer.Argument(metavar="ID…", help="The cues' id
 By = Annotated[str, typer.Option(help="Who does it.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence.")]
 Seen = Annotated[str | None, typer.Option(help="Approve only if the cue still has this hash (`cuebird cues list --json`).")]
-ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
-ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+from console.options import AsJson, ConfigOption
+
 FiringId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The firing's number.")]
 By = Annotated[str | None, typer.Option(help="Who does it; else the user of this shell.")]
 TONES = {"POSTED": "green", "REFUSED": "red", "NOT_SENT": "yellow", "UNKNOWN": "magenta", "NOT_SEEN": "magenta", "ARMED": "cyan"}

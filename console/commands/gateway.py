@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.options import ConfigOption
+
 if TYPE_CHECKING:
     from console.settings import Config
     from hardware.gateway import GatewaySettings
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def gateway(
-    config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say what is read as one JSON object.")] = False,
 ) -> None:
     """Read the console that the configuration names and publish its events, signed, over MQTT. Stop it with Ctrl-C."""

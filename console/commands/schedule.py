@@ -14,6 +14,8 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
+from console.options import AsJson, ConfigOption
+
 if TYPE_CHECKING:
     from console.config import Config
     from schedules import Airing, Plan
@@ -22,9 +24,7 @@ if TYPE_CHECKING:
 ROWS_SHOWN_MAX = 200
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, CSV; its layout is in docs/schedules.md.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")]
 DayStart = Annotated[str, typer.Option(metavar="HH:MM", help="When the plan's broadcast days begin, 00:00 to 06:00.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 PlanName = Annotated[str | None, typer.Option("--plan", help="Name of the plan this file replaces; else the file's name.")]
 
 

@@ -1,11 +1,12 @@
 """`cuebird serve`: the program, one process beside the other."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console as Terminal
 from rich.markup import escape
+
+from console.options import ConfigOption
 
 if TYPE_CHECKING:
     from console.config import Config
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    config: Annotated[Path | None, typer.Option(help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Run the engine, listeners for the feeds, and the web console; keep them running until Ctrl-C.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from console.options import AsJson
+
 EXIT_BROKEN = 3
 """A guarantee did not hold."""
 BROKEN_SHOWN_MAX = 20
@@ -21,7 +23,7 @@ def simulate(
     first: Annotated[int, typer.Option("--first", min=0, help="The first seed.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", min=0, metavar="S", help="Play this one and tell its story.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; else one for each processor.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play stories on a virtual clock with every fault there is, and judge every guarantee after each step."""
     if seed is not None:

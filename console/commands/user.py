@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.options import ConfigOption
+
 if TYPE_CHECKING:
     from console.users import People
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")
-]
 StateOption = Annotated[Path | None, typer.Option("--state-dir", help="State folder; then no configuration is read.")]
 _PASSWORD_BYTES_MAX = 4096
 

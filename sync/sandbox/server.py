@@ -19,6 +19,7 @@ from sync.sandbox.faults import Faults
 from sync.sandbox.oauth1 import Verifier
 from sync.sandbox.page import Page
 from sync.sandbox.world import RequestRecord, SandboxSettings, SandboxTweet, World
+from sync.tweet_text import weight
 from timebase import Clock, SystemClock
 
 _BODY_BYTES_MAX = 65_536
@@ -109,6 +110,7 @@ class Sandbox:
         _check_loopback(self._host)
         async with AsyncExitStack() as stack:
             credentials, authority = self._prepare()
+            weight("")  # its tables take half a second to load, which would be the first tweet's
             self._world = World(
                 settings=self._settings,
                 accounts={account.account_id: account for account in credentials},

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from sync.audit import AuditFiles, AuditReport, FaultKind, canonical, mac_of, read_anchor, read_key, records, verify
+from sync.audit import AuditFiles, AuditReport, FaultKind, canonical, mac_of, read_anchor, records, verify
 from sync.cues import parse_cues
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.firings import Firings
+from sync.key_files import KeyFileError, read_key
 from sync.ledger import Ledger
 from sync.schema import AUDIT, SCHEMA_HEAD
 from sync.states import FiringState, Mode
@@ -293,10 +294,10 @@ def test_the_key_is_made_once_and_for_its_owner(ledger: Ledger, target: Path | s
     Ledger.open(target, audit=audit).close()
     assert audit.key_file.read_text() == key
     audit.key_file.chmod(0o644)
-    with pytest.raises(LedgerError, match="chmod 600"):
+    with pytest.raises(KeyFileError, match="chmod 600"):
         Ledger.open(target, audit=audit)
     audit.key_file.unlink()
-    with pytest.raises(LedgerError, match="put it back"):
+    with pytest.raises(KeyFileError, match="put it back"):
         Ledger.open(target, audit=audit)
     assert not audit.key_file.exists()
     audit.key_file.write_text(secrets.token_hex(32))
@@ -304,7 +305,7 @@ def test_the_key_is_made_once_and_for_its_owner(ledger: Ledger, target: Path | s
     with pytest.raises(LedgerError, match="not the key of this ledger"):
         Ledger.open(target, audit=audit)
     audit.key_file.write_text("no key\n")
-    with pytest.raises(LedgerError, match="64 hex digits"):
+    with pytest.raises(KeyFileError, match="64 hex digits"):
         Ledger.open(target, audit=audit)
 
 

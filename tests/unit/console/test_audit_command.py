@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from console.commands import audit as command
 from console.errors import ConsoleError
-from sync.audit import AuditFiles, canonical, mac_of, read_key
-from sync.errors import LedgerError
+from sync.audit import AuditFiles, canonical, mac_of
+from sync.errors import SyncError
+from sync.key_files import read_key
 from sync.ledger import Ledger
 from sync.states import Mode
 
@@ -68,9 +69,9 @@ def test_what_cannot_be_looked_at_is_an_error(audit: Callable[..., Result], file
     """Without the key, or with a torn anchor, nothing can be said; a missing ledger is not made."""
     files = AuditFiles.beside(file)
     files.anchor_file.write_text("{")
-    assert isinstance(audit("verify").exception, LedgerError)
+    assert isinstance(audit("verify").exception, SyncError)
     files.key_file.unlink()
-    assert isinstance(audit("verify").exception, LedgerError)
+    assert isinstance(audit("verify").exception, SyncError)
     file.unlink()
     assert isinstance(audit("verify").exception, ConsoleError)
     assert not file.exists()

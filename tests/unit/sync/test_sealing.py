@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.accounts import Credentials, CredentialsError, load_credentials, parse_credentials, write_sealed
-from sync.sealing import KEY_BYTES, SealingError, SealingKey, key_name_of, seal, unseal
+from sync.key_files import KEY_BYTES
+from sync.sealing import SealingError, SealingKey, key_name_of, seal, unseal
 
 CREDENTIALS = Credentials.model_validate(
     {
@@ -71,31 +72,3 @@ def test_half_a_sealed_file_is_refused_in_a_sentence(text: str) -> None:
     """Not taken for credentials in clear."""
     with pytest.raises(CredentialsError, match=r"half\.json: .*sealed"):
         parse_credentials(text, name="half.json", key=KEY)
-
-
-def test_a_key_is_made_once_private_and_read_again(tmp_path: Path) -> None:
-    """A second making does not write over the first."""
-    path = tmp_path / "state" / "cuebird.key"
-    made = SealingKey.make(path)
-
-    assert SealingKey.load(path) == made
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert made.secret.hex() not in repr(made)
-    with pytest.raises(SealingError, match="File exists"):
-        SealingKey.make(path)
-    assert SealingKey.load(path) == made
-
-
-def test_a_key_others_may_read_and_one_that_is_none_are_refused(tmp_path: Path) -> None:
-    """With the command that mends it."""
-    path = tmp_path / "cuebird.key"
-    SealingKey.make(path)
-    path.chmod(0o640)
-    with pytest.raises(SealingError, match=r"others may read it \(0640\); run: chmod 600"):
-        SealingKey.load(path)
-    path.chmod(0o600)
-    path.write_text("c2hvcnQ=\n")
-    with pytest.raises(SealingError, match="not 32 bytes in base64"):
-        SealingKey.load(path)
-    with pytest.raises(SealingError, match="No such file"):
-        SealingKey.load(tmp_path / "none")

@@ -1,0 +1,11 @@
+"""Options that mean the same wherever they stand on the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file; else $CUEBIRD_CONFIG, else ./cuebird.toml.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
