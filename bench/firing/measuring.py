@@ -353,7 +353,8 @@ def _make_firings(ledger: Ledger, begin: int, count: int, *, cue_id: str) -> int
     month_us, now_us = 30 * 86_400 * 10**6, round(CLOCK.utc().timestamp() * 1e6)
     columns = [column.name for column in FIRING.columns if column.name != "firing_id"]
     common = {
-        "cue_id": cue_id, "cue_name": "Goal", "account_id": "bank", "mode": "LIVE", "action": "post", "state": "POSTED",
+        "cue_id": cue_id, "cue_name": "Goal", "campaign": "", "priority": 0, "body": "", "body_sha256": None,
+        "account_id": "bank", "mode": "LIVE", "action": "post", "state": "POSTED",
         "reserving": True, "guard": "", "reason": "", "text": "final home 1:0 final away #ad", "spot_id": None,
         "of_firing_id": None, "http_status": 201, "epoch": 1, "boot_id": "before", "deadline_mono_ns": 1, "connection": "warm",
         "settled_by": "", "on_air_mono_ns": 1, "heard_mono_ns": 1, "decided_mono_ns": 1, "claimed_mono_ns": 1,
