@@ -60,7 +60,8 @@ def list_accounts(config: ConfigOption = None, as_json: AsJson = False) -> None:
     if not rows:
         typer.echo("no [[account]] in the configuration; docs/configuration.md says how one is written")
         return
-    table = Table("account", "handle", "keys", "file", box=None, pad_edge=False)
+    table = Table("account", "handle", "keys", box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
     for row in rows:
         table.add_row(row["account"], f"@{row['handle']}", row["kept"], escape(row["file"]))
     Terminal().print(table)

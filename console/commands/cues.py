@@ -78,10 +78,13 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
     if not stored:
         typer.echo("No cues yet. `cuebird cues import FILE` brings some in; docs/cues.md shows the layout.")
         return
-    table = Table("cue", "fires on", "account", "priority", "variants", "approved", "held")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cue", no_wrap=True, overflow="fold")  # it is what the other verbs want typed
+    for title in ("fires on", "account", "priority", "variants", "approved", "held"):
+        table.add_column(title, overflow="fold")
     for one in stored:
         facts = (one.cue.cue_id, _occasion(one.cue), one.cue.account_id, str(one.cue.priority), str(len(one.cue.variants)))
-        approved = escape(_approval(one)) if one.approved else f"[yellow]{escape(_approval(one))}[/yellow]"
+        approved = _standing(one) if one.approved else f"[yellow]{_standing(one)}[/yellow]"
         table.add_row(*(escape(fact) for fact in facts), approved, escape(one.hold_reason))
     Terminal().print(table)
 
@@ -161,6 +164,13 @@ def _stored(ledger: "Ledger", cue_id: str) -> "StoredCue":
 def _warn(cue_id: str, warnings: "Iterable[str]") -> None:
     for warning in warnings:
         typer.echo(f"{cue_id}: mind that {warning}", err=True)
+
+
+def _standing(stored: "StoredCue") -> str:
+    """The approval in few words; `show` says who."""
+    if stored.expires_utc is not None:
+        return f"until {stored.expires_utc:%Y-%m-%d}"
+    return f"{len(stored.approvals)} of {stored.cue.approvers}" if stored.approvals else "no"
 
 
 def _approval(stored: "StoredCue") -> str:
