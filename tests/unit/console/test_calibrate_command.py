@@ -5,13 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from console.cli import app
+from console.commands import calibration
+from console.commands import spots as spots_command
 from fingerprints.calibration import SHIPPED, Calibration, write_calibration
 from fingerprints.library import SpotLibrary, calibration_path
 
 RUN = CliRunner()
+app = typer.Typer()
+app.callback()(lambda: None)
+spots_command.register(app)
+calibration.register(app)
 
 
 @pytest.fixture
