@@ -9,22 +9,31 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from sync.audit import firing_facts
 from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
-from sync.conditions import SpotCondition
-from sync.cues import Cue, cue_from_json
+from sync.claim_statements import (
+    IS_RESERVING,
+    LATELY_USED_TEXTS,
+    USED_TEXTS,
+    Statements,
+    corrected_by,
+    disarm,
+    earlier_in_day,
+    release_text,
+)
+from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerConflictError, LedgerError, SyncError
-from sync.gate import CapScope, CapUse, Facts, Guard, Judgement, judge, tripped
+from sync.gate import Facts, Guard, Judgement, judge
 from sync.ledger import Ledger, Switch
 from sync.posting import Outcome
-from sync.prepared import Cursor, Prepared
+from sync.prepared import Cursor
 from sync.receipts import FiringRecord
-from sync.schema import APPROVAL, CUE, FIRING, SWITCH
+from sync.schema import FIRING
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
 from sync.tweets import request_body
 
@@ -90,7 +99,7 @@ class Firings:
         self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
-        self._statements = _Statements(ledger.database.sql)
+        self._statements = Statements(ledger.database.sql)
         self._counts: ClaimCounts | None = None
 
     # --- the claim ------------------------------------------------------------------------------
@@ -316,7 +325,7 @@ class Firings:
         """Those of the cue's variants that have left its account in this mode, and not before its duplicate window."""
         now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
         with self._database.reading() as connection:
-            query = _LATELY_USED_TEXTS if cue.duplicate_window_h else _USED_TEXTS
+            query = LATELY_USED_TEXTS if cue.duplicate_window_h else USED_TEXTS
             key: dict[str, Any] = {"account_id": cue.account_id, "mode": mode.value, "own_id": 0}
             if cue.duplicate_window_h:
                 key |= self._window_of(cue, (now_ns, now_utc))
@@ -329,7 +338,7 @@ class Firings:
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
         """Occurrences of airings that have been claimed, with the mode."""
         query = sa.select(FIRING.c.mode, FIRING.c.occurrence_id).where(
-            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), _RESERVING
+            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), IS_RESERVING
         )
         with self._database.reading() as connection:
             return frozenset((Mode(row.mode), row.occurrence_id) for row in connection.execute(query))
@@ -376,13 +385,13 @@ class Firings:
         if armed_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
             return ClaimResult(record=None, judgement=judgement)
         if against and against.guard is Guard.CAPS:
-            for cue_id in _disarm(self._database.beside(), intent, facts, reason=against.reason):
+            for cue_id in disarm(self._database.beside(), intent, facts, reason=against.reason):
                 held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
                 self._audit.append(self._database.beside(), self._clock.utc(), "cue_held", held)
         state = FiringState.ARMED if request.arm_only and against is None else judgement.state
         values = self._verdict_values(intent, facts, judgement, state)
         if values["text_sha256"] and intent.cue.duplicate_window_h:
-            _release_text(self._database.beside(), intent, values)
+            release_text(self._database.beside(), intent, values)
         if armed_id is None:
             record = self._insert(cursor, {**self._intent_values(intent), **values})
         else:
@@ -413,9 +422,9 @@ class Firings:
             approved_sha256=approved_sha256,
             approvals=approvals,
             account_fault=request.account_faults.get(mode, ""),
-            used_by=used_by if is_post else used_by or _corrected_by(self._database.beside(), intent),
+            used_by=used_by if is_post else used_by or corrected_by(self._database.beside(), intent),
             rival=rival if is_post else None,
-            earlier_in_day=0 if intent.day is None else _earlier_in_day(self._database.beside(), intent),
+            earlier_in_day=0 if intent.day is None else earlier_in_day(self._database.beside(), intent),
             # At most one correction follows a post, and the post has been counted.
             caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns) if is_post else (),
             used_texts=self._texts_used_first(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id),
@@ -585,158 +594,6 @@ _NOTHING_YET: dict[str, Any] = {
     "body_sha256": None,
 }
 _BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
-_RESERVING = sa.text("firing.reserving")
-"""As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
-
-_SWITCH = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
-
-
-def _facts_statement() -> sa.Select[Any]:
-    cue_id: sa.BindParameter[str] = sa.bindparam("cue_id")
-    now_utc = sa.bindparam("now_utc", type_=APPROVAL.c.expires_utc.type)
-    standing = sa.and_(APPROVAL.c.cue_id == cue_id, APPROVAL.c.voided_utc.is_(None))
-    latest = sa.select(APPROVAL.c.sha256).where(standing).order_by(APPROVAL.c.approval_id.desc()).limit(1)
-    approvals = (
-        sa.select(sa.func.count())
-        .select_from(APPROVAL)
-        .where(standing, APPROVAL.c.sha256 == CUE.c.sha256, APPROVAL.c.expires_utc > now_utc)
-        .correlate(CUE)
-    )
-    keeper = sa.and_(
-        FIRING.c.occurrence_id == sa.bindparam("occurrence_id"),
-        FIRING.c.account_id == sa.bindparam("account_id"),
-        _RESERVING,
-        FIRING.c.firing_id != sa.bindparam("own_id"),
-    )
-    used_by = (
-        sa.select(FIRING.c.firing_id)
-        .where(keeper, FIRING.c.mode == SWITCH.c.mode, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
-        .limit(1)
-        .correlate(SWITCH)
-    )
-    rival = (
-        sa.select(FIRING.c.cue_id)
-        .where(
-            keeper,
-            # Not a bare column: SQLite would rather read all firings of the mode than the few of the occurrence.
-            FIRING.c.mode.concat("") == SWITCH.c.mode,
-            FIRING.c.cue_id != cue_id,
-            FIRING.c.action == Action.POST.value,
-            FIRING.c.priority != sa.bindparam("priority"),
-        )
-        .limit(1)
-        .correlate(SWITCH)
-    )
-    return sa.select(
-        SWITCH.c.epoch,
-        SWITCH.c.mode,
-        SWITCH.c.killed,
-        SWITCH.c.kill_reason,
-        CUE.c.sha256.label("cue_sha256"),
-        CUE.c.hold_reason,
-        latest.scalar_subquery().label("approved_sha256"),
-        approvals.scalar_subquery().label("approvals"),
-        used_by.scalar_subquery().label("used_by"),
-        rival.scalar_subquery().label("rival"),
-    ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == cue_id))
-
-
-_FACTS = _facts_statement()
-
-
-_USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
-    FIRING.c.account_id == sa.bindparam("account_id"),
-    FIRING.c.mode == sa.bindparam("mode"),
-    _RESERVING,
-    FIRING.c.firing_id != sa.bindparam("own_id"),
-)
-
-
-def _lately() -> sa.ColumnElement[bool]:
-    # As caps count: by the monotonic clock within one boot. What is armed has not left yet, and counts.
-    this_boot = FIRING.c.boot_id == sa.bindparam("boot_id")
-    return sa.or_(
-        FIRING.c.claimed_utc.is_(None),
-        sa.and_(this_boot, FIRING.c.claimed_mono_ns > sa.bindparam("since_mono_ns", type_=sa.BigInteger())),
-        sa.and_(~this_boot, FIRING.c.claimed_utc > sa.bindparam("since_utc", type_=FIRING.c.claimed_utc.type)),
-    )
-
-
-_LATELY_USED_TEXTS = _USED_TEXTS.where(_lately())
-
-# A deletion is younger than what it deletes: only what came after is read.
-_DELETED = sa.select(FIRING.c.firing_id).where(
-    FIRING.c.firing_id > sa.bindparam("posted_id"),
-    FIRING.c.of_firing_id == sa.bindparam("posted_id"),
-    FIRING.c.action == Action.DELETE.value,
-)
-
-_CLAIMS = (
-    sa.select(
-        FIRING.c.firing_id,
-        FIRING.c.mode,
-        FIRING.c.cue_id,
-        FIRING.c.campaign,
-        FIRING.c.account_id,
-        FIRING.c.spot_id,
-        FIRING.c.boot_id,
-        FIRING.c.claimed_mono_ns,
-        FIRING.c.claimed_utc,
-    )
-    .where(
-        FIRING.c.firing_id < sa.bindparam("below"), FIRING.c.action == Action.POST.value, FIRING.c.claimed_mono_ns.is_not(None)
-    )
-    .order_by(FIRING.c.firing_id.desc())
-    .limit(sa.bindparam("most", type_=sa.Integer()))
-)
-
-_LEFT = (
-    sa.select(FIRING)
-    .where(
-        FIRING.c.epoch < sa.bindparam("epoch"),
-        FIRING.c.state.in_([sa.literal(FiringState.ARMED.value), sa.literal(FiringState.CLAIMED.value)]),
-    )
-    .order_by(FIRING.c.firing_id)
-)
-
-
-class _Statements:
-    """What is run between deciding and rest, for one database."""
-
-    def __init__(self, sql: sa.Dialect) -> None:
-        self._sql = sql
-        self._moves: dict[tuple[str, ...], Prepared] = {}
-        self.switch, self.facts = self._select(_SWITCH), self._select(_FACTS)
-        self._used_texts: dict[tuple[int, bool], Prepared] = {}
-        self.claims = self._select(_CLAIMS)
-        self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
-        self.state = self._select(sa.select(FIRING.c.state).where(FIRING.c.firing_id == sa.bindparam("of_firing")))
-        added = [name for name in _NAMES if name != "firing_id"]
-        self.insert = Prepared(
-            sa.insert(FIRING).returning(FIRING.c.firing_id), sql, results=[FIRING.c.firing_id], column_keys=added
-        )
-
-    def used_texts(self, count: int, *, lately: bool = False) -> Prepared:
-        """The look for so many texts among those that have left, at all or within a duplicate window."""
-        if (count, lately) not in self._used_texts:
-            hashes: list[sa.BindParameter[str]] = [sa.bindparam(f"hash_{number}") for number in range(count)]
-            query = (_LATELY_USED_TEXTS if lately else _USED_TEXTS).where(FIRING.c.text_sha256.in_(hashes))
-            self._used_texts[count, lately] = self._select(query)
-        return self._used_texts[count, lately]
-
-    def move(self, names: tuple[str, ...]) -> Prepared:
-        """The update of these columns of a firing that is still in the state it is moved from."""
-        if names not in self._moves:
-            update = sa.update(FIRING).where(
-                FIRING.c.firing_id == sa.bindparam("of_firing"), FIRING.c.state == sa.bindparam("from_state")
-            )
-            self._moves[names] = Prepared(
-                update.returning(*FIRING.columns), self._sql, results=list(FIRING.columns), column_keys=names
-            )
-        return self._moves[names]
-
-    def _select(self, query: sa.Select[Any]) -> Prepared:
-        return Prepared(query, self._sql, results=list(query.selected_columns))
 
 
 def _or_why_not(one: Callable[[Cursor, _Q], _R], cursor: Cursor, asked: _Q) -> _R | SyncError:
@@ -756,78 +613,6 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
 
 def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
     return [values[begin : begin + size] for begin in range(0, len(values), size)]
-
-
-def _release_text(connection: sa.Connection, intent: Intent, values: Mapping[str, Any]) -> None:
-    """Let the firing that used this text before give it up: the gate has found that to be longer ago than the window."""
-    connection.execute(
-        sa.update(FIRING)
-        .where(
-            FIRING.c.account_id == intent.cue.account_id,
-            FIRING.c.mode == values["mode"],
-            FIRING.c.text_sha256 == values["text_sha256"],
-            _RESERVING,
-            FIRING.c.claimed_utc.is_not(None),
-        )
-        .values(text_sha256=None)
-    )
-
-
-_EARLIER_IN_DAY = sa.select(sa.func.count(sa.distinct(FIRING.c.occurrence_id))).where(
-    FIRING.c.cue_id == sa.bindparam("cue_id"),
-    FIRING.c.on_air_utc >= sa.bindparam("begin_utc", type_=FIRING.c.on_air_utc.type),
-    FIRING.c.on_air_utc < sa.bindparam("on_air_utc", type_=FIRING.c.on_air_utc.type),
-    FIRING.c.occurrence_id.like("airing:%"),
-    FIRING.c.occurrence_id != sa.bindparam("occurrence_id"),
-    FIRING.c.action == Action.POST.value,
-    # What was not believed has not aired.
-    FIRING.c.guard.not_in([Guard.WINDOW.value, Guard.EVIDENCE.value]),
-)
-
-
-def _earlier_in_day(connection: sa.Connection, intent: Intent) -> int:
-    """Airings this cue has seen since the day began, fired or not, in whatever mode; asked only of cues that count them."""
-    assert intent.day is not None
-    bound: dict[str, Any] = {"cue_id": intent.cue.cue_id, "occurrence_id": intent.occurrence_id}
-    bound |= {"begin_utc": intent.day[0], "on_air_utc": intent.on_air_utc}
-    return connection.execute(_EARLIER_IN_DAY, bound).scalar_one()
-
-
-def _corrected_by(connection: sa.Connection, intent: Intent) -> int | None:
-    """The correction there has been already, whatever became of it: what was held or too late is not caught up."""
-    query = sa.select(FIRING.c.firing_id).where(
-        FIRING.c.cue_id == intent.cue.cue_id,
-        FIRING.c.action == Action.CORRECT.value,
-        FIRING.c.of_firing_id == intent.of_firing_id,
-    )
-    return connection.execute(query.limit(1)).scalar()
-
-
-def _disarm(connection: sa.Connection, intent: Intent, facts: Facts, *, reason: str) -> list[str]:
-    """Hold every cue of the scope whose cap is used up, until a person rearms it; a hold that is there stays. The cues held."""
-    cap = tripped(facts.caps)
-    unheld = connection.execute(sa.select(CUE.c.cue_id, CUE.c.canonical_json).where(CUE.c.hold_reason == ""))
-    within = [row.cue_id for row in unheld if row.cue_id == intent.cue.cue_id or _is_within(row.canonical_json, cap)]
-    if within:
-        connection.execute(sa.update(CUE).where(CUE.c.cue_id.in_(within)).values(hold_reason=reason, hold_actor="cap"))
-    return within
-
-
-def _is_within(canonical_json: str, cap: CapUse | None) -> bool:
-    if cap is None or cap.scope is CapScope.CUE:
-        return False
-    cue = cue_from_json(canonical_json)
-    match cap.scope:
-        case CapScope.SPOT:
-            return isinstance(cue.on, SpotCondition) and cap.name in cue.on.spots
-        case CapScope.CAMPAIGN:
-            return cue.campaign == cap.name
-        case CapScope.ACCOUNT:
-            return cue.account_id == cap.name
-        case CapScope.EVERYTHING:
-            return True
-        case _:
-            assert_never(cap.scope)
 
 
 def _sha256(text: str) -> str:

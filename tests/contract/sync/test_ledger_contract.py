@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from schedules.airing import Airing
 from sync.audit import AuditFiles
 from sync.caps import Claimed
+from sync.claim_statements import Statements
 from sync.cues import Cue, parse_cues
 from sync.database import BUSY_TIMEOUT_MS, Database
 from sync.decide import Intent, Moment, decide_goal
@@ -30,7 +31,7 @@ from sync.errors import (
     LedgerError,
     SyncError,
 )
-from sync.firings import ClaimRequest, ClaimResult, Firings, _Statements
+from sync.firings import ClaimRequest, ClaimResult, Firings
 from sync.gate import Facts, Guard
 from sync.lease import Lease, LeaseHeldError
 from sync.ledger import Ledger
@@ -336,7 +337,7 @@ def test_a_kill_withdraws_what_is_armed_in_the_same_commit(ledger: Ledger, clock
 def test_no_statement_of_the_claim_reads_more_than_it_needs(tmp_path: Path) -> None:
     """Each look is a look into an index, so that a claim costs the same in a ledger of a million firings."""
     database = Database(tmp_path / "ledger.db")
-    statements = _Statements(database.sql)
+    statements = Statements(database.sql)
     wanted = {
         "firing_at_most_once (occurrence_id=? AND cue_id=? AND account_id=? AND mode=? AND action=?)": statements.facts,
         "firing_text_once (account_id=? AND mode=? AND text_sha256=?)": statements.used_texts(3),
