@@ -403,3 +403,31 @@ def test_aiohttp_still_has_what_the_keeper_builds_on() -> None:
     """Public names of aiohttp that carry no promise; a new version that drops one fails here by name."""
     assert callable(aiohttp.TCPConnector.connect)
     assert {"protocol", "transport", "closed", "close"} <= set(dir(aiohttp.connector.Connection))
+
+
+async def test_what_was_signed_long_ago_is_signed_anew(tmp_path: Path) -> None:
+    """A signature made while arming serves a post half an hour later no more: X would refuse its timestamp."""
+    clock = VirtualClock(start_utc=CLOCK.utc())
+    async with Sandbox(tmp_path, [("anna", "anna_tv")], clock=clock) as sandbox:
+        publisher = XPublisher(
+            [load_credentials(sandbox.credentials_file("anna"))], clock=clock, api_base=sandbox.api_base, ca_file=sandbox.ca_file
+        )
+        await publisher.warm("anna")
+        await publisher.cool("anna")
+        await clock.advance(1800)
+        body = b'{"text":"late, and well signed"}'
+        outcome = await publisher.post(Shot(firing_id=1, account_id="anna", body=body, deadline_mono_ns=2**62), go)
+        await publisher.close()
+
+    assert (outcome.certainty, outcome.http_status) == (Certainty.POSTED, 201)
+
+
+async def test_a_connection_that_answered_is_held_again(sandbox: Sandbox) -> None:
+    """At once, not when the keeper next looks; and no handshake is made for it."""
+    publisher = publisher_to(sandbox, connections=2)
+    await publisher.warm("anna")
+    for turn in range(4):
+        outcome = await publisher.post(shot(f"number {turn}"), go)
+        assert (outcome.certainty, outcome.warm, publisher.health("anna").connections) == (Certainty.POSTED, True, 2)
+    assert sandbox.connections_made == 2
+    await publisher.close()
