@@ -10,6 +10,8 @@ from sync.accounts import Credentials
 from sync.sandbox import problems
 from sync.sandbox.arrivals import Arrivals
 from sync.sandbox.faults import Fault, FaultKind, Faults
+from sync.sandbox.media_api import ROUTES as MEDIA_ROUTES
+from sync.sandbox.media_api import MediaApi
 from sync.sandbox.oauth1 import Verifier
 from sync.sandbox.problems import Answer, Problem, as_json
 from sync.sandbox.sign_in import SignIns
@@ -19,7 +21,9 @@ from sync.sandbox.world import RequestRecord, SandboxTweet, World
 _HANG_S_MAX = 600.0
 _CLOSE_IDLE_AFTER_S = 0.02
 _APPLIED_BEFORE_FAILING = frozenset({FaultKind.CUT_201, FaultKind.GARBLED_201})
-_ANSWERS_AS_USUAL = frozenset({FaultKind.LATENCY, FaultKind.CLOSE_IDLE})
+_ANSWERS_AS_USUAL = frozenset({FaultKind.LATENCY, FaultKind.CLOSE_IDLE, FaultKind.MEDIA_FAILED})
+_BODY_BYTES_MAX = 65_536
+"""Longest body of anything but media."""
 
 
 class Api:
@@ -40,6 +44,7 @@ class Api:
         on_request: Callable[[RequestRecord], None],
     ) -> None:
         self._world, self._faults, self._verifier, self._arrivals = world, faults, verifier, arrivals
+        self._media = MediaApi(world)
         self._sign_ins = SignIns(world.accounts.values())
         self._on_change, self._on_request = on_change, on_request
         self._closing = asyncio.Event()
@@ -62,6 +67,8 @@ class Api:
         )
         try:
             body = await request.read()
+            if len(body) > _BODY_BYTES_MAX and not request.path.startswith(MEDIA_ROUTES):
+                raise web.HTTPRequestEntityTooLarge(max_size=_BODY_BYTES_MAX, actual_size=len(body))
             return await self._respond(request, transport, body, record)
         finally:
             # What arrives from here on belongs to the next request.
@@ -71,7 +78,7 @@ class Api:
     async def _respond(
         self, request: web.Request, transport: asyncio.Transport, body: bytes, record: RequestRecord
     ) -> web.StreamResponse:
-        fault = self._faults.strike(request.method)
+        fault = self._faults.strike(request.method, request.path)
         if fault is not None:
             record.fault = fault.kind
             await self._world.clock.sleep(fault.latency_ms / 1000)
@@ -89,7 +96,10 @@ class Api:
     def _struck(self, request: web.Request, body: bytes, record: RequestRecord, fault: Fault) -> Answer:
         """The answer of a request with a fault; it is applied first where the fault says so."""
         if fault.kind in _ANSWERS_AS_USUAL:
-            return self._answer(request, body, record)
+            answer = self._answer(request, body, record)
+            if fault.kind is FaultKind.MEDIA_FAILED:
+                self._world.media.spoil(request.path.strip("/").split("/")[-2])
+            return answer
         if fault.commit or fault.kind in _APPLIED_BEFORE_FAILING:
             applied = self._answer(request, body, record)
             if not 200 <= applied.status < 300:
@@ -117,8 +127,10 @@ class Api:
                 transport.abort()
             case FaultKind.HANG:
                 await self._hang(transport)
-            case FaultKind.CUT_201 if answer.status == 201:
-                head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(answer.body)}\r\n\r\n"
+            case FaultKind.CUT_201 if 200 <= answer.status < 300:
+                head = (
+                    f"HTTP/1.1 {answer.status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer.body)}\r\n\r\n"
+                )
                 transport.write(head.encode() + answer.body[: len(answer.body) // 2])
                 transport.close()
             case _:
@@ -152,6 +164,11 @@ class Api:
             now_s=self._world.clock.utc().timestamp(),
         )
         record.account_id = account.account_id
+        if request.path.startswith(MEDIA_ROUTES):
+            return self._media.answer(request, account, body)
+        return self._signed(request, account, body, record)
+
+    def _signed(self, request: web.Request, account: Credentials, body: bytes, record: RequestRecord) -> Answer:
         match request.method, request.path.strip("/").split("/"):
             case "POST", ["2", "tweets"]:
                 return self._post(request, account, body, record)

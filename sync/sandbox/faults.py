@@ -35,6 +35,8 @@ class FaultKind(enum.StrEnum):
     """Refuses, with a reset instant."""
     RATE_429_BARE = "rate_429_bare"
     """Refuses, without any header."""
+    MEDIA_FAILED = "media_failed"
+    """Answers as usual; what is finalised then fails in its processing, or is refused when it is posted."""
     CLOSE_IDLE = "close_idle"
     """Answers as usual and then closes the connection without having said so."""
 
@@ -44,6 +46,7 @@ class Fault(BaseModel):
 
     Attributes:
         method: only requests of this method count and are struck; None means any.
+        path: only requests whose path begins so count and are struck, `/2/media/` for instance; None means any.
         after: how many of them pass untouched first.
         times: how many it strikes then.
         latency_ms: waited before anything else happens to a struck request.
@@ -54,6 +57,7 @@ class Fault(BaseModel):
 
     kind: FaultKind
     method: Literal["GET", "POST", "DELETE"] | None = "POST"
+    path: str | None = Field(default=None, max_length=200)
     after: int = Field(default=0, ge=0, le=1_000_000)
     times: int = Field(default=1, ge=1, le=1_000_000)
     latency_ms: int = Field(default=0, ge=0, le=600_000)
@@ -80,10 +84,10 @@ class Faults:
         """Those still to strike, with what is left of their counts."""
         return list(self._waiting)
 
-    def strike(self, method: str) -> Fault | None:
+    def strike(self, method: str, path: str) -> Fault | None:
         """The fault for a request that has just arrived, counting it; None when it is treated well."""
         for place, fault in enumerate(self._waiting):
-            if fault.method not in {None, method}:
+            if fault.method not in {None, method} or not path.startswith(fault.path or ""):
                 continue
             if fault.after > 0:
                 self._waiting[place] = fault.model_copy(update={"after": fault.after - 1})

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from pydantic import ValidationError
 
+from sync.sandbox import stills
 from sync.sandbox.faults import Fault, Faults, TooManyFaultsError
+from sync.sandbox.media import MediaShelf
 from sync.sandbox.world import RequestRecord, SandboxTweet, World
 
 _HERE = Path(__file__).parent
@@ -41,6 +43,7 @@ class Page:
                 web.get("/sandbox/events", self._events),
                 web.get("/sandbox/tweets", self._tweets),
                 web.get("/sandbox/requests", self._requests),
+                web.get("/sandbox/media/{media_id}", self._media),
                 web.get("/sandbox/export", self._export),
                 web.post("/sandbox/reset", self._reset),
                 web.get("/sandbox/faults", self._list_faults),
@@ -58,7 +61,7 @@ class Page:
 
     def tell_tweet(self, tweet: SandboxTweet) -> None:
         """Push a new or deleted tweet to the open pages."""
-        self._tell("tweet", tweet_json(tweet))
+        self._tell("tweet", tweet_json(tweet, self._world.media))
 
     def tell_request(self, record: RequestRecord) -> None:
         """Push a line of the request log."""
@@ -79,15 +82,26 @@ class Page:
         return response
 
     async def _tweets(self, _request: web.Request) -> web.StreamResponse:
-        return _json([tweet_json(tweet) for tweet in self._world.tweets()])
+        return _json([tweet_json(tweet, self._world.media) for tweet in self._world.tweets()])
 
     async def _requests(self, _request: web.Request) -> web.StreamResponse:
         return _json([asdict(record) for record in self._world.requests])
 
+    async def _media(self, request: web.Request) -> web.StreamResponse:
+        upload = self._world.media.picture_source(request.match_info["media_id"])
+        if upload is None:
+            return _json({"error": "this media is not kept"}, status=404)
+        try:
+            content, media_type = await asyncio.to_thread(stills.picture, upload)
+        except ValueError as error:
+            return _json({"error": str(error)}, status=404)
+        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=content, content_type=media_type, headers=headers)
+
     async def _export(self, _request: web.Request) -> web.StreamResponse:
         everything = {
             "exported_utc": self._world.clock.utc().isoformat(),
-            "tweets": [tweet_json(tweet) for tweet in self._world.tweets()],
+            "tweets": [tweet_json(tweet, self._world.media) for tweet in self._world.tweets()],
             "requests": [asdict(record) for record in self._world.requests],
         }
         response = _json(everything)
@@ -144,7 +158,7 @@ class Page:
             await response.write(text.encode())
 
 
-def tweet_json(tweet: SandboxTweet) -> dict[str, object]:
+def tweet_json(tweet: SandboxTweet, shelf: MediaShelf) -> dict[str, object]:
     """A tweet as the page and the JSON endpoints show it."""
     return {
         "id": tweet.tweet_id,
@@ -153,10 +167,18 @@ def tweet_json(tweet: SandboxTweet) -> dict[str, object]:
         "handle": tweet.handle,
         "text": tweet.text,
         "fields": tweet.fields,
+        "media": [_shown(media_id, shelf) for media_id in tweet.fields.get("media", {}).get("media_ids", ())],
         "created_utc": tweet.created_utc,
         "published_ms": round(tweet.published_ms, 3),
         "deleted_utc": tweet.deleted_utc,
     }
+
+
+def _shown(media_id: str, shelf: MediaShelf) -> dict[str, object]:
+    upload = shelf.picture_source(media_id)
+    if upload is None:
+        return {"id": media_id, "media_type": None, "alt": ""}
+    return {"id": media_id, "media_type": upload.media_type, "alt": upload.alt}
 
 
 @web.middleware

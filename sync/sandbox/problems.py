@@ -91,6 +91,11 @@ def invalid(parameter: str, value: object, message: str) -> Problem:
     return Problem(as_json(400, body))
 
 
+def invalid_media(media_id: str) -> Problem:
+    """A media id that is unknown, another account's, expired, unfinished or failed: X says the same of all."""
+    return invalid("media.media_ids", f"[{media_id}]", "Your media IDs are invalid.")
+
+
 def not_found(parameter: str, value: str, resource: str) -> Problem:
     """A tweet or user that is not there."""
     body = {

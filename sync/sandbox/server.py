@@ -16,13 +16,13 @@ from sync.sandbox.api import Api
 from sync.sandbox.arrivals import Arrivals
 from sync.sandbox.authority import Authority, SandboxError, write_private
 from sync.sandbox.faults import Faults
+from sync.sandbox.media_api import BODY_BYTES_MAX
 from sync.sandbox.oauth1 import Verifier
 from sync.sandbox.page import Page
 from sync.sandbox.world import RequestRecord, SandboxSettings, SandboxTweet, World
 from sync.tweet_text import weight
 from timebase import Clock, SystemClock
 
-_BODY_BYTES_MAX = 65_536
 _SHUTDOWN_S = 0.5
 _KEEPALIVE_S = 400.0
 """The idle limit of X's edge."""
@@ -173,7 +173,7 @@ class Sandbox:
         return credentials
 
     async def _serve_api(self, stack: AsyncExitStack, api: Api, authority: Authority) -> int:
-        app = web.Application(client_max_size=_BODY_BYTES_MAX)
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", api.handle)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from sync.accounts import Credentials
 from sync.sandbox import problems
+from sync.sandbox.media import MediaShelf
 from timebase import Clock
 
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
@@ -28,6 +29,9 @@ class SandboxSettings:
         read_only: the app may not write, as when its permissions were never raised.
         user_posts_per_window, user_deletes_per_window, user_reads_per_window: for 15 minutes.
         user_posts_per_day, app_posts_per_day: for 24 hours.
+        user_media_per_window: media requests of a kind for 15 minutes.
+        media_processing_s: how long a GIF or a video is processed after it was uploaded.
+        media_expires_s: how long an upload may be completed, and then posted.
         credits: posts that are still paid for; None means without end.
         skew_s_max: how far a request's timestamp may be off.
         timeline_lag_s: how long a tweet is missing in the timeline after it was posted.
@@ -41,6 +45,9 @@ class SandboxSettings:
     user_reads_per_window: int = 900
     user_posts_per_day: int = 2_400
     app_posts_per_day: int = 10_000
+    user_media_per_window: int = 5_000
+    media_processing_s: float = 2.0
+    media_expires_s: int = 86_400
     credits: int | None = None
     skew_s_max: int = 300
     timeline_lag_s: float = 0.0
@@ -127,6 +134,7 @@ class World:
     accounts: dict[str, Credentials]
     clock: Clock
     journal_file: Path | None = None
+    media: MediaShelf = field(init=False)
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=_REQUESTS_MAX))
     _tweets: dict[str, SandboxTweet] = field(default_factory=dict)
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
@@ -136,6 +144,8 @@ class World:
     _journal: IO[str] | None = None
 
     def __post_init__(self) -> None:
+        settings = self.settings
+        self.media = MediaShelf(clock=self.clock, processing_s=settings.media_processing_s, expires_s=settings.media_expires_s)
         if self.journal_file is not None:
             cut = self._replay(self.journal_file)
             self._journal = self.journal_file.open("a", encoding="utf-8")
@@ -189,7 +199,7 @@ class World:
         """The tweet that now exists.
 
         Raises:
-            Problem: 402, 403 or 429 for what the settings forbid.
+            Problem: 400 for media that may not be posted; 402, 403 or 429 for what the settings forbid.
         """
         now_utc = self.clock.utc()
         text = str(fields.get("text", ""))
@@ -201,8 +211,10 @@ class World:
             raise problems.duplicate()
         if len(self._tweets) >= _TWEETS_MAX:
             raise problems.too_many_requests({})
+        if media_ids := fields.get("media", {}).get("media_ids"):
+            self.media.attach(account, media_ids)
         tweet = SandboxTweet(
-            tweet_id=str(self._next_id(now_utc)),
+            tweet_id=str(self.next_id()),
             account_id=account.account_id,
             user_id=account.user_id,
             handle=account.handle,
@@ -256,6 +268,7 @@ class World:
         """Forget tweets, requests, windows and credits; the journal begins anew. Ids go on rising."""
         self._tweets.clear()
         self.requests.clear()
+        self.media.clear()
         self._windows.clear()
         self._credits_used = 0
         if self._journal is not None:
@@ -279,8 +292,9 @@ class World:
             self._last_id = max(self._last_id, int(tweet.tweet_id))
         return bool(text) and not text.endswith("\n")
 
-    def _next_id(self, now_utc: datetime) -> int:
-        now_ms = int(now_utc.astimezone(UTC).timestamp() * 1000)
+    def next_id(self) -> int:
+        """A snowflake of now, greater than every one before."""
+        now_ms = int(self.clock.utc().astimezone(UTC).timestamp() * 1000)
         self._last_id = max(self._last_id + 1, (now_ms - _SNOWFLAKE_EPOCH_MS) << 22)
         return self._last_id
 
@@ -293,8 +307,10 @@ class World:
         settings, user = self.settings, account.user_id
         per_window = {"POST": settings.user_posts_per_window, "DELETE": settings.user_deletes_per_window}
         limit = per_window.get(method, settings.user_reads_per_window)
+        if kind.startswith("media"):
+            limit = settings.user_media_per_window
         windows = {"x-rate-limit": self._window(user, f"{method} {kind}", limit, _WINDOW_S)}
-        if method == "POST":
+        if method == "POST" and kind == "tweets":
             windows["x-user-limit-24hour"] = self._window(user, "day", settings.user_posts_per_day, _DAY_S)
             windows["x-app-limit-24hour"] = self._window("", "day", settings.app_posts_per_day, _DAY_S)
         return windows

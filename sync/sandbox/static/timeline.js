@@ -44,8 +44,28 @@ function tweetElement(tweet) {
   if (tweet.fields.paid_partnership) facts.append(element("span", "partner", "paid partnership"));
   if (tweet.deleted_utc) facts.append(element("span", "gone", `deleted ${clock(tweet.deleted_utc)}`));
   facts.append(element("span", "", tweet.id));
-  item.append(face, who, element("p", "text", tweet.text), facts);
+  item.append(face, who, element("p", "text", tweet.text), pictures(tweet), facts);
   return item;
+}
+
+function pictures(tweet) {
+  const shown = element("div", "media");
+  for (const media of tweet.media) {
+    const figure = element("figure", media.media_type === "video/mp4" ? "video" : "");
+    if (media.media_type === null) {
+      figure.append(element("p", "lost", "media not kept"));
+    } else {
+      const image = element("img");
+      image.alt = media.alt;
+      image.src = `/sandbox/media/${media.id}`;
+      image.addEventListener("error", () => image.replaceWith(element("p", "lost", "cannot be shown")));
+      figure.append(image);
+      if (media.media_type !== "video/mp4") figure.append(element("figcaption", media.alt ? "" : "lost", media.alt || "no alt text"));
+    }
+    shown.append(figure);
+  }
+  shown.hidden = tweet.media.length === 0;
+  return shown;
 }
 
 function showTweet(tweet, fresh) {

@@ -43,10 +43,10 @@ def secrets_of(sandbox: Sandbox, name: str = "anna") -> dict[str, str]:
 
 @asynccontextmanager
 async def tweepy_to(
-    sandbox: Sandbox, *, timeout_s: float = 5.0, changes: Mapping[str, str] | None = None
+    sandbox: Sandbox, *, name: str = "anna", timeout_s: float = 5.0, changes: Mapping[str, str] | None = None
 ) -> AsyncIterator[AsyncClient]:
     async with session_to(sandbox, timeout_s=timeout_s) as session:
-        client = AsyncClient(**(secrets_of(sandbox) | dict(changes or {})))
+        client = AsyncClient(**(secrets_of(sandbox, name) | dict(changes or {})))
         client.session = session
         yield client
 

@@ -92,7 +92,7 @@ def test_a_fault_strikes_the_requests_it_names_and_no_other() -> None:
     faults.add(Fault(kind=FaultKind.DROP, after=1, times=2))
     faults.add(Fault(kind=FaultKind.HANG, method="GET"))
 
-    struck = [faults.strike(method) for method in ("POST", "GET", "POST", "DELETE", "POST", "POST")]
+    struck = [faults.strike(method, "/2/tweets") for method in ("POST", "GET", "POST", "DELETE", "POST", "POST")]
     assert [fault and fault.kind for fault in struck] == [None, "hang", "drop", None, "drop", None]
     assert faults.waiting() == []
 
