@@ -3,6 +3,7 @@
 from console.config import Config
 from hardware.scoring import COUNTING_UP
 from sync.cues import Catalogue
+from sync.media_files import FOLDER_NAME, MediaStore
 from sync.tweets import TweetRules
 
 
@@ -15,7 +16,13 @@ def catalogue_of(config: Config) -> Catalogue:
         counting_up=frozenset(fixture.id for fixture in config.fixtures if fixture.sport in COUNTING_UP),
         rules=rules_of(config),
         approvers_min=config.approval.approvers,
+        stored_media_fault=media_store(config).fault,
     )
+
+
+def media_store(config: Config) -> MediaStore:
+    """Where the media of cues are kept."""
+    return MediaStore(config.paths.state_dir / FOLDER_NAME)
 
 
 def rules_of(config: Config) -> TweetRules:

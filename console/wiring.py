@@ -51,6 +51,7 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
                 for one in config.fixtures
             ),
             publisher=publisher,
+            media=publisher.media_uploader(),
             mode=Mode(config.engine.mode),
             audit=audit_files(config),
             limits=CapLimits(

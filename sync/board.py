@@ -4,7 +4,7 @@ Holds values only; the engine feeds it and asks it for views. Time comes as an a
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from schedules.airing import Airing
 from sync.conditions import SpotCondition, hours_fault
 from sync.cues import Cue
 from sync.ledger import StoredCue
+from sync.media import Media, media_of_variant
 from sync.posting import AccountHealth
 from sync.receipts import FiringRecord, firing_view
 from sync.signals import airing_occurrence
@@ -67,6 +68,8 @@ class Board:
         self._used_texts: set[tuple[str, Mode, str]] = set()
         self._planned: frozenset[str] = frozenset()
         self._variants: frozenset[tuple[str, str]] = frozenset()
+        self.media_fault: Callable[[Cue, Iterable[Media], Mode], str] = lambda _cue, _media, _mode: ""
+        """Why one of these media is not ready; given by whoever tends them."""
 
     # --- taking in ------------------------------------------------------------------------------
 
@@ -277,7 +280,30 @@ class Board:
             return "spent", "every variant has been used"
         state, detail = self._occasion(stored.cue, mode, now_utc)
         outside = hours_fault(stored.cue.when, now_utc) if state == "armed" else ""
-        return ("idle", outside) if outside else (state, detail)
+        if outside or state != "armed":
+            return ("idle", outside) if outside else (state, detail)
+        return self._with_media(stored.cue, mode, detail)
+
+    def is_open(self, cue: Cue, mode: Mode, now_utc: datetime) -> bool:
+        """Whether the cue's occasion could come at any moment; the gate judges whether it may fire."""
+        return self._occasion(cue, mode, now_utc)[0] == "armed" and not hours_fault(cue.when, now_utc)
+
+    def _with_media(self, cue: Cue, mode: Mode, detail: str) -> tuple[str, str]:
+        """An armed cue's state, once its next text's media have been looked at; a goal may take any of its texts."""
+        if not cue.media:
+            return "armed", detail
+        unused = [
+            number
+            for number, text in enumerate(cue.variants, start=1)
+            if is_template(text) or (cue.account_id, mode, text) not in self._used_texts
+        ]
+        numbers = unused[:1] if isinstance(cue.on, SpotCondition) else unused
+        fault = next(filter(None, (self.media_fault(cue, media_of_variant(cue.media, one), mode) for one in numbers)), "")
+        if not fault:
+            return "armed", detail
+        if cue.media_fallback == "text":
+            return "armed", f"{detail}; its text alone: {fault}"
+        return "held", f"its media {fault}"
 
     def _occasion(self, cue: Cue, mode: Mode, now_utc: datetime) -> tuple[str, str]:
         on = cue.on

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from sync.conditions import ALWAYS, GoalCondition, ScoreState, SpotCondition, When
-from sync.errors import ApprovalError, CueError
+from sync.errors import ApprovalError, CueError, MediaError
+from sync.media import MEDIA_MAX, Fallback, Media, media_fault, media_warnings
+from sync.media_files import MediaRow, read_media
 from sync.tweets import (
     FIELDS,
     NAME_CHARS_MAX,
@@ -75,6 +77,8 @@ class Cue:
         when: hours in which it counts.
         confirm_ms: a goal must have stood for so long before it fires.
         confirm_restart: a goal must stand until play goes on before it fires.
+        media: pictures and videos of its variants.
+        media_fallback: what happens when they are not ready at X: nothing is posted, or the text alone.
         taken_back: what happens to the tweet of a goal that is taken back; `correct` posts one of `corrections`.
     """
 
@@ -97,6 +101,8 @@ class Cue:
     confirm_ms: int = 0
     confirm_restart: bool = False
     corrections: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+    media_fallback: Fallback = "disarm"
 
     def canonical_json(self) -> str:
         """The exact bytes an approval covers: keys sorted, no spaces, every field that differs from its default.
@@ -118,6 +124,8 @@ def _sha256_of(cue: Cue) -> str:
 
 
 def _canonical(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_canonical(part) for part in value]
     if not dataclasses.is_dataclass(value):
         return value
     fields = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
@@ -143,6 +151,7 @@ class Catalogue:
         counting_up: fixtures whose game clock counts up, so that it tells the minute.
         rules: what a tweet may hold.
         approvers_min: how many people must approve each cue at least.
+        stored_media_fault: why a medium's copy cannot be used, empty when it can; reads the file.
     """
 
     accounts: frozenset[str] | None = None
@@ -152,6 +161,7 @@ class Catalogue:
     counting_up: frozenset[str] | None = None
     rules: TweetRules = NO_RULES
     approvers_min: int = 1
+    stored_media_fault: Callable[[Media], str] | None = None
 
 
 _CUE: TypeAdapter[Cue] = TypeAdapter(Cue)
@@ -202,17 +212,24 @@ def cue_fault(cue: Cue, catalogue: Catalogue) -> str:
         fault = text_fault(text, longest, catalogue.rules, paid_partnership=paid) or _minute_fault(cue, text, catalogue)
         if fault:
             return f"{where}: {fault}"
-    return ""
+    return media_fault(cue.media, variants=len(cue.variants))
+
+
+def stored_media_fault(cue: Cue, catalogue: Catalogue) -> str:
+    """Why the copy of one of its media cannot be used; empty when all can, or where that is not known."""
+    look = catalogue.stored_media_fault
+    return "" if look is None else next(filter(None, map(look, cue.media)), "")
 
 
 def cue_warnings(cue: Cue, catalogue: Catalogue) -> tuple[str, ...]:
     """What a person should know before approving a cue, one sentence each."""
     paid = cue.paid_partnership
-    return tuple(
+    of_texts = tuple(
         f"{where}: {warning}"
         for where, text, longest in _texts(cue, catalogue)
         for warning in text_warnings(text, longest, catalogue.rules, paid_partnership=paid)
     )
+    return of_texts + media_warnings(cue.media)
 
 
 def _texts(cue: Cue, catalogue: Catalogue) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -342,6 +359,8 @@ class _CueRow(_Row):
     corrections: Annotated[list[_Text], Field(max_length=VARIANTS_MAX)] = []
     paid_partnership: bool = False
     variants: Annotated[list[_Text], Field(min_length=1, max_length=VARIANTS_MAX)]
+    media: Annotated[list[MediaRow], Field(max_length=MEDIA_MAX)] = []
+    media_fallback: Fallback = "disarm"
     duplicate_window_h: Annotated[int, Field(ge=0, le=8760), AfterValidator(_window)] = 0
     caps: _CapsRow = _CapsRow()
     on: Annotated[_SpotRow | _GoalRow, Field(discriminator="kind")]
@@ -376,6 +395,9 @@ class _CueRow(_Row):
         if self.corrections and self.taken_back != "correct":
             yield f'corrections: never posted with taken_back = "{self.taken_back}"; write taken_back = "correct"'
 
+        if self.media_fallback == "text" and not self.media:
+            yield 'media_fallback: "text", but the cue has no media; leave it out'
+
     def _faults_of_goals(self) -> Iterator[str]:
         if isinstance(self.on, _GoalRow):
             return
@@ -385,7 +407,7 @@ class _CueRow(_Row):
             if getattr(self, key):
                 yield f"{key}: only a goal can be confirmed"
 
-    def cue(self, catalogue: Catalogue) -> Cue:
+    def cue(self, catalogue: Catalogue, folder: Path | None) -> Cue:
         return Cue(
             cue_id=self.id,
             name=self.name,
@@ -405,6 +427,8 @@ class _CueRow(_Row):
             duplicate_window_h=self.duplicate_window_h,
             caps=Caps(per_minute=self.caps.per_minute, per_hour=self.caps.per_hour, per_day=self.caps.per_day),
             on=self.on.condition(),
+            media=read_media(self.media, folder),
+            media_fallback=self.media_fallback,
             when=ALWAYS if self.when is None else self.when.hours(),
         )
 
@@ -419,11 +443,15 @@ def read_cues(path: Path, catalogue: Catalogue = Catalogue()) -> tuple[Cue, ...]
         data = path.read_bytes()
     except OSError as error:
         raise CueError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    return parse_cues(data, source=str(path), catalogue=catalogue)
+    return parse_cues(data, source=str(path), catalogue=catalogue, folder=path.parent)
 
 
-def parse_cues(data: bytes, *, source: str, catalogue: Catalogue = Catalogue()) -> tuple[Cue, ...]:
-    """The cues of a TOML document; `source` names it in messages.
+def parse_cues(data: bytes, *, source: str, catalogue: Catalogue = Catalogue(), folder: Path | None = None) -> tuple[Cue, ...]:
+    """The cues of a TOML document.
+
+    Args:
+        source: names it in messages.
+        folder: what the paths of media are relative to; None where there can be none.
 
     Raises:
         CueError: as `read_cues`.
@@ -444,7 +472,9 @@ def parse_cues(data: bytes, *, source: str, catalogue: Catalogue = Catalogue()) 
         raise CueError(f"{source}: no [[cue]] in it; see docs/cues.md")
     if len(rows) > CUES_MAX:
         raise CueError(f"{source}: {len(rows)} cues; at most {CUES_MAX} a file")
-    cues = tuple(_parse_cue(row, catalogue, number=number, source=source) for number, row in enumerate(rows, start=1))
+    cues = tuple(
+        _parse_cue(row, catalogue, number=number, source=source, folder=folder) for number, row in enumerate(rows, start=1)
+    )
     seen: set[str] = set()
     for cue in cues:
         if cue.cue_id in seen:
@@ -456,9 +486,11 @@ def parse_cues(data: bytes, *, source: str, catalogue: Catalogue = Catalogue()) 
     return cues
 
 
-def _parse_cue(row: Any, catalogue: Catalogue, *, number: int, source: str) -> Cue:
+def _parse_cue(row: Any, catalogue: Catalogue, *, number: int, source: str, folder: Path | None) -> Cue:
     try:
-        return _CueRow.model_validate(row).cue(catalogue)
+        return _CueRow.model_validate(row).cue(catalogue, folder)
+    except MediaError as error:
+        raise CueError(f"{source}: cue {row['id']}: media: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
         named = row.get("id") if isinstance(row, dict) else None
@@ -477,7 +509,7 @@ def _mistake(error: ErrorDetails) -> str:
     return f"{message}, not {value!r}"
 
 
-_KEYS = [name for row in (_CueRow, _SpotRow, _GoalRow, _WhenRow, _CapsRow) for name in row.model_fields]
+_KEYS = [name for row in (_CueRow, _SpotRow, _GoalRow, _WhenRow, _CapsRow, MediaRow) for name in row.model_fields]
 
 
 def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:

@@ -1,14 +1,15 @@
 """Deciding what a signal asks for. Pure: the signal and the cues come in, intents come out; nothing is looked up."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sync.conditions import GoalCondition, SpotCondition, day_of, goal_fault, hours_fault
 from sync.cues import Cue
+from sync.media import Media, media_by_text
 from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard
 from sync.states import Action, Mode
-from sync.tweets import field_fault, fillable, minute_of
+from sync.tweets import field_fault, fields_of, fill, fillable, minute_of
 
 _NS_PER_MS = 1_000_000
 
@@ -42,6 +43,7 @@ class Intent:
 
     Attributes:
         texts: the cue's variants as they would be posted, in order of preference.
+        media: what goes with each text, where something does.
         text_fault: why none of them may be posted; empty when they may.
         off_plan: the spot was heard where no plan has it.
         window: None where there is none to keep (a goal).
@@ -77,6 +79,7 @@ class Intent:
     action: Action = Action.POST
     of_firing_id: int | None = None
     of_mode: Mode | None = None
+    media: Mapping[str, tuple[Media, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,7 @@ def _spot_intent(signal: SpotHeard, cue: Cue, on: SpotCondition, *, status_age_n
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
         condition_fault=hours_fault(cue.when, signal.on_air_utc),
         day=day_of(cue.when, signal.on_air_utc) if on.counts_the_day else None,
+        media=media_by_text(cue.media, enumerate(cue.variants, start=1)),
     )
 
 
@@ -182,7 +186,14 @@ def _goal_intent(signal: GoalScored, cue: Cue, on: GoalCondition, *, names: Mapp
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
         condition_fault=goal_fault(on, signal) or hours_fault(cue.when, signal.on_air_utc),
         restart_of=signal.fixture if cue.confirm_restart else None,
+        media=media_by_text(cue.media, _filled(cue.variants, fields)),
     )
+
+
+def _filled(variants: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    for number, variant in enumerate(variants, start=1):
+        if all(fields[name] for name in fields_of(variant)):
+            yield number, fill(variant, fields)
 
 
 _BLANK = "every variant uses a field that the scoreboard leaves blank"

@@ -22,6 +22,7 @@ from hardware.replay import ReplayState, dump_replay, load_replay
 from schedules.airing import Airing
 from schedules.windows import WindowChange
 from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board, account_view
+from sync.conditions import SpotCondition
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.decide import Intent, Moment, decide_correction, decide_goal, decide_spot
 from sync.errors import ControlError, FencedError, IllegalTransitionError, LedgerError, SyncError
@@ -31,6 +32,9 @@ from sync.lease import holder_of, take_over
 from sync.ledger import Ledger, Switch
 from sync.loading import Loader
 from sync.matches import Matches
+from sync.media_files import MediaStore
+from sync.media_records import MediaRecords
+from sync.media_uploads import MediaUploads, Need, need_of
 from sync.posting import AccountHealth, Publisher
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
@@ -141,6 +145,19 @@ class Engine:
         self._armed_shown: tuple[set[str], Mode] = (set(), Mode.OFF)
         self._replay_newest = ReplayState()
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
+        self._media = MediaUploads(
+            records=MediaRecords(ledger),
+            store=MediaStore(setup.media_folder),
+            uploader=setup.media,
+            writer=writer,
+            clock=self._clock,
+            mode=lambda: self._switch.mode,
+            stop_reason=lambda: self._stop_reason,
+            needs=self._media_needs,
+            changed=self._refresh,
+            alarm=self._alarm,
+        )
+        self._board.media_fault = self._media.fault
         self._shooter = Shooter(
             firings=firings,
             publishers=self._publishers,
@@ -149,6 +166,7 @@ class Engine:
             stop_reason=lambda: self._stop_reason,
             taken_back=self._matches.is_taken_back,
             play_restarted=self._matches.play_restarted,
+            media=self._media.standings,
             show=self._show_claimed,
             announce=self._announce,
             alarm=self._alarm,
@@ -182,6 +200,7 @@ class Engine:
         if engine._switch.killed:
             engine._stop_reason = f"killed: {engine._switch.kill_reason}"
         await engine._matches.remember()
+        await engine._media.remember()
         await engine._reload()
         for record in await writer.run(firings.recover):
             _log.warning("recovered", extra={"firing_id": record.firing_id, "state": record.state.value})
@@ -203,6 +222,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._spawn(self._beat(), name="heartbeat")
+                self._spawn(self._media.run(), name="media")
                 if self._warmth is not None:
                     self._spawn(self._warmth.run(), name="warmth")
                 if self._arming is not None:
@@ -281,6 +301,7 @@ class Engine:
     async def take_device(self, status: DeviceStatus) -> None:
         """Take a device's status."""
         self._publish("device", self._board.take_device(status))
+        self._media.look()
         self._refresh()
 
     async def take_refusal(self, refusal: Refusal) -> None:
@@ -367,6 +388,7 @@ class Engine:
         self._stop_reason = ""
         _log.warning("released", extra={"actor": request.actor, "reason": request.reason})
         self._publish("heartbeat", self._engine_view())
+        self._media.look()
         await self._alarm("info", f"the kill was released by {request.actor}: {request.reason}")
         return {"killed": False}
 
@@ -377,6 +399,7 @@ class Engine:
         self._switch = await self._writer.run(self._ledger.set_mode, mode, actor=request.actor, epoch=self._epoch)
         _log.warning("mode_changed", extra={"mode": mode.value, "actor": request.actor})
         self._publish("heartbeat", self._engine_view())
+        self._media.look()
         await self._alarm("info", f"the mode is {mode}, set by {request.actor}")
         self._refresh()
         return {"mode": mode.value}
@@ -470,6 +493,7 @@ class Engine:
             self._follow(record)
         elif record.state is FiringState.REFUSED:
             await self._alarm("critical", f"{record.cue_name} was refused: {record.reason}")
+            await self._alarmed(self._media.take_refusal(record))
         elif record.action is Action.CORRECT and record.state is not FiringState.POSTED:
             sentence = f"the tweet of a goal that was taken back stands uncorrected: {record.state} ({record.reason}); look at it"
             await self._alarm("critical", sentence)
@@ -607,6 +631,7 @@ class Engine:
         self._switch = await self._writer.run(self._ledger.switch)
         loaded = await self._loader.load()
         self._board.load(loaded)
+        self._media.reload()
         if self._arming is not None:
             self._arming.load(loaded.airings)
 
@@ -653,6 +678,7 @@ class Engine:
 
     async def _window_changed(self, airing: Airing, change: WindowChange) -> None:
         _log.info("window_changed", extra={"airing_id": airing.airing_id, "change": change.value})
+        self._media.look()
         self._refresh()
 
     def _refresh(self) -> None:
@@ -725,6 +751,18 @@ class Engine:
     def _healths(self) -> list[AccountHealth]:
         publisher = self._publishers.get(Mode.LIVE) or self._publishers[Mode.REHEARSAL]
         return [publisher.health(one.account_id) for one in self._setup.accounts]
+
+    def _media_needs(self) -> Iterator[Need]:
+        """Cues with media that may fire and could soon."""
+        now_utc, mode = self._clock.utc(), self._switch.mode
+        for stored in self._board.cues:
+            cue = stored.cue
+            if not cue.media or not stored.approved or stored.hold_reason or mode is Mode.OFF:
+                continue
+            airings = self._board.airings_of(cue.on.channel, cue.on.spots) if isinstance(cue.on, SpotCondition) else ()
+            need = need_of(cue, airings, open_now=self._board.is_open(cue, mode, now_utc), now_utc=now_utc)
+            if need is not None:
+                yield need
 
     # --- small things ---------------------------------------------------------------------------
 

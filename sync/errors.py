@@ -2,6 +2,7 @@
 
 SyncError
 ├── CueError            a cue file or a cue is wrong: its author mends it
+│   └── MediaError      a picture or video is not what X takes, or is not there any more
 ├── ApprovalError       an approval is not allowed: another person approves
 ├── LedgerError         the database cannot be opened, read or written: nothing is claimed
 │   ├── FencedError     another engine has taken over: this one stops
@@ -18,6 +19,10 @@ class SyncError(Exception):
 
 class CueError(SyncError):
     """A cue file or a cue is wrong; the message names file, cue and key."""
+
+
+class MediaError(CueError):
+    """A picture or video cannot be used; the message names the file, what is wrong and the fix."""
 
 
 class ApprovalError(SyncError):

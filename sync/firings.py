@@ -7,7 +7,7 @@ same time is written together: many claims, or many outcomes, and one commit (do
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerConflictError, LedgerError, SyncError
 from sync.gate import Facts, Guard, Judgement, judge
 from sync.ledger import Ledger, Switch
+from sync.media import MediaStanding
 from sync.posting import Outcome
 from sync.prepared import Cursor
 from sync.receipts import FiringRecord
@@ -54,6 +55,7 @@ class ClaimRequest:
 
     Attributes:
         account_faults: why the account cannot post, by mode; modes in which it can are left out.
+        media: which of the account's media can be posted, by mode and upload key; those left out cannot.
         armed_firing_id: the firing that was armed for this intent and comes due now.
         arm_only: reserve the occurrence without claiming it: it waits for its audience delay.
     """
@@ -62,6 +64,7 @@ class ClaimRequest:
     account_faults: Mapping[Mode, str]
     armed_firing_id: int | None = None
     arm_only: bool = False
+    media: Mapping[Mode, Mapping[str, MediaStanding]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ class Firings:
         account_faults: Mapping[Mode, str],
         armed_firing_id: int | None = None,
         arm_only: bool = False,
+        media: Mapping[Mode, Mapping[str, MediaStanding]] | None = None,
     ) -> ClaimResult:
         """Claim an occurrence for a cue, or record why not; the arguments are `ClaimRequest`'s.
 
@@ -119,7 +123,9 @@ class Firings:
             IllegalTransitionError: the armed firing is no longer armed.
             LedgerError: the database does not obey; nothing was claimed.
         """
-        request = ClaimRequest(intent=intent, account_faults=account_faults, armed_firing_id=armed_firing_id, arm_only=arm_only)
+        request = ClaimRequest(
+            intent=intent, account_faults=account_faults, armed_firing_id=armed_firing_id, arm_only=arm_only, media=media or {}
+        )
         return _only(self.claim_together([request]))
 
     def claim_together(
@@ -429,6 +435,7 @@ class Firings:
             caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns) if is_post else (),
             used_texts=self._texts_used_first(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id),
             hold=hold or "",
+            media=request.media.get(mode, {}),
         )
         return claimed, facts
 
@@ -502,7 +509,8 @@ class Firings:
     def _verdict_values(self, intent: Intent, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
         against = judgement.against
         text = judgement.text if against is None else None
-        body = request_body(text, paid_partnership=intent.cue.paid_partnership) if text else ""
+        paid = intent.cue.paid_partnership
+        body = request_body(text, paid_partnership=paid, media_ids=judgement.media_ids) if text else ""
         claimed = state is FiringState.CLAIMED
         return {
             "mode": facts.mode.value,

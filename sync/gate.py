@@ -5,11 +5,12 @@ that fails gives the firing its reason. A new reason not to send belongs here an
 """
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from sync.conditions import SpotCondition, day_fault
 from sync.decide import Intent
+from sync.media import NOT_LOOKED_AT, MediaStanding
 from sync.states import Action, FiringState, Mode
 
 FEED_STATUS_AGE_MAX_NS = 2_000_000_000
@@ -31,6 +32,7 @@ class Guard(enum.StrEnum):
     PRIORITY = "priority"
     CAPS = "caps"
     TEXT = "text"
+    MEDIA = "media"
     HOLD = "hold"
 
 
@@ -74,6 +76,7 @@ class Facts:
         earlier_in_day: airings of the cue's spots that came earlier in the intent's day.
         caps: the caps that count for this firing and are used up; others may be left out.
         used_texts: those of the intent's texts that have left this account before.
+        media: which of the account's media can be posted now, by upload key; those left out cannot.
         hold: why the cue is held; empty when it is not.
     """
 
@@ -92,6 +95,7 @@ class Facts:
     caps: tuple[CapUse, ...]
     used_texts: frozenset[str]
     hold: str
+    media: Mapping[str, MediaStanding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +116,11 @@ _PASSED = {guard: Verdict(guard=guard, reason="") for guard in Guard}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """All verdicts in order, and the text that would leave."""
+    """All verdicts in order, and the text that would leave, with X's ids of its media."""
 
     verdicts: tuple[Verdict, ...]
     text: str | None
+    media_ids: tuple[str, ...] = ()
 
     @property
     def against(self) -> Verdict | None:
@@ -133,13 +138,26 @@ class Judgement:
 def judge(intent: Intent, facts: Facts) -> Judgement:
     """Every guard's verdict on firing this intent now."""
     text = next((text for text in intent.texts if text not in facts.used_texts), None)
-    verdicts = tuple(
-        [Verdict(guard=guard, reason=reason) if reason else _PASSED[guard] for guard, reason in _verdicts(intent, facts, text)]
-    )
-    return Judgement(verdicts=verdicts, text=text)
+    media_ids, media_fault = _media(intent, facts, text)
+    judged = _verdicts(intent, facts, text, media_fault)
+    verdicts = tuple([Verdict(guard=guard, reason=reason) if reason else _PASSED[guard] for guard, reason in judged])
+    return Judgement(verdicts=verdicts, text=text, media_ids=media_ids)
 
 
-def _verdicts(intent: Intent, facts: Facts, text: str | None) -> Iterator[tuple[Guard, str]]:
+def _media(intent: Intent, facts: Facts, text: str | None) -> tuple[tuple[str, ...], str]:
+    """The ids that go with the text, all or none, and why the text may not leave without them; empty when it may."""
+    wanted = intent.media.get(text, ()) if text is not None else ()
+    found = [facts.media.get(one.upload_key, NOT_LOOKED_AT) for one in wanted]
+    ids = [standing.media_id for standing in found if standing.media_id is not None]
+    if len(ids) == len(wanted):
+        return tuple(ids), ""
+    if intent.cue.media_fallback == "text":
+        return (), ""
+    one, standing = next(pair for pair in zip(wanted, found, strict=True) if pair[1].media_id is None)
+    return (), f"its media {one.file} is not ready: {standing.fault}"
+
+
+def _verdicts(intent: Intent, facts: Facts, text: str | None, media_fault: str) -> Iterator[tuple[Guard, str]]:
     yield Guard.KILL, _kill(facts)
     yield Guard.MODE, _mode(intent, facts)
     yield Guard.WINDOW, _window(intent)
@@ -153,6 +171,7 @@ def _verdicts(intent: Intent, facts: Facts, text: str | None) -> Iterator[tuple[
     yield Guard.PRIORITY, f"cue {facts.rival}, of another priority, has this occurrence" if facts.rival else ""
     yield Guard.CAPS, _caps(facts)
     yield Guard.TEXT, intent.text_fault or ("" if text is not None else "every variant has been used")
+    yield Guard.MEDIA, media_fault
     yield Guard.HOLD, facts.hold
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from schedules.airing import Airing
 from sync.audit import AuditChain, AuditFiles
-from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person
+from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person, stored_media_fault
 from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
@@ -303,7 +303,8 @@ class Ledger:
         # Weighing texts takes a while: outside the transaction that others wait for.
         with self.database.reading() as connection:
             row = self._cue_row(connection, cue_id)
-        if catalogue is not None and (fault := cue_fault(cue_from_json(row.canonical_json), catalogue)):
+        cue = cue_from_json(row.canonical_json)
+        if catalogue is not None and (fault := cue_fault(cue, catalogue) or stored_media_fault(cue, catalogue)):
             raise ApprovalError(f"cue {cue_id}: {fault}")
         return str(row.sha256)
 

@@ -16,6 +16,7 @@ from yarl import URL
 from sync.account_check import AccountCheck, check_account
 from sync.accounts import Credentials
 from sync.errors import SyncError
+from sync.media_client import XMediaUploader
 from sync.outcomes import DeadConnectionError, UnreadableAnswerError, Verdict, judge_error
 from sync.posting import AccountHealth, Certainty, Limits, Outcome, Shot, TimelineTweet, Withhold
 from sync.signed_client import X_ORIGIN, SignedClient
@@ -184,6 +185,10 @@ class XPublisher:
         if account is None:
             return AccountCheck(account_id=account_id, limits=Limits(), faults=(_no_credentials(account_id),))
         return await check_account(account.credentials, account.client)
+
+    def media_uploader(self) -> XMediaUploader:
+        """What uploads media for the same accounts to the same place, on connections of its own."""
+        return XMediaUploader(self._credentials, clock=self._clock, ssl_context=self._ssl_context, target=self._target)
 
     async def close(self) -> None:
         """Close every connection."""

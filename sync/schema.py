@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0004"
+SCHEMA_HEAD = "0005"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -174,6 +174,17 @@ FIRING = Table(
     Index("firing_by_state", "state"),
     Index("firing_by_cue", "cue_id", "on_air_utc"),
 )
+
+MEDIA_UPLOAD = Table(
+    "media_upload",
+    METADATA,
+    Column("account_id", String(200), primary_key=True),
+    Column("upload_key", String(64), primary_key=True),
+    Column("media_id", String(25), nullable=False),
+    Column("uploaded_utc", UtcInstant, nullable=False),
+    Column("expires_utc", UtcInstant, nullable=False),
+)
+"""What X has of the cues' media, by account; `upload_key` is the hash of file and alternative text."""
 
 FIXTURE_STATE = Table(
     "fixture_state",

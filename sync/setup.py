@@ -12,6 +12,8 @@ from schedules.windows import WindowChange
 from sync.audit import AuditFiles
 from sync.caps import CapLimits
 from sync.cues import Catalogue
+from sync.media_client import MediaUploader
+from sync.media_files import FOLDER_NAME
 from sync.posting import Publisher
 from sync.states import Mode
 from sync.tweets import NO_RULES, TweetRules
@@ -75,6 +77,7 @@ class EngineSetup:
         accounts, fixtures: as configured.
         feeds: channel by feed id.
         publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
+        media: what uploads media for it.
         mode: mode of a ledger that does not exist yet.
         ledger: another file, or a PostgreSQL URL.
         audit: where the key and the anchor of the audit record lie; None: beside the ledger.
@@ -93,6 +96,7 @@ class EngineSetup:
     feeds: Mapping[str, str]
     fixtures: tuple[FixtureSetup, ...]
     publisher: Publisher | None
+    media: MediaUploader | None = None
     mode: Mode = Mode.REHEARSAL
     ledger: Path | str | None = None
     audit: AuditFiles | None = None
@@ -121,6 +125,11 @@ class EngineSetup:
     def socket_path(self) -> Path:
         """Where the engine listens."""
         return self.state_dir / SOCKET_NAME
+
+    @property
+    def media_folder(self) -> Path:
+        """Where the cues' media are kept."""
+        return self.state_dir / FOLDER_NAME
 
     @property
     def ledger_target(self) -> Path | str:

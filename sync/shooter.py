@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
 from sync.firings import ClaimRequest, Firings, Settlement
 from sync.gate import Guard
 from sync.group_commit import GroupCommit
+from sync.media import MediaStanding
 from sync.posting import Certainty, Outcome, Publisher, Shot
 from sync.receipts import FiringRecord, log_firing
 from sync.states import Action, FiringState, Mode
@@ -44,6 +46,7 @@ class Shooter:
             asked right before the first byte, together with the ledger.
         taken_back: whether an occurrence does not stand any more.
         play_restarted: returns once a fixture's play has gone on after an instant.
+        media: which of a cue's media can be posted now, by mode and upload key.
         show: shown a firing that has been claimed; must not take the time the first byte waits for.
         announce: told of every other record that changes.
         alarm: told of what a person should know.
@@ -59,6 +62,7 @@ class Shooter:
         stop_reason: Callable[[], str],
         taken_back: Callable[[str], bool],
         play_restarted: Callable[[str, datetime], Coroutine[Any, Any, None]],
+        media: Callable[[Cue], Mapping[Mode, Mapping[str, MediaStanding]]],
         show: Callable[[FiringRecord], None],
         announce: Callable[[FiringRecord], Awaitable[None]],
         alarm: Callable[[str, str], Awaitable[None]],
@@ -70,7 +74,7 @@ class Shooter:
         self._claims = GroupCommit(writer, claim, turn=lambda request: request.intent.cue.account_id)
         self._settlements = GroupCommit(writer, settle, turn=lambda _: "")
         self._stop_reason, self._taken_back = stop_reason, taken_back
-        self._play_restarted = play_restarted
+        self._play_restarted, self._media = play_restarted, media
         self._show, self._announce, self._alarm = show, announce, alarm
 
     async def fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
@@ -150,9 +154,14 @@ class Shooter:
         self, intent: Intent, account_faults: Mapping[Mode, str], *, armed_id: int | None, arm_only: bool
     ) -> FiringRecord | None:
         try:
-            result = await self._claims.ask(
-                ClaimRequest(intent=intent, account_faults=account_faults, armed_firing_id=armed_id, arm_only=arm_only)
+            request = ClaimRequest(
+                intent=intent,
+                account_faults=account_faults,
+                armed_firing_id=armed_id,
+                arm_only=arm_only,
+                media=self._media(intent.cue),
             )
+            result = await self._claims.ask(request)
         except FencedError:
             raise
         except LedgerError as error:

@@ -81,7 +81,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         self,
         credentials: Credentials,
         session: aiohttp.ClientSession,
-        connector: WarmConnector,
+        connector: WarmConnector | None,
         *,
         clock: Clock,
         timeout_s: float,
@@ -144,6 +144,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             tweepy.HTTPException: the answer is not 2xx.
             aiohttp.ClientError, OSError, TimeoutError: no whole answer came.
         """
+        assert self._connector is not None, "a client without warm connections posts no ready bytes"
         url = X_ORIGIN + route
         request = (
             f"POST {route} HTTP/1.1\r\nHost: {X_HOST}\r\nUser-Agent: {self.user_agent}\r\nAccept: */*\r\n"

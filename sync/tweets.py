@@ -6,7 +6,7 @@ Pure. What X itself makes of a text (its weight, its links) is `sync.tweet_text`
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.tweet_text import holds_forbidden_characters, link_spans, weight
@@ -166,9 +166,11 @@ def _plain(text: str) -> str:
 # --- the bytes ----------------------------------------------------------------------------------
 
 
-def request_body(text: str, *, paid_partnership: bool) -> str:
-    """The JSON body of the one request that posts a text: what an approval covers, byte for byte."""
+def request_body(text: str, *, paid_partnership: bool, media_ids: Sequence[str] = ()) -> str:
+    """The JSON body of the one request that posts a text with its media, as it leaves, byte for byte."""
     body: dict[str, object] = {"text": text}
+    if media_ids:
+        body["media"] = {"media_ids": list(media_ids)}
     if paid_partnership:
         body["paid_partnership"] = True
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))

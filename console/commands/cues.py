@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Import a file of cues, all of it or nothing, and say what changes; a changed cue needs a new approval."""
-    from console.catalogue import catalogue_of
+    from console.catalogue import catalogue_of, media_store
     from console.ledgers import open_ledger
     from sync.cues import cue_warnings, read_cues
 
@@ -51,6 +51,8 @@ def import_cues(file: CueFile, config: ConfigOption = None, as_json: AsJson = Fa
     catalogue = catalogue_of(loaded)
     cues = read_cues(file, catalogue)
     warnings = {cue.cue_id: found for cue in cues if (found := cue_warnings(cue, catalogue))}
+    # Before the cues: a cue that is in the ledger has its media.
+    media_store(loaded).keep((media for cue in cues for media in cue.media), file.parent)
     with open_ledger(loaded) as ledger:
         diff = ledger.import_cues(cues, actor=getpass.getuser())
         waiting = [stored.cue.cue_id for stored in ledger.cues() if not stored.approved]
@@ -122,8 +124,8 @@ def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen
     _reload(loaded)
     until = f"until {approval.expires_utc:%Y-%m-%d %H:%M} UTC"
     typer.echo(f"{cue_id}: approved by {approval.approved_by} {until}, SHA-256 {approval.sha256[:16]}…")
-    for variant in (*stored.cue.variants, *stored.cue.corrections):
-        typer.echo(f"  {stored.cue.account_id}: {variant}")
+    for name, text in _texts(stored.cue):
+        typer.echo(f"  {name}: {text}" if name.startswith(" ") else f"  {stored.cue.account_id}, {name}: {text}")
     _warn(cue_id, cue_warnings(stored.cue, catalogue))
     if not stored.approved:
         missing = stored.cue.approvers - len(stored.approvals)
@@ -211,15 +213,26 @@ def _lines(stored: "StoredCue") -> "Iterator[tuple[str, str]]":
     yield "caps", f"{cue.caps.per_minute} a minute, {cue.caps.per_hour} an hour, {cue.caps.per_day} a day"
     yield "reuse", f"a text again after {cue.duplicate_window_h} h" if cue.duplicate_window_h else "no text leaves twice"
     yield "marked as", "paid partnership" if cue.paid_partnership else "nothing"
-    for number, variant in enumerate(cue.variants, start=1):
-        yield f"variant {number}", variant
+    yield from _texts(cue)
     yield "taken back", cue.taken_back
-    for number, text in enumerate(cue.corrections, start=1):
-        yield f"correction {number}", text
     yield "SHA-256", stored.sha256
     yield "approved", _approval(stored)
     if stored.hold_reason:
         yield "held", f"by {stored.hold_actor}: {stored.hold_reason}"
+
+
+def _texts(cue: "Cue") -> "Iterator[tuple[str, str]]":
+    """All that may be posted, with the media each text goes with."""
+    from sync.media import media_of_variant
+
+    for number, variant in enumerate(cue.variants, start=1):
+        yield f"variant {number}", variant
+        yield from (("  with", media.describe()) for media in media_of_variant(cue.media, number))
+    for number, text in enumerate(cue.corrections, start=1):
+        yield f"correction {number}", text
+    if cue.media:
+        fallback = "the text leaves alone" if cue.media_fallback == "text" else "nothing leaves"
+        yield "no media", f"when the media is not ready at X, {fallback}"
 
 
 def _facts(stored: "StoredCue") -> dict[str, object]:

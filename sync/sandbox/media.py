@@ -215,8 +215,8 @@ class MediaShelf:
         for upload in uploads:
             upload.kept = True
 
-    def picture_source(self, media_id: str) -> Upload | None:
-        """What a tweet's picture is made from, None when it is not kept."""
+    def finished(self, media_id: str) -> Upload | None:
+        """An upload that has been finalised, None when there is none of that id."""
         upload = self._uploads.get(media_id)
         return upload if upload is not None and upload.finalised_utc is not None else None
 

@@ -88,7 +88,7 @@ class Page:
         return _json([asdict(record) for record in self._world.requests])
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
-        upload = self._world.media.picture_source(request.match_info["media_id"])
+        upload = self._world.media.finished(request.match_info["media_id"])
         if upload is None:
             return _json({"error": "this media is not kept"}, status=404)
         try:
@@ -175,7 +175,7 @@ def tweet_json(tweet: SandboxTweet, shelf: MediaShelf) -> dict[str, object]:
 
 
 def _shown(media_id: str, shelf: MediaShelf) -> dict[str, object]:
-    upload = shelf.picture_source(media_id)
+    upload = shelf.finished(media_id)
     if upload is None:
         return {"id": media_id, "media_type": None, "alt": ""}
     return {"id": media_id, "media_type": upload.media_type, "alt": upload.alt}

@@ -16,6 +16,7 @@ from sync.sandbox.api import Api
 from sync.sandbox.arrivals import Arrivals
 from sync.sandbox.authority import Authority, SandboxError, write_private
 from sync.sandbox.faults import Faults
+from sync.sandbox.media import Upload
 from sync.sandbox.media_api import BODY_BYTES_MAX
 from sync.sandbox.oauth1 import Verifier
 from sync.sandbox.page import Page
@@ -86,6 +87,10 @@ class Sandbox:
     def tweets(self) -> list[SandboxTweet]:
         """All tweets, deleted ones too, newest first."""
         return self._world.tweets()
+
+    def media(self, media_id: str) -> Upload | None:
+        """An upload that has been finalised, None when there is none of that id."""
+        return self._world.media.finished(media_id)
 
     @property
     def requests(self) -> list[RequestRecord]:

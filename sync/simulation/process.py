@@ -256,6 +256,8 @@ class Hands:
             return self._outcome(Certainty.UNKNOWN, "connection reset", first_byte_ns)
         if fault == "refused":
             return self._outcome(Certainty.REFUSED, "403 you are not permitted", first_byte_ns)
+        if fault == "media_refused":
+            return self._outcome(Certainty.REFUSED, "400 Your media IDs are invalid.", first_byte_ns, http_status=400)
         tweet_id = apply()
         await self._process.point()
         await self._clock.sleep(latency_s)
@@ -266,12 +268,19 @@ class Hands:
             raise RuntimeError("a bug in the publisher")
         return self._outcome(Certainty.POSTED, "", first_byte_ns, tweet_id)
 
-    def _outcome(self, certainty: Certainty, reason: str, first_byte_ns: int | None, tweet_id: str | None = None) -> Outcome:
+    def _outcome(
+        self,
+        certainty: Certainty,
+        reason: str,
+        first_byte_ns: int | None,
+        tweet_id: str | None = None,
+        http_status: int | None = None,
+    ) -> Outcome:
         return Outcome(
             certainty=certainty,
             tweet_id=tweet_id,
             reason=reason,
-            http_status=None,
+            http_status=http_status,
             first_byte_mono_ns=first_byte_ns,
             answered_mono_ns=self._clock.mono_ns(),
             warm=True,

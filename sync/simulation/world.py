@@ -25,6 +25,7 @@ from sync.engine import Engine
 from sync.errors import FencedError
 from sync.firings import Firings
 from sync.ledger import Ledger
+from sync.media_client import MediaUploader
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.simulation.process import Hands, Line, Process, own_tasks
@@ -105,6 +106,8 @@ class World:
         if any(policy.values()):
             self.store(dataclasses.replace(self.cue("goal"), **policy))
         self.ledger_broken = False
+        self.state_dir = Path()
+        self.uploader: MediaUploader | None = None
         self.processes: list[Process] = []
         self.truth = Truth()
         for cue in scene_cues():
@@ -136,11 +139,12 @@ class World:
             return process.line
 
         return EngineSetup(
-            state_dir=Path(),
+            state_dir=self.state_dir,
             accounts=tuple(AccountSetup(account_id=name, handle=name) for name in ("coffee", "cable", "bank")),
             feeds={"main": "nord", "backup": "nord"},
             fixtures=(FixtureSetup(fixture="final", home="North", away="South"),),
             publisher=Hands(process),
+            media=self.uploader,
             link=link,
             clock=self.clock,
             heartbeat_s=100_000.0,

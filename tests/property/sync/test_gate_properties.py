@@ -12,6 +12,7 @@ from sync.conditions import SpotCondition
 from sync.cues import Caps, Cue
 from sync.decide import Evidence, Intent, Window
 from sync.gate import FEED_STATUS_AGE_MAX_NS, CapScope, CapUse, Facts, Guard, judge
+from sync.media import Fallback, Media, MediaStanding
 from sync.signals import OccurrenceId
 from sync.states import FiringState, Mode
 
@@ -136,6 +137,19 @@ def for_two(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
     return dataclasses.replace(intent, cue=cue), dataclasses.replace(facts, **approved)  # type: ignore[arg-type]  # any field
 
 
+MEDIA = Media(file="cup.png", sha256="a" * 64, media_type="image/png", category="tweet_image", size_bytes=9, width=4, height=4)
+BOTH_WITH_MEDIA = {"one": (MEDIA,), "two": (MEDIA,)}
+
+
+def without_media(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    return dataclasses.replace(intent, media=BOTH_WITH_MEDIA), facts
+
+
+def media_still_processed(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
+    waiting = {MEDIA.upload_key: MediaStanding(media_id=None, fault="X is processing it")}
+    return dataclasses.replace(intent, media=BOTH_WITH_MEDIA), dataclasses.replace(facts, media=waiting)
+
+
 def too_late(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
     return intent, dataclasses.replace(facts, now_mono_ns=intent.deadline_mono_ns + 1)
 
@@ -169,6 +183,8 @@ BREAKS: list[tuple[Guard, Break]] = [
     (Guard.CAPS, in_facts(caps=(CapUse(scope=CapScope.ACCOUNT, name="x", period="in a day", used=3, allowed=3),))),
     (Guard.TEXT, in_facts(used_texts=frozenset({"one", "two"}))),
     (Guard.TEXT, in_intent(text_fault="too long")),
+    (Guard.MEDIA, without_media),
+    (Guard.MEDIA, media_still_processed),
     (Guard.HOLD, in_facts(hold="by a person")),
 ]
 
@@ -208,6 +224,25 @@ def test_first_guard_in_order_speaks(case: tuple[Intent, Facts], picks: list[tup
     against = judge(intent, facts).against
     assert against is not None
     assert against.guard is failed[0]
+
+
+@given(case=good(), fallback=st.sampled_from(["disarm", "text"]), ready=st.booleans())
+@settings(max_examples=50)
+def test_media_go_all_or_the_text_goes_alone_where_its_author_chose_that(
+    case: tuple[Intent, Facts], fallback: Fallback, ready: bool
+) -> None:
+    """Two media, of which the second is ready or not: two ids, or none and only with `text`."""
+    intent, facts = case
+    second = dataclasses.replace(MEDIA, sha256="b" * 64)
+    pair = {"one": (MEDIA, second), "two": (MEDIA, second)}
+    cue = dataclasses.replace(intent.cue, media_fallback=fallback)
+    standing = {MEDIA.upload_key: MediaStanding(media_id="1")}
+    if ready:
+        standing[second.upload_key] = MediaStanding(media_id="2")
+    approved = dataclasses.replace(facts, media=standing, cue_sha256=cue.sha256(), approved_sha256=cue.sha256())
+    judgement = judge(dataclasses.replace(intent, cue=cue, media=pair), approved)
+    assert judgement.media_ids == (("1", "2") if ready else ())
+    assert judgement.state is (FiringState.CLAIMED if ready or fallback == "text" else FiringState.DECLINED)
 
 
 def test_every_guard_is_broken_once() -> None:

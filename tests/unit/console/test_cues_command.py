@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from console.commands import cues as command
 from sync.errors import ApprovalError, CueError
 from sync.ledger import Ledger
+from tests.media_makers import png
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -126,3 +127,41 @@ def test_rules_of_the_configuration_hold_at_import_and_at_approval(cues: Callabl
         error = cues(*words).exception
         assert isinstance(error, ApprovalError | CueError)
         assert "cue kaffee-spot: variants[6]: holds the banned word 'kettle'; take it out" in str(error)
+
+
+def test_media_are_imported_shown_and_approved_with_the_text(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """Each text is shown with what goes with it; without its copy a cue is not approved."""
+    (tmp_path / "cup.png").write_bytes(png())
+    lines = (
+        (tmp_path / "cues.toml")
+        .read_text()
+        .replace(
+            'id = "kaffee-spot"',
+            'id = "kaffee-spot"\nmedia = [{ file = "cup.png", alt = "a cup", variants = [2] }]\nmedia_fallback = "text"',
+        )
+    )
+    (tmp_path / "cues.toml").write_text(lines)
+    assert cues("import", str(tmp_path / "cues.toml")).exit_code == 0
+    (copy,) = (tmp_path / "state" / "media").iterdir()
+    shown = cues("show", "kaffee-spot").output
+    before, _, after = shown.partition("with:")
+    assert "variant 2:" in before
+    assert "variant 3:" not in before
+    assert f"cup.png (image/png, 64×48, 0 kB, SHA-256 {copy.stem[:12]}…), alt: a cup" in after
+    assert "when the media is not ready at X, the text leaves alone" in after
+    approved = cues("approve", "kaffee-spot", "--by", "ops")
+    assert "cup.png (image/png" in approved.output
+    copy.unlink()
+    with pytest.raises(ApprovalError, match=r"cup\.png: its copy .* cannot be read"):
+        raise cues("approve", "kaffee-spot", "--by", "eve").exception or AssertionError
+    assert cues("import", str(tmp_path / "cues.toml")).exit_code == 0
+    assert cues("approve", "kaffee-spot", "--by", "eve").exit_code == 0
+
+
+def test_a_picture_x_would_refuse_stops_the_import(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """With the cue, the file, the value and what to do."""
+    (tmp_path / "cup.png").write_bytes(b"not a picture")
+    text = (tmp_path / "cues.toml").read_text()
+    (tmp_path / "cues.toml").write_text(text.replace('id = "kaffee-spot"', 'id = "kaffee-spot"\nmedia = [{ file = "cup.png" }]'))
+    with pytest.raises(CueError, match=r"cue kaffee-spot: media: .*cup\.png: neither a picture nor a video X takes"):
+        raise cues("import", str(tmp_path / "cues.toml")).exception or AssertionError
