@@ -93,6 +93,7 @@ def setup(folder: Path, sandbox: Sandbox, *, on_ready: Callable[[], None] | None
         feeds={"main": "nord", "backup": "nord"},
         fixtures=(),
         publisher=publisher,
+        media=publisher.media_uploader(),
         arming=AiringClock,
         on_ready=on_ready,
     )
