@@ -172,6 +172,10 @@ async def test_segments_must_add_up(sandbox: Sandbox) -> None:
         await ask(client, f"{route}/append", {"segment_index": 1, "media": part})
         with pytest.raises(tweepy.BadRequest, match="add up"):
             await ask(client, f"{route}/finalize", {})
+        short = (await ask(client, "/2/media/upload/initialize", body | {"total_bytes": len(png()) + 1}))["id"]
+        await ask(client, f"/2/media/upload/{short}/append", {"segment_index": 0, "media": part})
+        with pytest.raises(tweepy.BadRequest, match="add up"):
+            await ask(client, f"/2/media/upload/{short}/finalize", {})
         with pytest.raises(tweepy.BadRequest, match="exceed"):
             await ask(client, f"{route}/append", {"segment_index": 0, "media": part})
 
