@@ -72,6 +72,7 @@ def _places(sandbox: "Sandbox", account_ids: list[str]) -> dict[str, object]:
         "page_url": sandbox.page_url,
         "ca_file": str(sandbox.ca_file),
         "credentials_files": {account_id: str(sandbox.credentials_file(account_id)) for account_id in account_ids},
+        "app_files": {account_id: str(sandbox.app_file(account_id)) for account_id in account_ids},
     }
 
 
@@ -83,3 +84,4 @@ def _show(sandbox: "Sandbox", account_ids: list[str]) -> None:
     terminal.print(f"  ca_file      {escape(str(sandbox.ca_file))}", soft_wrap=True)
     for account_id in account_ids:
         terminal.print(f"  credentials  {escape(str(sandbox.credentials_file(account_id)))}", soft_wrap=True)
+        terminal.print(f"  OAuth 2 app  {escape(str(sandbox.app_file(account_id)))}", soft_wrap=True)

@@ -13,6 +13,7 @@ from sync.sandbox.faults import Fault, FaultKind, Faults
 from sync.sandbox.media_api import ROUTES as MEDIA_ROUTES
 from sync.sandbox.media_api import MediaApi
 from sync.sandbox.oauth1 import Verifier
+from sync.sandbox.oauth2 import OAuth2
 from sync.sandbox.problems import Answer, Problem, as_json
 from sync.sandbox.sign_in import SignIns
 from sync.sandbox.tweet_rules import check_tweet
@@ -38,12 +39,14 @@ class Api:
         world: World,
         faults: Faults,
         verifier: Verifier,
+        oauth2: OAuth2,
         arrivals: Arrivals,
         *,
         on_change: Callable[[SandboxTweet], None],
         on_request: Callable[[RequestRecord], None],
     ) -> None:
-        self._world, self._faults, self._verifier, self._arrivals = world, faults, verifier, arrivals
+        self._world, self._faults, self._arrivals = world, faults, arrivals
+        self._verifier, self._oauth2 = verifier, oauth2
         self._media = MediaApi(world)
         self._sign_ins = SignIns(world.accounts.values())
         self._on_change, self._on_request = on_change, on_request
@@ -153,12 +156,14 @@ class Api:
 
     def _route(self, request: web.Request, body: bytes, record: RequestRecord) -> Answer:
         authorization, url = request.headers.get("Authorization"), f"https://{request.host}{request.raw_path}"
-        token = request.query.get("oauth_token", "")
-        signing_in = self._sign_ins.answer(request.method, request.path, url=url, authorization=authorization, token=token)
+        token, query = request.query.get("oauth_token", ""), request.rel_url.raw_query_string
+        method, path = request.method, request.path
+        signing_in = self._sign_ins.answer(method, path, url=url, authorization=authorization, token=token)
+        signing_in = signing_in or self._oauth2.answer(method, path, query=query, authorization=authorization, body=body)
         if signing_in is not None:
             return signing_in
-        account = self._verifier.verify(
-            method=request.method,
+        account = self._oauth2.holder(authorization, method=method, path=path) or self._verifier.verify(
+            method=method,
             url=url,
             authorization=authorization,
             now_s=self._world.clock.utc().timestamp(),

@@ -55,6 +55,22 @@ def app_only() -> Problem:
     return _problem(403, "Unsupported Authentication", detail, _TYPES + "unsupported-authentication")
 
 
+def missing_scope() -> Problem:
+    """A user's token that was not granted what the endpoint needs."""
+    return _problem(403, "Forbidden", "Forbidden")
+
+
+def token_refused(description: str) -> Problem:
+    """The token endpoint's refusal of what is in the form: X calls nearly everything an invalid request."""
+    return Problem(as_json(400, {"error": "invalid_request", "error_description": description}))
+
+
+def client_refused() -> Problem:
+    """The token endpoint's refusal of a confidential client without its secret."""
+    body = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+    return Problem(as_json(401, body))
+
+
 def read_only_app() -> Problem:
     """The app may not write."""
     detail = "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint."

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import json
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +20,8 @@ from sync.sandbox.faults import Faults
 from sync.sandbox.media import Upload
 from sync.sandbox.media_api import BODY_BYTES_MAX
 from sync.sandbox.oauth1 import Verifier
+from sync.sandbox.oauth2 import OAuth2
+from sync.sandbox.oauth2_grants import App, Grants
 from sync.sandbox.page import Page
 from sync.sandbox.world import RequestRecord, SandboxSettings, SandboxTweet, World
 from sync.tweet_text import weight
@@ -83,6 +86,10 @@ class Sandbox:
         """For the account's `credentials_file`."""
         return self._state_dir / "credentials" / f"{account_id}.json"
 
+    def app_file(self, account_id: str, *, public: bool = False) -> Path:
+        """The OAuth 2.0 client of an account's app, confidential or public, for `cuebird account sign-in --oauth2 --app`."""
+        return self._state_dir / "apps" / f"{account_id}{'.public' if public else ''}.json"
+
     @property
     def tweets(self) -> list[SandboxTweet]:
         """All tweets, deleted ones too, newest first."""
@@ -125,8 +132,15 @@ class Sandbox:
             stack.callback(self._world.close)
             page = Page(self._world, self.faults)
             self._arrivals = Arrivals(self._clock)
-            verifier = Verifier(credentials, skew_s_max=self._settings.skew_s_max)
-            api = Api(self._world, self.faults, verifier, self._arrivals, on_change=page.tell_tweet, on_request=page.tell_request)
+            api = Api(
+                self._world,
+                self.faults,
+                Verifier(credentials, skew_s_max=self._settings.skew_s_max),
+                self._oauth2(),
+                self._arrivals,
+                on_change=page.tell_tweet,
+                on_request=page.tell_request,
+            )
             self._port = await self._serve_api(stack, api, authority)
             self._page_port = await self._serve_page(stack, page)
             self._stack = stack.pop_all()
@@ -143,7 +157,8 @@ class Sandbox:
         try:
             folder = self._state_dir / "credentials"
             self._state_dir.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(exist_ok=True, mode=0o700)
+            for each in (folder, self._state_dir / "apps"):
+                each.mkdir(exist_ok=True, mode=0o700)
             authority = Authority(self._state_dir, now_utc=self._clock.utc())
             return [self._credentials(*pair) for pair in self._wanted], authority
         except (OSError, CredentialsError) as error:
@@ -176,6 +191,23 @@ class Sandbox:
             raise SandboxError(f"account {account_id}:{handle}: a handle has 1 to 15 letters, digits or _") from None
         write_private(path, credentials.to_json().encode())
         return credentials
+
+    def _oauth2(self) -> OAuth2:
+        settings, path = self._settings, self._state_dir / "oauth2.json"
+        try:
+            grants = Grants(access_s=settings.access_token_s, code_s=settings.code_s, path=path)
+            apps = [self._app(account_id, public=public) for account_id, _ in self._wanted for public in (False, True)]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise SandboxError(f"sandbox folder {self._state_dir}: {error}; remove oauth2.json and apps/") from error
+        return OAuth2(self._world.accounts, apps, grants, now_s=lambda: self._clock.utc().timestamp())
+
+    def _app(self, account_id: str, *, public: bool) -> App:
+        path = self.app_file(account_id, public=public)
+        if path.exists():
+            return App(**json.loads(path.read_text()))
+        app = App(client_id=secrets.token_urlsafe(24), client_secret=None if public else secrets.token_urlsafe(36))
+        write_private(path, app.to_json().encode())
+        return app
 
     async def _serve_api(self, stack: AsyncExitStack, api: Api, authority: Authority) -> int:
         app = web.Application(client_max_size=BODY_BYTES_MAX)

@@ -35,6 +35,8 @@ class SandboxSettings:
         credits: posts that are still paid for; None means without end.
         skew_s_max: how far a request's timestamp may be off.
         timeline_lag_s: how long a tweet is missing in the timeline after it was posted.
+        access_token_s: how long an OAuth 2.0 access token lasts.
+        code_s: how long the code of an OAuth 2.0 sign-in may be exchanged.
         journal: keep the tweets in a file of the state folder, so that they outlive a killed sandbox.
     """
 
@@ -51,6 +53,8 @@ class SandboxSettings:
     credits: int | None = None
     skew_s_max: int = 300
     timeline_lag_s: float = 0.0
+    access_token_s: int = 7_200
+    code_s: int = 30
     journal: bool = False
 
 

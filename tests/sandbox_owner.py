@@ -1,0 +1,23 @@
+"""The owner of a sandbox account, who says yes or no on the page an app has sent them to."""
+
+import ssl
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from sync.sandbox import Sandbox
+
+
+async def decide(page_url: str, sandbox: Sandbox, *, account: str = "anna", decision: str = "allow") -> str:
+    """The address the owner's browser is sent back to."""
+    parts = urlsplit(page_url)
+    url = f"{sandbox.api_base}{parts.path}?{parts.query}"
+    context = ssl.create_default_context(cafile=str(sandbox.ca_file))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        async with session.get(url) as shown:
+            assert shown.status == 200, await shown.text()
+            assert "Authorize app" in await shown.text()
+        form = {"account": account, "decision": decision}
+        async with session.post(url, data=form, allow_redirects=False) as answer:
+            assert answer.status == 302
+            return answer.headers["Location"]
