@@ -463,7 +463,7 @@ async def test_an_engine_anchors_the_audit_record(storage: Storage, tmp_path: Pa
             connection.exec_driver_sql("DELETE FROM audit WHERE number > 2")
         second = await world.start()
         assert second.engine is not None
-        await second.engine._anchor()
+        await second.engine.heartbeat.anchor()
         alarms = [one["text"] for one in second.engine.snapshot()["alarms"] if one["text"].startswith("audit: record")]
         assert len(alarms) == 1
         assert read_anchor(files.anchor_file) == seen

@@ -1,0 +1,92 @@
+"""What the engine does once a second: say that it lives, and look whether everything else still does."""
+
+from datetime import datetime, timedelta
+
+from sync.alarms import Alarms
+from sync.board import Board
+from sync.errors import LedgerError
+from sync.ledger import Ledger
+from sync.showing import Showing
+from sync.writer import Writer
+from timebase import Clock
+
+CHECKPOINT_EVERY = 10
+"""Heartbeats between two copies of the write-ahead log, on a thread that no claim waits for."""
+LISTENER_SILENT_NS = 2_000_000_000
+CLOCK_STEP_MAX = timedelta(seconds=2)
+"""A wall clock that leaves the monotonic one by more is reported."""
+
+
+class Heartbeat:
+    """Beats until cancelled.
+
+    Args:
+        epoch: the engine's, for the lease.
+        every_s: between two beats.
+    """
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        showing: Showing,
+        alarms: Alarms,
+        ledger: Ledger,
+        writer: Writer,
+        clock: Clock,
+        epoch: int,
+        every_s: float,
+    ) -> None:
+        self._board, self._showing, self._alarms = board, showing, alarms
+        self._ledger, self._writer, self._clock = ledger, writer, clock
+        self._epoch, self._every_s = epoch, every_s
+        self._silent: frozenset[str] = frozenset()
+        self._anchor_fault = ""
+        self._wall_offset = self._wall_offset_now()
+
+    async def run(self) -> None:
+        """Beat until cancelled.
+
+        Raises:
+            FencedError: another engine has taken over the ledger.
+        """
+        beats = 0
+        while True:
+            self._showing.heartbeat()
+            self._showing.refresh()
+            await self._watch_listeners()
+            await self._watch_clock()
+            await self._alarms.unless_failed(self._writer.at_once(self._ledger.beat, self._epoch))
+            await self.anchor()
+            beats += 1
+            if beats % CHECKPOINT_EVERY == 0:
+                await self._alarms.unless_failed(self._writer.aside(self._ledger.database.checkpoint))
+            await self._clock.sleep(self._every_s)
+
+    async def anchor(self) -> None:
+        """Note the newest audit record outside the ledger; what is wrong with it is told once."""
+        fault, before = "", self._anchor_fault
+        try:
+            await self._writer.aside(self._ledger.anchor)
+        except LedgerError as error:
+            fault = str(error)
+        self._anchor_fault = fault
+        if fault and fault != before:
+            await self._alarms.sound("critical", fault)
+
+    async def _watch_listeners(self) -> None:
+        now_ns = self._clock.mono_ns()
+        silent = self._board.silent_listeners(now_mono_ns=now_ns, older_than_ns=LISTENER_SILENT_NS)
+        news, self._silent = silent - self._silent, silent
+        for feed_id in sorted(news):
+            await self._alarms.sound("critical", f"the listener of feed {feed_id} has fallen silent; its detections are refused")
+
+    async def _watch_clock(self) -> None:
+        offset = self._wall_offset_now()
+        step, self._wall_offset = offset - self._wall_offset, offset
+        if abs(step) > CLOCK_STEP_MAX:
+            sentence = f"the wall clock stepped by {step.total_seconds():+.1f} s; windows follow it, deadlines do not"
+            await self._alarms.sound("critical", sentence)
+
+    def _wall_offset_now(self) -> datetime:
+        return self._clock.utc() - timedelta(microseconds=self._clock.mono_ns() / 1000)

@@ -1,0 +1,52 @@
+"""The publishers by mode, and what they say of the accounts."""
+
+from collections.abc import Collection, Mapping
+
+from sync.posting import AccountHealth, Publisher
+from sync.rehearsal import RehearsalPublisher
+from sync.setup import AccountSetup
+from sync.states import Mode
+from timebase import Clock
+
+
+class Outlets:
+    """Where firings leave.
+
+    Args:
+        live: speaks to X or the sandbox; None: LIVE is declined.
+
+    Attributes:
+        by_mode: OFF has none, REHEARSAL always has one, and it has no credentials.
+    """
+
+    def __init__(self, accounts: Collection[AccountSetup], live: Publisher | None, clock: Clock) -> None:
+        self._accounts, self._live, self._clock = accounts, live, clock
+        handles = {one.account_id: one.handle for one in accounts}
+        rehearsal = RehearsalPublisher(clock, handles)
+        self._shown: Publisher = live or rehearsal
+        self.by_mode: Mapping[Mode, Publisher] = {Mode.REHEARSAL: rehearsal, **({Mode.LIVE: live} if live else {})}
+
+    @property
+    def account_ids(self) -> frozenset[str]:
+        """The configured accounts."""
+        return frozenset(one.account_id for one in self._accounts)
+
+    def faults(self, account_id: str) -> dict[Mode, str]:
+        """Why the account cannot post, by mode."""
+        if all(one.account_id != account_id for one in self._accounts):
+            return dict.fromkeys((Mode.REHEARSAL, Mode.LIVE), f"account {account_id} is not configured")
+        if self._live is None:
+            return {Mode.LIVE: "no publisher is configured"}
+        limits = self._live.health(account_id).limits
+        if limits.remaining == 0 and limits.reset_utc is not None and limits.reset_utc > self._clock.utc():
+            return {Mode.LIVE: f"account {account_id} may post again at {limits.reset_utc:%H:%M:%S} UTC"}
+        return {}
+
+    def healths(self) -> list[AccountHealth]:
+        """Every account's connections and limits."""
+        return [self._shown.health(one.account_id) for one in self._accounts]
+
+    async def close(self) -> None:
+        """Close every publisher."""
+        for publisher in self.by_mode.values():
+            await publisher.close()
