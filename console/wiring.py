@@ -66,6 +66,7 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
             arming=AiringClock,
             clock=clock,
             ledger=config.ledger,
+            timer_alarm_ms=config.engine.timer_alarm_ms,
             on_ready=on_ready,
             on_standby=on_standby,
         )

@@ -29,6 +29,7 @@ from sync.conditions import SpotCondition
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.decide import Intent, Moment, decide_goal, decide_spot
 from sync.errors import ControlError, LedgerError, SyncError
+from sync.firing_timer import FiringTimer, Lateness
 from sync.firings import Firings
 from sync.follow_up import FollowUp
 from sync.gate import Guard
@@ -127,9 +128,11 @@ class Engine:
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
         live = setup.publisher
         self._warmth = Warmth(live, self._armed_accounts) if live else None
+        lateness = Lateness()
         self._showing = Showing(
             board=self._board,
             standing=standing,
+            lateness=lateness,
             clock=self._clock,
             tasks=self._tasks,
             healths=self._outlets.healths,
@@ -152,11 +155,13 @@ class Engine:
             alarm=self._alarms.sound,
         )
         self._board.media_fault = self._media.fault
+        self._timer = FiringTimer(lateness, clock=self._clock, alarm_above_ms=setup.timer_alarm_ms, alarm=self._alarms.sound)
         self._shooter = Shooter(
             firings=firings,
             publishers=self._outlets.by_mode,
             writer=writer,
             clock=self._clock,
+            timer=self._timer,
             stop_reason=lambda: standing.stop_reason,
             taken_back=self._matches.is_taken_back,
             play_restarted=self._matches.play_restarted,
@@ -249,6 +254,8 @@ class Engine:
                 self._tasks.group = group
                 self._tasks.begin(self.heartbeat.run(), name="heartbeat")
                 self._tasks.begin(self._media.run(), name="media")
+                if self._setup.timer_probe_s is not None:
+                    self._tasks.begin(self._timer.run(self._setup.timer_probe_s), name="firing-timer")
                 if self._warmth is not None:
                     self._tasks.begin(self._warmth.run(), name="warmth")
                 if self._arming is not None:

@@ -84,6 +84,8 @@ class EngineSetup:
         link: None without scoreboards.
         arming: None leaves windows to the engine's own look once a second (simulations).
         heartbeat_s: how often subscribers hear that the engine is alive.
+        timer_alarm_ms: an alarm when one timer in a hundred is later than this.
+        timer_probe_s: how often the timer is measured besides its firings; None: never (simulations).
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
         rules: what a tweet may hold.
         approvers_min: how many people must approve each cue at least.
@@ -105,6 +107,8 @@ class EngineSetup:
     clock: Clock = field(default_factory=SystemClock)
     limits: CapLimits = field(default_factory=CapLimits)
     heartbeat_s: float = 1.0
+    timer_alarm_ms: float = 20.0
+    timer_probe_s: float | None = 0.1
     boot_id: str | None = None
     rules: TweetRules = NO_RULES
     approvers_min: int = 1

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
+from sync.firing_timer import FiringTimer
 from sync.firings import ClaimRequest, Firings, Settlement
 from sync.gate import Guard
 from sync.group_commit import GroupCommit
@@ -42,6 +43,7 @@ class Shooter:
 
     Args:
         publishers: by mode; a mode without one is declined by the gate.
+        timer: ends audience delays.
         stop_reason: why nothing may be sent any more in this process, empty while it may (kill, shutdown);
             asked right before the first byte, together with the ledger.
         taken_back: whether an occurrence does not stand any more.
@@ -59,6 +61,7 @@ class Shooter:
         publishers: Mapping[Mode, Publisher],
         writer: Writer,
         clock: Clock,
+        timer: FiringTimer,
         stop_reason: Callable[[], str],
         taken_back: Callable[[str], bool],
         play_restarted: Callable[[str, datetime], Coroutine[Any, Any, None]],
@@ -67,7 +70,8 @@ class Shooter:
         announce: Callable[[FiringRecord], Awaitable[None]],
         alarm: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        self._firings, self._publishers, self._writer, self._clock = firings, publishers, writer, clock
+        self._firings, self._publishers, self._writer = firings, publishers, writer
+        self._clock, self._timer = clock, timer
         # A kill waits for the one that is being written, not for the whole group.
         claim = functools.partial(firings.claim_together, hurry=writer.is_urgent)
         settle = functools.partial(firings.settle_together, hurry=writer.is_urgent)
@@ -88,7 +92,7 @@ class Shooter:
             armed_id = await _finished(self._arm(intent, account_faults(intent.cue.account_id)))
             if armed_id is None:
                 return
-            await self._clock.sleep_until(intent.fire_mono_ns)
+            await self._timer.until(intent.fire_mono_ns)
             if intent.restart_of is not None:
                 await self._until_restart(intent, intent.restart_of)
         await _finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))

@@ -9,6 +9,7 @@ from fingerprints.events import Detection
 from hardware.events import ScoreEvent
 from sync.board import Board, account_view
 from sync.control import ControlServer
+from sync.firing_timer import Lateness
 from sync.posting import AccountHealth
 from sync.receipts import FiringRecord
 from sync.snapshot import EngineView, JsonObject, Snapshot, as_json
@@ -43,12 +44,14 @@ class Showing:
         *,
         board: Board,
         standing: Standing,
+        lateness: Lateness,
         clock: Clock,
         tasks: Tasks,
         healths: Callable[[], list[AccountHealth]],
         look_at_warmth: Callable[[], None],
     ) -> None:
-        self._board, self._standing, self._clock, self._tasks = board, standing, clock, tasks
+        self._board, self._standing, self._lateness = board, standing, lateness
+        self._clock, self._tasks = clock, tasks
         self._healths, self._look_at_warmth = healths, look_at_warmth
         self._started_utc = clock.utc()
         self._shown: dict[tuple[str, str], object] = {}
@@ -105,6 +108,7 @@ class Showing:
             killed=self._standing.killed,
             kill_reason=self._standing.kill_reason,
             kill_actor=self._standing.switch.kill_actor,
+            timer=self._lateness.view(),
         )
 
     def snapshot(self) -> JsonObject:

@@ -11,6 +11,24 @@ JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimerView:
+    """How late the timer of audience delays is.
+
+    Attributes:
+        waits, sum_ms: since the engine began.
+        p50_ms, p99_ms, max_ms: of its newest thousand waits; None before the first.
+        buckets: each bound in milliseconds, and how many waits since the beginning were late by at most that.
+    """
+
+    waits: int
+    sum_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    buckets: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineView:
     """The engine itself; sent once a second as `heartbeat`."""
 
@@ -23,6 +41,7 @@ class EngineView:
     killed: bool
     kill_reason: str
     kill_actor: str
+    timer: TimerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.firing import processes, ways
+from bench.firing.inputs import detection, status
 from bench.firing.processes import CLOCK, EngineProcess
-from bench.firing.scene import FEED, NO_CAPS, Scene, goal_cue, spot_cue, write_ledger
+from bench.firing.scene import NO_CAPS, Scene, goal_cue, read_posts, spot_cue, write_ledger
 from bench.firing.setting import FiringSetting
-from fingerprints.events import Detection, FeedState, FeedStatus
 from sync.caps import CapLimits
 from sync.cues import Cue
 from sync.decide import Intent, Moment, decide_goal
@@ -24,7 +24,7 @@ from sync.receipts import FiringRecord
 from sync.schema import FIRING
 from sync.setup import LEDGER_NAME
 from sync.signals import GoalScored, goal_occurrence
-from sync.states import Action, FiringState, Mode
+from sync.states import FiringState, Mode
 
 ROUND_S = 0.5
 """Between two shots of one way; the other ways take their turns in between."""
@@ -71,9 +71,9 @@ async def measure_shots(folder: Path, setting: FiringSetting) -> Shots:
         await asyncio.sleep(1.0)
         for number in range(setting.rounds):
             began = time.monotonic()
-            await engine.client.report("feed", feed=_status())
+            await engine.client.report("feed", feed=status())
             await asyncio.sleep(REST_S)
-            await engine.client.report("detection", detection=_detection(spots[number]))
+            await engine.client.report("detection", detection=detection(spots[number]))
             await asyncio.sleep(REST_S)
             if taking_turns.goal is not None:
                 goals_asked[number + 1] = await taking_turns.goal(number + 1)
@@ -85,7 +85,7 @@ async def measure_shots(folder: Path, setting: FiringSetting) -> Shots:
             await asyncio.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
         await asyncio.sleep(1.0)
         arrived = await server.arrivals()
-    records = _records(folder / "engine")
+    records = read_posts(folder / "engine")
     found: dict[str, list[float]] = {way: [] for way in (*taking_turns.posts, *taking_turns.floors, ways.OURS, ways.OURS_MQTT)}
     for text, (way, asked_ns) in asked.items():
         if text in arrived:
@@ -145,12 +145,12 @@ async def measure_bursts(folder: Path, setting: FiringSetting) -> list[Burst]:
     ):
         await asyncio.sleep(3.0)
         for spot in spots:
-            await engine.client.report("feed", feed=_status())
-            await engine.client.report("detection", detection=_detection(spot))
+            await engine.client.report("feed", feed=status())
+            await engine.client.report("detection", detection=detection(spot))
             # The keepers open a hundred connections anew.
             await asyncio.sleep(2.5)
     by_spot: dict[str, list[FiringRecord]] = {spot: [] for spot in spots}
-    for record in _records(folder / "engine"):
+    for record in read_posts(folder / "engine"):
         by_spot[record.spot_id or ""].append(record)
     return [_burst(records, expected=len(cues)) for records in by_spot.values()]
 
@@ -214,7 +214,7 @@ async def measure_kills(folder: Path, setting: FiringSetting) -> Kills:
             spans.append((asked_ns, answered_ns, CLOCK.mono_ns()))
             await _quiet(engine)
             await engine.client.request("release", actor="bench", reason="measuring")
-    sent_ns = sorted(one.first_byte_mono_ns for one in _records(folder / "engine") if one.first_byte_mono_ns is not None)
+    sent_ns = sorted(one.first_byte_mono_ns for one in read_posts(folder / "engine") if one.first_byte_mono_ns is not None)
     return Kills(
         answered_ms=sorted((answered - asked) / 1e6 for asked, answered, _ in spans),
         posts_before=[sum(asked - 250_000_000 <= at <= asked for at in sent_ns) for asked, _, _ in spans],
@@ -375,29 +375,6 @@ def _make_firings(ledger: Ledger, begin: int, count: int, *, cue_id: str) -> int
 # --- what all of them need -----------------------------------------------------------------------
 
 
-def _status() -> FeedStatus:
-    return FeedStatus(
-        feed_id=FEED, state=FeedState.LIVE, level_db=-20.0, position_s=1.0, seen_mono_ns=CLOCK.mono_ns(), sent_utc=CLOCK.utc()
-    )
-
-
-def _detection(spot_id: str) -> Detection:
-    now_ns = CLOCK.mono_ns()
-    return Detection(
-        spot_id=spot_id,
-        spot_ids=(spot_id,),
-        feed_id=FEED,
-        onset_s=8.0,
-        decided_s=8.2,
-        score=50.0,
-        threshold=40.0,
-        speed=1.0,
-        onset_mono_ns=now_ns - 200_000_000,
-        decided_mono_ns=now_ns,
-        decided_utc=CLOCK.utc(),
-    )
-
-
 def _intent(cue: Cue, ordinal: int) -> Intent:
     now_ns, now_utc = CLOCK.mono_ns(), CLOCK.utc()
     signal = GoalScored(
@@ -418,13 +395,3 @@ def _intent(cue: Cue, ordinal: int) -> Intent:
     names = {"final": ("final home", "final away")}
     (intent,) = decide_goal(signal, [cue], names=names, now=Moment(mono_ns=now_ns, utc=now_utc))
     return intent
-
-
-def _records(folder: Path) -> tuple[FiringRecord, ...]:
-    """Every post of an engine's ledger."""
-    ledger = Ledger.open(folder / LEDGER_NAME)
-    try:
-        records = Firings(ledger, epoch=0, boot_id="").recent(limit=1_000_000)
-        return tuple(record for record in records if record.action is Action.POST)
-    finally:
-        ledger.close()

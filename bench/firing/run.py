@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from bench.firing import measuring
+from bench.firing.delays import measure_delays
 from bench.firing.report import Measured, write_report
 from bench.firing.setting import FiringSetting
 
@@ -25,6 +26,7 @@ def run_firing(setting: FiringSetting, out: Path, *, remark: str = "") -> Path:
         folder = Path(name)
         measured = Measured(
             shots=asyncio.run(measuring.measure_shots(_made(folder / "s"), setting)),
+            delays=asyncio.run(measure_delays(_made(folder / "d"), setting)),
             bursts=asyncio.run(measuring.measure_bursts(_made(folder / "b"), setting)),
             kills=asyncio.run(measuring.measure_kills(_made(folder / "k"), setting)),
             sustained=asyncio.run(measuring.measure_sustained(_made(folder / "f"), setting)),

@@ -12,9 +12,11 @@ from typing import Literal
 from schedules.airing import Airing
 from sync.conditions import GoalCondition, SpotCondition
 from sync.cues import Caps, Cue
+from sync.firings import Firings
 from sync.ledger import Ledger
+from sync.receipts import FiringRecord
 from sync.setup import LEDGER_NAME
-from sync.states import Mode
+from sync.states import Action, Mode
 from timebase import Clock
 
 CHANNEL, FEED = "nord", "main"
@@ -69,10 +71,10 @@ class EngineOrder:
         return cls(**json.loads(path.read_text()))
 
 
-def spot_cue(name: str, *, account: str, spots: tuple[str, ...], variants: int) -> Cue:
+def spot_cue(name: str, *, account: str, spots: tuple[str, ...], variants: int, audience_delay_ms: int = 0) -> Cue:
     """A cue for spots, with that many texts."""
     on = SpotCondition(kind="spot", spots=spots, channel=CHANNEL)
-    return _cue(name, account, tuple(f"{name}, text {number} #ad" for number in range(variants)), on)
+    return _cue(name, account, tuple(f"{name}, text {number} #ad" for number in range(variants)), on, audience_delay_ms)
 
 
 def goal_cue(name: str, *, account: str, fixture: str, side: Literal["home", "away", "any"] = "any") -> Cue:
@@ -81,14 +83,16 @@ def goal_cue(name: str, *, account: str, fixture: str, side: Literal["home", "aw
     return _cue(name, account, (text,), GoalCondition(kind="goal", fixture=fixture, side=side))
 
 
-def _cue(name: str, account: str, variants: tuple[str, ...], on: SpotCondition | GoalCondition) -> Cue:
+def _cue(
+    name: str, account: str, variants: tuple[str, ...], on: SpotCondition | GoalCondition, audience_delay_ms: int = 0
+) -> Cue:
     return Cue(
         cue_id=name,
         name=name,
         author="author",
         account_id=account,
         deadline_ms=10_000,
-        audience_delay_ms=0,
+        audience_delay_ms=audience_delay_ms,
         taken_back="leave",
         variants=variants,
         caps=NO_CAPS,
@@ -119,5 +123,15 @@ def write_ledger(scene: Scene, folder: Path, clock: Clock) -> None:
         for cue in scene.cues:
             ledger.approve_cue(cue.cue_id, approved_by="approver")
         ledger.replace_airings({"plan": airings})
+    finally:
+        ledger.close()
+
+
+def read_posts(folder: Path) -> tuple[FiringRecord, ...]:
+    """Every post of an engine's ledger."""
+    ledger = Ledger.open(folder / LEDGER_NAME)
+    try:
+        records = Firings(ledger, epoch=0, boot_id="").recent(limit=1_000_000)
+        return tuple(record for record in records if record.action is Action.POST)
     finally:
         ledger.close()

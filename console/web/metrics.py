@@ -25,6 +25,14 @@ def family(name: str, kind: str, explanation: str, samples: Iterable[Sample]) ->
     return "\n".join(lines) + "\n"
 
 
+def histogram(name: str, explanation: str, *, buckets: Iterable[tuple[float, float]], total: float, count: float) -> str:
+    """A histogram: `buckets` are upper bounds and how much lies within each; the bound `+Inf` is added."""
+    lines = [f"# HELP {name} {_escaped(explanation)}", f"# TYPE {name} histogram"]
+    lines += [f'{name}_bucket{{le="{_number(bound)}"}} {_number(within)}' for bound, within in buckets]
+    lines += [f'{name}_bucket{{le="+Inf"}} {_number(count)}', f"{name}_sum {_number(total)}", f"{name}_count {_number(count)}"]
+    return "\n".join(lines) + "\n"
+
+
 def render(hub: LiveHub) -> str:
     """Everything the console can count, in the order of docs/console.md."""
     view, age_ms = hub.view, hub.heartbeat_age_ms()
@@ -41,6 +49,7 @@ def render(hub: LiveHub) -> str:
             family("cuebird_ready", "gauge", "1 while the engine can fire.", [({}, float(not hub.reasons_not_ready()))]),
             family("cuebird_firings", "gauge", "Firings among those the console keeps, by mode and state.",
                    [({"mode": mode, "state": state}, count) for (mode, state), count in sorted(firings.items())]),
+            _timer(view.engine.get("timer")),
             family("cuebird_feed_level_db", "gauge", "Level of a feed's last block in dB full scale.",
                    [(_feed(row), _value(row.get("level_db"))) for row in view.rows("feeds")]),
             family("cuebird_feed_age_seconds", "gauge", "Age of a feed's newest sample; NaN before the first.",
@@ -53,6 +62,26 @@ def render(hub: LiveHub) -> str:
                    [(_device(row), _value(row.get("bad_frames"))) for row in view.rows("devices")]),
         ]
     )  # fmt: skip
+
+
+def _timer(told: object) -> str:
+    """The lateness of the engine's timer; nothing is counted before it has told any."""
+    timer: Mapping[str, object] = told if isinstance(told, Mapping) else {}
+    told_buckets = timer.get("buckets")
+    pairs = [one for one in told_buckets if isinstance(one, list) and len(one) == 2] if isinstance(told_buckets, list) else []
+    recent = (("0.5", "p50_ms"), ("0.99", "p99_ms"), ("1", "max_ms"))
+    return histogram(
+        "cuebird_timer_lateness_seconds",
+        "How late the timer of audience delays was, at firings and probes.",
+        buckets=[(_value(bound_ms) / 1000, _value(within)) for bound_ms, within in pairs],
+        total=_value(timer.get("sum_ms", 0)) / 1000,
+        count=_value(timer.get("waits", 0)),
+    ) + family(
+        "cuebird_timer_lateness_recent_seconds",
+        "gauge",
+        "The same over the newest thousand waits, by quantile; NaN before the first.",
+        [({"quantile": quantile}, _value(timer.get(field)) / 1000) for quantile, field in recent],
+    )
 
 
 def _feed(row: Mapping[str, object]) -> dict[str, str]:

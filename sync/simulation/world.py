@@ -148,6 +148,7 @@ class World:
             link=link,
             clock=self.clock,
             heartbeat_s=100_000.0,
+            timer_probe_s=None,
             boot_id="simulated",
         )
 

@@ -73,14 +73,18 @@ async def _at(world: World, second: float) -> None:
 async def test_main_and_backup_fire_once(storage: Storage) -> None:
     """Both feeds hear the same airing; it fires each cue once, the delayed one after its delay."""
     async with world_of(storage) as world:
-        await world.start()
+        process = await world.start()
         await _at(world, 5)
         world.hear(feed_id="main")
         world.hear(feed_id="backup", ago_s=0.31)
         await world.clock.advance(0.7)
         assert (world.texts("coffee"), world.texts("cable")) == (["one"], [])
         assert world.states("later") == ["ARMED"]
+        assert process.engine is not None
+        assert process.engine.snapshot()["engine"]["timer"]["waits"] == 0
         await world.clock.advance(5)
+        timer = process.engine.snapshot()["engine"]["timer"]
+        assert (timer["waits"], timer["max_ms"]) == (1, 0.0), "the wait of the delayed one was measured"
         assert (world.texts("coffee"), world.texts("cable")) == (["one"], ["eins"])
         record = next(record for record in world.records() if record.cue_id == "now")
         assert list(record.steps_ms()) == ["heard", "decided", "claimed", "first_byte", "answered"]

@@ -7,7 +7,7 @@ import pytest
 from bench.firing.run import run_firing
 from bench.firing.setting import FiringSetting
 
-TINY = FiringSetting(name="tiny", rounds=2, bursts=1, kills=1, seconds=5, ledger_firings=200)
+TINY = FiringSetting(name="tiny", rounds=2, delays=3, bursts=1, kills=1, seconds=5, ledger_firings=200)
 
 pytestmark = pytest.mark.system
 
@@ -21,6 +21,8 @@ def test_every_part_is_measured(tmp_path: Path) -> None:
     for way in ("floor: one commit", "tweepy as it comes", "aiomqtt and tweepy", "Cuebird: signed event published"):
         assert f"| {way}" in report
     assert "a claim in a ledger of 200 firings" in report
+    assert "| an idle engine's timer, late at p99 | ≤ 2 ms |" in report
+    assert "3 firings were claimed" in report
     assert {path.name for path in tmp_path.glob("*.png")} == {
         *("firing-ways.png", "firing-bursts.png", "firing-memory.png", "firing-growth.png")
     }

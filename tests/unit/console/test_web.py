@@ -22,6 +22,9 @@ from console.web.auth import FAILURES_MAX
 from console.web.engine import EngineRefusedError
 from console.web.guard import BODY_BYTES_MAX, origin_problem
 from console.web.live import EngineLostError, LiveHub, Subscription
+from console.web.metrics import render
+from sync.firing_timer import Lateness
+from sync.snapshot import as_json
 from timebase import VirtualClock
 
 ORIGIN = "http://127.0.0.1:8400"
@@ -433,6 +436,31 @@ async def test_metrics_are_for_this_machine_or_a_session(app: FastAPI, anybody: 
     assert "cuebird_engine_heartbeat_age_seconds 0.0" in lines
     shape = re.compile(r'# (HELP|TYPE) cuebird_\w+ .+|cuebird_\w+(\{(\w+="([^"\\\n]|\\.)*",?)+\})? (NaN|-?[0-9.e+-]+)')
     assert all(shape.fullmatch(line) for line in lines)
+
+
+@pytest.mark.parametrize("told", [None, 7, {"buckets": [7, [1, 2, 3], ["a", "b"]]}, {"waits": "many", "buckets": {}}])
+def test_a_timer_that_cannot_be_read_is_no_figure(told: object) -> None:
+    """What the engine sends is not believed to be whole: nonsense is NaN or left out, not an error."""
+    hub = LiveHub(VirtualClock())
+    hub.receive("snapshot", {"engine": {"timer": told}})
+
+    assert 'cuebird_timer_lateness_recent_seconds{quantile="0.99"} NaN' in render(hub).splitlines()
+
+
+async def test_the_timers_lateness_is_a_histogram() -> None:
+    """Cumulative buckets that end with +Inf, and quantiles of late; in seconds."""
+    hub, lateness = LiveHub(VirtualClock()), Lateness()
+    for late_ms in (0.25, 0.75, 3.0, 900.0):
+        lateness.note(round(late_ms * 1e6))
+    hub.receive("snapshot", {"engine": {"timer": as_json(lateness.view())}})
+    lines = render(hub).splitlines()
+
+    assert "# TYPE cuebird_timer_lateness_seconds histogram" in lines
+    for bound, count in (("0.0005", 1), ("0.001", 2), ("0.005", 3), ("0.5", 3), ("+Inf", 4)):
+        assert f'cuebird_timer_lateness_seconds_bucket{{le="{bound}"}} {count}.0' in lines
+    assert "cuebird_timer_lateness_seconds_count 4.0" in lines
+    assert "cuebird_timer_lateness_seconds_sum 0.904" in lines
+    assert 'cuebird_timer_lateness_recent_seconds{quantile="1"} 0.9' in lines
 
 
 async def test_an_unknown_firing_is_a_page_that_says_so(app: FastAPI, anybody: httpx.AsyncClient) -> None:
