@@ -3,6 +3,7 @@
 `firings.py` says when each is run; nothing here begins or ends a transaction.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, assert_never
 
@@ -168,6 +169,12 @@ class Statements:
 
     def _select(self, query: sa.Select[Any]) -> Prepared:
         return Prepared(query, self._sql, results=list(query.selected_columns))
+
+
+@functools.lru_cache(maxsize=16)
+def statements_for(sql: sa.Dialect) -> Statements:
+    """The statements of a database, compiled for its first engine and kept for those that follow in the same process."""
+    return Statements(sql)
 
 
 def release_text(connection: sa.Connection, intent: Intent, values: Mapping[str, Any]) -> None:

@@ -167,8 +167,9 @@ class Catalogue:
 _CUE: TypeAdapter[Cue] = TypeAdapter(Cue)
 
 
+@functools.lru_cache(maxsize=4096)
 def cue_from_json(text: str) -> Cue:
-    """The cue whose `canonical_json` this is.
+    """The cue whose `canonical_json` this is; remembered, since cues are read far more often than changed.
 
     Raises:
         CueError: it is something else.

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync.errors import LedgerConflictError, LedgerError
-from sync.prepared import Cursor
+from sync.prepared import Cursor, Prepared
 from sync.schema import SCHEMA_HEAD
 
 BUSY_TIMEOUT_MS = 1000
@@ -36,7 +36,8 @@ class Database:
     """A migrated database and its ways in: transactions that write, and single statements that read.
 
     `writing` and `reading` give SQLAlchemy's connections. `claiming` and `looking` are the same two for the path between
-    deciding and the first byte: on connections kept for it, with the driver's cursor, for `Prepared` statements.
+    deciding and the first byte: on connections kept for it, with the driver's cursor, for `prepared` statements. `asking`
+    is `looking` for everybody else, so that the last look before the first byte waits for none of them.
 
     Args:
         target: a SQLite file or a PostgreSQL URL.
@@ -47,7 +48,8 @@ class Database:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
         self._engine = _make_engine(target, self.name, busy_timeout_ms)
         self._reading = self._engine.execution_options(**_ONLY_READS)
-        self._claims, self._looks = _Kept(self._engine), _Kept(self._engine)
+        self._claims, self._looks, self._asks = _Kept(self._engine), _Kept(self._engine), _Kept(self._engine)
+        self._prepared: dict[tuple[sa.Executable, tuple[str, ...]], Prepared] = {}
         try:
             self._migrate()
         except BaseException:
@@ -114,6 +116,28 @@ class Database:
             self._looks.commit()
 
     @contextlib.contextmanager
+    def asking(self) -> Iterator[Cursor]:
+        """As `looking`, on a connection of its own: several statements, of which each sees the newest state.
+
+        Raises:
+            LedgerError: as `writing`.
+        """
+        with self._translated(), self._asks.cursor() as cursor:
+            yield cursor
+            self._asks.commit()
+
+    def prepared(self, statement: sa.Select[Any] | sa.UpdateBase, *, sets: tuple[str, ...] = ()) -> Prepared:
+        """The statement compiled for this database, at the first call; for those that a module keeps.
+
+        Args:
+            sets: the columns an INSERT or UPDATE sets at each run, besides those it names itself.
+        """
+        if (statement, sets) not in self._prepared:
+            results = list(statement.exported_columns)
+            self._prepared[statement, sets] = Prepared(statement, self.sql, results=results, column_keys=sets or None)
+        return self._prepared[statement, sets]
+
+    @contextlib.contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """Several statements that read one state of the database, whatever is written meanwhile.
 
@@ -135,8 +159,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self._claims.close()
-        self._looks.close()
+        for kept in (self._claims, self._looks, self._asks):
+            kept.close()
         self._engine.dispose()
 
     @contextlib.contextmanager

@@ -13,17 +13,15 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from sync import firing_statements as reads
 from sync.audit import firing_facts
 from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
 from sync.claim_statements import (
-    IS_RESERVING,
-    LATELY_USED_TEXTS,
-    USED_TEXTS,
-    Statements,
     corrected_by,
     disarm,
     earlier_in_day,
     release_text,
+    statements_for,
 )
 from sync.cues import Cue
 from sync.decide import Intent
@@ -102,7 +100,7 @@ class Firings:
         self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
         self._limits = limits or CapLimits()
-        self._statements = Statements(ledger.database.sql)
+        self._statements = statements_for(ledger.database.sql)
         self._counts: ClaimCounts | None = None
 
     # --- the claim ------------------------------------------------------------------------------
@@ -290,71 +288,53 @@ class Firings:
 
     def get(self, firing_id: int) -> FiringRecord | None:
         """A firing, None when there is none of that number."""
-        with self._database.reading() as connection:
-            row = connection.execute(_BY_ID, {"wanted_id": firing_id}).one_or_none()
-        return None if row is None else _record(row._mapping)
+        found = self._records(reads.BY_ID, wanted_id=firing_id)
+        return found[0] if found else None
 
     def recent(self, *, limit: int) -> tuple[FiringRecord, ...]:
         """The newest firings, newest first."""
-        return self._select(sa.true(), limit=limit)
+        return self._records(reads.RECENT, most=limit)
 
     def unsettled(self, *, claimed_after_utc: datetime) -> tuple[FiringRecord, ...]:
         """Live firings whose outcome the timeline may still tell: UNKNOWN, and NOT_SEEN while provisional. Newest first."""
-        condition = sa.and_(
-            FIRING.c.state.in_([FiringState.UNKNOWN.value, FiringState.NOT_SEEN.value]),
-            FIRING.c.mode == Mode.LIVE.value,
-            FIRING.c.settled_by == "",
-            FIRING.c.claimed_utc > claimed_after_utc,
-        )
-        return self._select(condition, limit=1000)
+        return self._records(reads.UNSETTLED, after_utc=claimed_after_utc)
 
     def of_occurrence(self, occurrence_id: str) -> tuple[FiringRecord, ...]:
         """Every firing of an occurrence, newest first."""
-        return self._select(FIRING.c.occurrence_id == occurrence_id, limit=1000)
+        return self._records(reads.OF_OCCURRENCE, wanted=occurrence_id)
 
     def goals_claimed(self) -> tuple[FiringRecord, ...]:
         """Claimed posts of goals of the last two days, to mend what a crash kept from the fixture's memory."""
-        condition = sa.and_(
-            FIRING.c.occurrence_id.like("goal:%"),
-            FIRING.c.action == Action.POST.value,
-            FIRING.c.claimed_utc > self._clock.utc() - timedelta(days=2),
-        )
-        return self._select(condition, limit=10_000)
+        return self._records(reads.GOALS_CLAIMED, after_utc=self._clock.utc() - timedelta(days=2))
 
     def known_tweets(self, account_id: str) -> frozenset[str]:
         """Ids of the account's tweets that belong to a firing."""
-        query = sa.select(FIRING.c.tweet_id).where(FIRING.c.account_id == account_id, FIRING.c.tweet_id.is_not(None))
-        with self._database.reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+        with self._database.asking() as cursor:
+            rows = self._database.prepared(reads.KNOWN_TWEETS).run(cursor, {"wanted_account": account_id})
+        return frozenset(tweet_id for (tweet_id,) in rows)
 
     def used_texts(self, cue: Cue, mode: Mode) -> frozenset[str]:
         """Those of the cue's variants that have left its account in this mode, and not before its duplicate window."""
-        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
-        with self._database.reading() as connection:
-            query = LATELY_USED_TEXTS if cue.duplicate_window_h else USED_TEXTS
-            key: dict[str, Any] = {"account_id": cue.account_id, "mode": mode.value, "own_id": 0}
-            if cue.duplicate_window_h:
-                key |= self._window_of(cue, (now_ns, now_utc))
-            by_hash = {_sha256(text): text for text in cue.variants}
-            used = set[str]()
-            for some in _chunks(list(by_hash)):
-                used.update(connection.execute(query.where(FIRING.c.text_sha256.in_(some)), key).scalars())
-            return frozenset(by_hash[value] for value in used)
+        now = (self._clock.mono_ns(), self._clock.utc())
+        used = set[str]()
+        with self._database.asking() as cursor:
+            for begin in range(0, len(cue.variants), TEXTS_AT_ONCE):
+                some = cue.variants[begin : begin + TEXTS_AT_ONCE]
+                used |= self._texts_used(cursor, cue, some, mode, now=now, own_id=0)
+        return frozenset(used)
 
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
         """Occurrences of airings that have been claimed, with the mode."""
-        query = sa.select(FIRING.c.mode, FIRING.c.occurrence_id).where(
-            FIRING.c.claimed_utc > since_utc, FIRING.c.occurrence_id.like("airing:%"), IS_RESERVING
-        )
-        with self._database.reading() as connection:
-            return frozenset((Mode(row.mode), row.occurrence_id) for row in connection.execute(query))
+        with self._database.asking() as cursor:
+            rows = self._database.prepared(reads.FIRED_AIRINGS).run(cursor, {"after_utc": since_utc})
+        return frozenset((Mode(mode), occurrence_id) for mode, occurrence_id in rows)
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _select(self, condition: sa.ColumnElement[bool], *, limit: int) -> tuple[FiringRecord, ...]:
-        query = sa.select(FIRING).where(condition).order_by(FIRING.c.firing_id.desc()).limit(limit)
-        with self._database.reading() as connection:
-            return tuple(_record(row._mapping) for row in connection.execute(query))
+    def _records(self, statement: sa.Select[Any], **values: Any) -> tuple[FiringRecord, ...]:
+        with self._database.asking() as cursor:
+            rows = self._database.prepared(statement).run(cursor, values)
+        return tuple(_record(dict(zip(_NAMES, row, strict=True))) for row in rows)
 
     def _together(
         self, asked: Sequence[_Q], one: Callable[[Cursor, _Q], _R], hurry: Callable[[], bool] = lambda: False
@@ -443,19 +423,26 @@ class Firings:
         self, cursor: Cursor, intent: Intent, mode: Mode, *, now: tuple[int, datetime], own_id: int
     ) -> frozenset[str]:
         """Used ones of the intent's texts, as far as the first that is not."""
-        used, cue = set[str](), intent.cue
+        used = set[str]()
         for begin in range(0, len(intent.texts), TEXTS_AT_ONCE):
-            some = {_sha256(text): text for text in intent.texts[begin : begin + TEXTS_AT_ONCE]}
-            key: dict[str, Any] = {f"hash_{number}": value for number, value in enumerate(some)}
-            key |= {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
-            if cue.duplicate_window_h:
-                key |= self._window_of(cue, now)
-            statement = self._statements.used_texts(len(some), lately=bool(cue.duplicate_window_h))
-            found = {some[value] for (value,) in statement.run(cursor, key)}
+            some = intent.texts[begin : begin + TEXTS_AT_ONCE]
+            found = self._texts_used(cursor, intent.cue, some, mode, now=now, own_id=own_id)
             used |= found
-            if len(found) < len(some):
+            if len(found) < len(set(some)):
                 break
         return frozenset(used)
+
+    def _texts_used(
+        self, cursor: Cursor, cue: Cue, texts: Sequence[str], mode: Mode, *, now: tuple[int, datetime], own_id: int
+    ) -> set[str]:
+        """Those of these texts, `TEXTS_AT_ONCE` at most, that have left the cue's account."""
+        some = {_sha256(text): text for text in texts}
+        key: dict[str, Any] = {f"hash_{number}": value for number, value in enumerate(some)}
+        key |= {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
+        if cue.duplicate_window_h:
+            key |= self._window_of(cue, now)
+        statement = self._statements.used_texts(len(some), lately=bool(cue.duplicate_window_h))
+        return {some[value] for (value,) in statement.run(cursor, key)}
 
     def _window_of(self, cue: Cue, now: tuple[int, datetime]) -> dict[str, Any]:
         (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
@@ -601,7 +588,6 @@ _NOTHING_YET: dict[str, Any] = {
     "body": "",
     "body_sha256": None,
 }
-_BY_ID = sa.select(FIRING).where(FIRING.c.firing_id == sa.bindparam("wanted_id"))
 
 
 def _or_why_not(one: Callable[[Cursor, _Q], _R], cursor: Cursor, asked: _Q) -> _R | SyncError:
@@ -617,10 +603,6 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
     if isinstance(result, SyncError):
         raise result
     return result
-
-
-def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
-    return [values[begin : begin + size] for begin in range(0, len(values), size)]
 
 
 def _sha256(text: str) -> str:

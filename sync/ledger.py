@@ -8,19 +8,21 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from schedules.airing import Airing
+from sync import ledger_statements as statements
 from sync.audit import AuditChain, AuditFiles
 from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person, stored_media_fault
 from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
-from sync.schema import AIRING, ALARM, APPROVAL, AUDIT, CUE, FIXTURE_STATE, LEASE, REPLAY_STATE, SWITCH
+from sync.prepared import Cursor, Row
+from sync.schema import AIRING, APPROVAL, AUDIT, CUE, LEASE, SWITCH
 from sync.snapshot import AlarmView
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -151,13 +153,13 @@ class Ledger:
 
     def switch(self) -> Switch:
         """The switch as it stands."""
-        with self.database.reading() as connection:
-            return _read_switch(connection)
+        with self.database.asking() as cursor:
+            return _switch(self._one(cursor, statements.SWITCH_NOW))
 
     def lease(self) -> Lease | None:
         """Who fires; None when nobody ever has."""
-        with self.database.reading() as connection:
-            return _read_lease(connection)
+        with self.database.asking() as cursor:
+            return self._read_lease(cursor)
 
     def become_engine(self, *, holder: str = "", seen: Lease | None = None) -> int:
         """The new epoch: from now on every older engine's claims are refused.
@@ -169,18 +171,16 @@ class Ledger:
         Raises:
             LeaseHeldError: `seen` is given and is not how it stands any more; nothing was changed.
         """
-        with self.database.writing() as connection:
-            lease = _read_lease(connection)
+        with self.database.claiming() as cursor:
+            lease = self._read_lease(cursor)
             if seen is not None and lease != seen:
                 raise LeaseHeldError(f"ledger {self.database.name}: the engine of {seen.holder} lives")
-            epoch: int = connection.execute(
-                sa.update(SWITCH).values(epoch=SWITCH.c.epoch + 1, changed_utc=self.clock.utc()).returning(SWITCH.c.epoch)
-            ).scalar_one()
-            values = {"holder": holder, "epoch": epoch, "beat": 0}
-            change = sa.insert(LEASE).values(lease_id=1) if lease is None else sa.update(LEASE)
-            connection.execute(change.values(**values))
-            self._event(connection, "engine_opened", epoch=epoch, holder=holder)
-            _prune(connection)
+            epoch: int = self._one(cursor, statements.NEXT_EPOCH, now_utc=self.clock.utc())[0]
+            change = statements.FIRST_LEASE if lease is None else statements.NEXT_LEASE
+            lease_now = self.database.prepared(change, sets=statements.LEASE_VALUES)
+            lease_now.run(cursor, {"holder": holder, "epoch": epoch, "beat": 0})
+            self._event(self.database.beside(), "engine_opened", epoch=epoch, holder=holder)
+            self._run(cursor, statements.PRUNE_ALARMS, kept=ALARMS_KEPT_MAX)
         return epoch
 
     def beat(self, epoch: int) -> None:
@@ -189,9 +189,8 @@ class Ledger:
         Raises:
             FencedError: another engine has taken over.
         """
-        with self.database.writing() as connection:
-            change = sa.update(LEASE).where(LEASE.c.epoch == epoch).values(beat=LEASE.c.beat + 1)
-            if connection.execute(change).rowcount == 0:
+        with self.database.claiming() as cursor:
+            if not self._run(cursor, statements.BEAT, mine=epoch):
                 raise FencedError(f"ledger {self.database.name}: FENCED, another engine has taken over")
 
     def let_go(self, epoch: int) -> None:
@@ -248,18 +247,12 @@ class Ledger:
 
     def cues(self) -> tuple[StoredCue, ...]:
         """Every cue, by id."""
-        standing = (
-            sa.select(APPROVAL)
-            .join(CUE, sa.and_(CUE.c.cue_id == APPROVAL.c.cue_id, CUE.c.sha256 == APPROVAL.c.sha256))
-            .where(APPROVAL.c.voided_utc.is_(None), APPROVAL.c.expires_utc > self.clock.utc())
-            .order_by(APPROVAL.c.approval_id)
-        )
         approvals: dict[str, list[Approval]] = {}
-        with self.database.reading() as connection:
-            for row in connection.execute(standing):
-                approvals.setdefault(row.cue_id, []).append(_approval(row))
-            rows = connection.execute(sa.select(CUE).order_by(CUE.c.cue_id))
-            return tuple(_stored_cue(row, tuple(approvals.get(row.cue_id, ()))) for row in rows)
+        with self.database.asking() as cursor:
+            for row in self._run(cursor, statements.STANDING_APPROVALS, now_utc=self.clock.utc()):
+                approvals.setdefault(row[0], []).append(_approval(row))
+            rows = self._run(cursor, statements.CUES)
+        return tuple(_stored_cue(row, tuple(approvals.get(row[0], ()))) for row in rows)
 
     def approve_cue(
         self,
@@ -374,65 +367,59 @@ class Ledger:
         self, *, closes_after_utc: datetime | None = None, opens_before_utc: datetime | None = None
     ) -> tuple[Airing, ...]:
         """Airings whose window touches the span, in order of their plan; without bounds all of them."""
-        query = sa.select(AIRING).order_by(AIRING.c.planned_utc, AIRING.c.airing_id)
-        if closes_after_utc is not None:
-            query = query.where(AIRING.c.closes_utc >= closes_after_utc)
-        if opens_before_utc is not None:
-            query = query.where(AIRING.c.opens_utc <= opens_before_utc)
-        with self.database.reading() as connection:
-            return tuple(_airing(row) for row in connection.execute(query))
+        earliest_utc, latest_utc = closes_after_utc or _FIRST_UTC, opens_before_utc or _LAST_UTC
+        with self.database.asking() as cursor:
+            rows = self._run(cursor, statements.AIRINGS, closes_after_utc=earliest_utc, opens_before_utc=latest_utc)
+        return tuple(Airing(**dict(zip(_AIRING_FIELDS, row, strict=True))) for row in rows)
 
     def heard_airings(self, *, closes_after_utc: datetime) -> frozenset[str]:
         """Ids of the airings that have been heard."""
-        query = sa.select(AIRING.c.airing_id).where(AIRING.c.heard_utc.is_not(None), AIRING.c.closes_utc >= closes_after_utc)
-        with self.database.reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+        with self.database.asking() as cursor:
+            rows = self._run(cursor, statements.HEARD_AIRINGS, closes_after_utc=closes_after_utc)
+        return frozenset(airing_id for (airing_id,) in rows)
 
     def mark_heard(self, airing_id: str, heard_utc: datetime) -> None:
         """Record when an airing was first heard."""
-        with self.database.writing() as connection:
-            connection.execute(
-                sa.update(AIRING).where(AIRING.c.airing_id == airing_id, AIRING.c.heard_utc.is_(None)).values(heard_utc=heard_utc)
-            )
+        with self.database.claiming() as cursor:
+            mark = self.database.prepared(statements.MARK_HEARD, sets=("heard_utc",))
+            mark.run(cursor, {"wanted_id": airing_id, "heard_utc": heard_utc})
 
     # --- memory of links and fixtures -----------------------------------------------------------
 
     def fixture_states(self) -> dict[str, str]:
         """What `save_fixture` kept, by fixture."""
-        with self.database.reading() as connection:
-            return {row.fixture: row.state_json for row in connection.execute(sa.select(FIXTURE_STATE))}
+        with self.database.asking() as cursor:
+            return dict(self._run(cursor, statements.FIXTURE_STATES))
 
     def save_fixture(self, fixture: str, state_json: str) -> None:
         """Keep what is remembered of a match."""
-        self._put(FIXTURE_STATE, {"fixture": fixture}, state_json)
+        self._put(statements.PUT_FIXTURE, statements.FIRST_OF_FIXTURE, "fixture", fixture, state_json)
 
     def replay_state(self, link: str) -> Any:
         """What `save_replay` kept for a link (a value JSON can hold), None before the first time."""
-        with self.database.reading() as connection:
-            text = connection.execute(sa.select(REPLAY_STATE.c.state_json).where(REPLAY_STATE.c.link == link)).scalar()
-        return None if text is None else json.loads(text)
+        with self.database.asking() as cursor:
+            found = self._run(cursor, statements.REPLAY_OF_LINK, wanted=link)
+        return json.loads(found[0][0]) if found else None
 
     def save_replay(self, link: str, state: Any) -> None:
         """Keep a link's replay window, so that a restart does not forget which messages have been used."""
-        self._put(REPLAY_STATE, {"link": link}, json.dumps(state, separators=(",", ":")))
+        self._put(statements.PUT_REPLAY, statements.FIRST_OF_LINK, "link", link, json.dumps(state, separators=(",", ":")))
 
     # --- alarms and audit -----------------------------------------------------------------------
 
     def add_alarm(self, level: str, text: str) -> AlarmView:
         """Record an alarm."""
-        with self.database.writing() as connection:
+        with self.database.claiming() as cursor:
             utc, text = self.clock.utc(), text[:REASON_CHARS_MAX]
-            insert = sa.insert(ALARM).values(utc=utc, level=level, text=text).returning(ALARM.c.alarm_id)
-            alarm_id = connection.execute(insert).scalar_one()
+            add = self.database.prepared(statements.ADD_ALARM, sets=("utc", "level", "text"))
+            ((alarm_id,),) = add.run(cursor, {"utc": utc, "level": level, "text": text})
         return AlarmView(alarm_id=alarm_id, utc=utc, level=level, text=text)
 
     def alarms(self, *, limit: int) -> tuple[AlarmView, ...]:
         """The newest alarms, newest first."""
-        query = sa.select(ALARM).order_by(ALARM.c.alarm_id.desc()).limit(limit)
-        with self.database.reading() as connection:
-            return tuple(
-                AlarmView(alarm_id=row.alarm_id, utc=row.utc, level=row.level, text=row.text) for row in connection.execute(query)
-            )
+        with self.database.asking() as cursor:
+            rows = self._run(cursor, statements.NEWEST_ALARMS, most=limit)
+        return tuple(AlarmView(alarm_id=alarm_id, utc=utc, level=level, text=text) for alarm_id, utc, level, text in rows)
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Record an action that this ledger knows nothing else of."""
@@ -459,13 +446,22 @@ class Ledger:
         self._event(connection, kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
         return _read_switch(connection)
 
-    def _put(self, table: sa.Table, key: dict[str, str], state_json: str) -> None:
-        (name,) = key
+    def _put(self, put: sa.UpdateBase, first: sa.UpdateBase, name: str, key: str, state_json: str) -> None:
         values = {"state_json": state_json, "updated_utc": self.clock.utc()}
-        with self.database.writing() as connection:
-            updated = connection.execute(sa.update(table).where(table.c[name] == key[name]).values(**values))
-            if updated.rowcount == 0:
-                connection.execute(sa.insert(table).values(**key, **values))
+        with self.database.claiming() as cursor:
+            if not self.database.prepared(put, sets=statements.PUT_VALUES).run(cursor, {"key": key, **values}):
+                self.database.prepared(first, sets=(name, *statements.PUT_VALUES)).run(cursor, {name: key, **values})
+
+    def _run(self, cursor: Cursor, statement: sa.Select[Any] | sa.UpdateBase, **values: Any) -> list[Row]:
+        return self.database.prepared(statement).run(cursor, values)
+
+    def _one(self, cursor: Cursor, statement: sa.Select[Any] | sa.UpdateBase, **values: Any) -> Row:
+        (row,) = self._run(cursor, statement, **values)
+        return row
+
+    def _read_lease(self, cursor: Cursor) -> Lease | None:
+        found = self._run(cursor, statements.LEASE_NOW)
+        return Lease(holder=found[0][0], epoch=found[0][1], beat=found[0][2]) if found else None
 
     def _event(self, connection: sa.Connection, kind: str, **facts: Any) -> None:
         self.audit.append(connection, self.clock.utc(), kind, facts)
@@ -476,35 +472,27 @@ def _has_switch(connection: sa.Connection) -> bool:
 
 
 def _read_switch(connection: sa.Connection) -> Switch:
-    row = connection.execute(sa.select(SWITCH)).one()
-    return Switch(epoch=row.epoch, mode=Mode(row.mode), killed=row.killed, kill_reason=row.kill_reason, kill_actor=row.kill_actor)
+    return _switch(tuple(connection.execute(statements.SWITCH_NOW).one()))
 
 
-def _read_lease(connection: sa.Connection) -> Lease | None:
-    row = connection.execute(sa.select(LEASE)).one_or_none()
-    return None if row is None else Lease(holder=row.holder, epoch=row.epoch, beat=row.beat)
+def _switch(row: Row) -> Switch:
+    epoch, mode, killed, kill_reason, kill_actor = row
+    return Switch(epoch=epoch, mode=Mode(mode), killed=killed, kill_reason=kill_reason, kill_actor=kill_actor)
 
 
-def _prune(connection: sa.Connection) -> None:
-    newest = connection.execute(sa.select(sa.func.max(ALARM.c.alarm_id))).scalar() or 0
-    connection.execute(sa.delete(ALARM).where(ALARM.c.alarm_id <= newest - ALARMS_KEPT_MAX))
+def _stored_cue(row: Row, approvals: tuple[Approval, ...]) -> StoredCue:
+    _, canonical_json, sha256, hold_reason, hold_actor = row
+    cue = cue_from_json(canonical_json)
+    return StoredCue(cue=cue, sha256=sha256, approvals=approvals, hold_reason=hold_reason, hold_actor=hold_actor)
 
 
-def _stored_cue(row: sa.Row[Any], approvals: tuple[Approval, ...]) -> StoredCue:
-    return StoredCue(
-        cue=cue_from_json(row.canonical_json),
-        sha256=row.sha256,
-        approvals=approvals,
-        hold_reason=row.hold_reason,
-        hold_actor=row.hold_actor,
-    )
+def _approval(row: Row) -> Approval:
+    cue_id, sha256, approved_by, expires_utc = row
+    return Approval(cue_id=cue_id, sha256=sha256, approved_by=approved_by, expires_utc=expires_utc)
 
 
-def _approval(row: sa.Row[Any]) -> Approval:
-    return Approval(cue_id=row.cue_id, sha256=row.sha256, approved_by=row.approved_by, expires_utc=row.expires_utc)
-
-
-_AIRING_FIELDS = ("airing_id", "channel", "spot_id", "number", "planned_utc", "opens_utc", "closes_utc", "raw", "row")
+_AIRING_FIELDS = tuple(column.name for column in statements.AIRINGS.selected_columns)
+_FIRST_UTC, _LAST_UTC = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def _airing(row: sa.Row[Any]) -> Airing:

@@ -9,6 +9,11 @@ from sync.ledger import Ledger
 from sync.media import Upload
 from sync.schema import MEDIA_UPLOAD
 
+_NAMES = tuple(column.name for column in MEDIA_UPLOAD.columns)
+_LASTING = sa.select(MEDIA_UPLOAD).where(
+    MEDIA_UPLOAD.c.expires_utc > sa.bindparam("now_utc", type_=MEDIA_UPLOAD.c.expires_utc.type)
+)
+
 
 class MediaRecords:
     """The uploads in a ledger, which share its database and its audit record. Every method is one transaction."""
@@ -22,9 +27,9 @@ class MediaRecords:
         Raises:
             LedgerError: they cannot be read.
         """
-        query = sa.select(MEDIA_UPLOAD).where(MEDIA_UPLOAD.c.expires_utc > self._clock.utc())
-        with self._database.reading() as connection:
-            return tuple(Upload(**row._mapping) for row in connection.execute(query))
+        with self._database.asking() as cursor:
+            rows = self._database.prepared(_LASTING).run(cursor, {"now_utc": self._clock.utc()})
+        return tuple(Upload(**dict(zip(_NAMES, row, strict=True))) for row in rows)
 
     def keep(self, upload: Upload, *, sha256: str) -> None:
         """Record an upload in place of the account's earlier one of the same medium; those that have expired go.

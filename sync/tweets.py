@@ -3,6 +3,7 @@
 Pure. What X itself makes of a text (its weight, its links) is `sync.tweet_text`.
 """
 
+import functools
 import json
 import re
 import unicodedata
@@ -57,6 +58,7 @@ NO_RULES = TweetRules()
 # --- filling in ---------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=4096)
 def fields_of(variant: str) -> tuple[str, ...]:
     """The fields a text uses, in their order."""
     return tuple(_FIELD.findall(variant))

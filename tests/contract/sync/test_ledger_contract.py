@@ -545,6 +545,7 @@ def test_full_disk_claims_nothing(tmp_path: Path, clock: VirtualClock) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}").close()
 
     sa.event.listen(ledger.database._engine, "checkout", keep_small)
+    ledger.database.close()  # What is kept open is checked out anew.
 
     def claim_until_full() -> None:
         for ordinal in range(1, 200):
