@@ -154,12 +154,13 @@ class Paths(Table):
 class Engine(Table):
     """How the engine begins. `mode`: mode of a new ledger; later the ledger remembers it. `ledger`: where it is, if not in
     `state_dir`: a file, or PostgreSQL; engines that share one take turns. `timer_alarm_ms`: how late one timer in a
-    hundred may be.
+    hundred may be. `record`: where signals are kept for rehearsals.
     """
 
     mode: Literal["OFF", "REHEARSAL", "LIVE"] = "OFF"
     ledger: Annotated[str, AfterValidator(_ledger)] | None = None
     timer_alarm_ms: Annotated[float, Field(ge=2, le=1000, allow_inf_nan=False)] = 20.0
+    record: AbsolutePath | None = None
 
 
 class Caps(Table):

@@ -1,6 +1,7 @@
 """Where the parts meet: the configuration becomes an engine, or a listener."""
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,34 +43,43 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
     clock = SystemClock()
     publisher = make_publisher(config)
     await run_engine(
-        EngineSetup(
-            state_dir=config.paths.state_dir,
-            accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
-            feeds={feed.id: feed.channel for feed in config.feeds},
-            fixtures=tuple(
-                FixtureSetup(fixture=one.id, home=one.home, away=one.away, clock_counts_up=one.sport in COUNTING_UP)
-                for one in config.fixtures
-            ),
+        dataclasses.replace(
+            planned_setup(config),
             publisher=publisher,
             media=publisher.media_uploader(),
-            mode=Mode(config.engine.mode),
-            audit=audit_files(config),
-            limits=CapLimits(
-                spot=_caps(config.caps.spot),
-                campaign=_caps(config.caps.campaign),
-                account=_caps(config.caps.account),
-                everything=_caps(config.caps.everything),
-            ),
-            rules=rules_of(config),
-            approvers_min=config.approval.approvers,
             link=_link_factory(config, clock) if config.devices else None,
             arming=AiringClock,
             clock=clock,
-            ledger=config.ledger,
-            timer_alarm_ms=config.engine.timer_alarm_ms,
             on_ready=on_ready,
             on_standby=on_standby,
         )
+    )
+
+
+def planned_setup(config: Config) -> EngineSetup:
+    """What the configuration says of the engine, without anything that reaches out: no credentials, no broker."""
+    return EngineSetup(
+        state_dir=config.paths.state_dir,
+        accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
+        feeds={feed.id: feed.channel for feed in config.feeds},
+        fixtures=tuple(
+            FixtureSetup(fixture=one.id, home=one.home, away=one.away, clock_counts_up=one.sport in COUNTING_UP)
+            for one in config.fixtures
+        ),
+        publisher=None,
+        mode=Mode(config.engine.mode),
+        audit=audit_files(config),
+        limits=CapLimits(
+            spot=_caps(config.caps.spot),
+            campaign=_caps(config.caps.campaign),
+            account=_caps(config.caps.account),
+            everything=_caps(config.caps.everything),
+        ),
+        rules=rules_of(config),
+        record=config.engine.record,
+        approvers_min=config.approval.approvers,
+        timer_alarm_ms=config.engine.timer_alarm_ms,
+        ledger=config.ledger,
     )
 
 

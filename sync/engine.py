@@ -44,11 +44,12 @@ from sync.media_uploads import MediaUploads, Need, need_of
 from sync.outlets import Outlets
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
+from sync.recording import Recorder
 from sync.setup import EngineSetup
 from sync.shooter import Shooter
 from sync.showing import Showing
 from sync.signals import GoalScored, GoalTakenBack
-from sync.snapshot import JsonObject
+from sync.snapshot import AlarmView, JsonObject
 from sync.standing import Standing
 from sync.states import Action, FiringState, Mode
 from sync.tasks import Tasks
@@ -156,6 +157,9 @@ class Engine:
         )
         self._board.media_fault = self._media.fault
         self._timer = FiringTimer(lateness, clock=self._clock, alarm_above_ms=setup.timer_alarm_ms, alarm=self._alarms.sound)
+        self._recorder = (
+            Recorder(setup.record, writer=writer, clock=self._clock, alarm=self._alarms.sound) if setup.record else None
+        )
         self._shooter = Shooter(
             firings=firings,
             publishers=self._outlets.by_mode,
@@ -246,6 +250,11 @@ class Engine:
         """Its number among the engines of this ledger; a higher one has taken over."""
         return self._standing.epoch
 
+    @property
+    def alarms(self) -> tuple[AlarmView, ...]:
+        """The newest alarms, newest first."""
+        return tuple(self._board.alarms)
+
     async def run(self, control: ControlServer) -> None:
         """Run until cancelled or fenced."""
         self._showing.control = control
@@ -256,6 +265,8 @@ class Engine:
                 self._tasks.begin(self._media.run(), name="media")
                 if self._setup.timer_probe_s is not None:
                     self._tasks.begin(self._timer.run(self._setup.timer_probe_s), name="firing-timer")
+                if self._recorder is not None:
+                    self._tasks.begin(self._recorder.run(), name="record")
                 if self._warmth is not None:
                     self._tasks.begin(self._warmth.run(), name="warmth")
                 if self._arming is not None:
@@ -269,6 +280,8 @@ class Engine:
         finally:
             self._standing.stop_reason = self._standing.stop_reason or "the engine is stopping"
             await self._outlets.close()
+            if self._recorder is not None:
+                await self._writer.aside(self._recorder.write)
             with contextlib.suppress(LedgerError):
                 await self._writer.at_once(self._ledger.let_go, self.epoch)
 
@@ -292,6 +305,8 @@ class Engine:
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
         self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
         self._showing.detection(detection, signal.spot_id)
+        if self._recorder is not None:
+            self._recorder.note(detection, status_age_ns=age_ns)
         if signal.airing is not None and self._board.take_heard(signal.airing.airing_id):
             self._books.note_heard(signal.airing.airing_id, signal.on_air_utc)
             self._showing.refresh()
@@ -307,6 +322,8 @@ class Engine:
             if isinstance(signal, GoalScored):
                 self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
         self._showing.score(event)
+        if self._recorder is not None:
+            self._recorder.note(event)
         taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
         if not taken_back:
             self._books.note_match(event.fixture)
@@ -315,8 +332,11 @@ class Engine:
         for signal in taken_back:
             await self._follow_up.take_back(signal)
 
-    def take_feed(self, status: FeedStatus) -> None:
+    def take_feed(self, status: FeedStatus, *, now_mono_ns: int | None = None) -> None:
         """Take a feed's status.
+
+        Args:
+            now_mono_ns: when it was taken; a rehearsal tells of one that came a little before its detection.
 
         Raises:
             ControlError: the feed is not configured.
@@ -326,7 +346,7 @@ class Engine:
             # The first of a listener's life; its count goes on in the status.
             sentence = f"feed {status.feed_id} loses sound: its listener cannot keep up; give it fewer feeds or more processors"
             self._tasks.begin(self._alarms.sound("critical", sentence), name="alarm")
-        self._showing.publish("feed", self._board.take_feed(status, now_mono_ns=self._clock.mono_ns()))
+        self._showing.publish("feed", self._board.take_feed(status, now_mono_ns=now_mono_ns or self._clock.mono_ns()))
 
     async def take_device(self, status: DeviceStatus) -> None:
         """Take a device's status."""

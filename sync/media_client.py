@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import tweepy
 
 from sync.accounts import Credentials
-from sync.errors import SyncError
 from sync.media import Media, Upload
+from sync.media_uploading import MediaUploadError, Withhold
 from sync.outcomes import judge_error
 from sync.signed_client import SignedClient
 from sync.warm_connections import RedirectingResolver
@@ -29,27 +29,6 @@ PROCESSING_S_MAX = 900.0
 """How long X may take to process a video before the upload counts as failed."""
 CHECK_AFTER_S_MIN, CHECK_AFTER_S_MAX = 0.2, 60.0
 LIFE_S_MAX = 30 * 86_400
-
-Withhold = Callable[[], str]
-"""Asked before each request; a reason means: stop here."""
-
-
-class MediaUploadError(SyncError):
-    """An upload did not come to its end; its text says why."""
-
-
-class MediaUploader(Protocol):
-    """Hands media over to X."""
-
-    async def upload(self, account_id: str, media: Media, path: Path, withhold: Withhold) -> Upload:
-        """Upload a file for an account, wait until X has processed it, and tell its alternative text.
-
-        Nothing is posted, so that an upload that failed may be repeated.
-
-        Raises:
-            MediaUploadError: it did not come to its end; the file is not the one that was approved, for instance.
-        """
-        ...
 
 
 class XMediaUploader:

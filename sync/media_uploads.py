@@ -17,9 +17,9 @@ from sync.conditions import SpotCondition
 from sync.cues import Cue
 from sync.errors import LedgerError
 from sync.media import NOT_LOOKED_AT, Media, MediaStanding, Upload
-from sync.media_client import MediaUploader, MediaUploadError
 from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
+from sync.media_uploading import MediaUploader, MediaUploadError
 from sync.receipts import FiringRecord
 from sync.states import FiringState, Mode
 from sync.writer import Writer

@@ -12,8 +12,8 @@ from schedules.windows import WindowChange
 from sync.audit import AuditFiles
 from sync.caps import CapLimits
 from sync.cues import Catalogue
-from sync.media_client import MediaUploader
 from sync.media_files import FOLDER_NAME
+from sync.media_uploading import MediaUploader
 from sync.posting import Publisher
 from sync.states import Mode
 from sync.tweets import NO_RULES, TweetRules
@@ -87,6 +87,7 @@ class EngineSetup:
         timer_alarm_ms: an alarm when one timer in a hundred is later than this.
         timer_probe_s: how often the timer is measured besides its firings; None: never (simulations).
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
+        record: where the signals it takes are kept for a rehearsal; None: nowhere.
         rules: what a tweet may hold.
         approvers_min: how many people must approve each cue at least.
         on_ready: called once the socket answers.
@@ -110,6 +111,7 @@ class EngineSetup:
     timer_alarm_ms: float = 20.0
     timer_probe_s: float | None = 0.1
     boot_id: str | None = None
+    record: Path | None = None
     rules: TweetRules = NO_RULES
     approvers_min: int = 1
     on_ready: Callable[[], None] | None = None

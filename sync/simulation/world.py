@@ -25,7 +25,7 @@ from sync.engine import Engine
 from sync.errors import FencedError
 from sync.firings import Firings
 from sync.ledger import Ledger
-from sync.media_client import MediaUploader
+from sync.media_uploading import MediaUploader
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.simulation.process import Hands, Line, Process, own_tasks

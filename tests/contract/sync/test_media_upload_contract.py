@@ -9,7 +9,8 @@ import pytest
 from sync.accounts import load_credentials
 from sync.media import Media
 from sync.media_check import check_media
-from sync.media_client import SEGMENT_BYTES, MediaUploadError, XMediaUploader
+from sync.media_client import SEGMENT_BYTES, XMediaUploader
+from sync.media_uploading import MediaUploadError
 from sync.publisher import XPublisher
 from sync.sandbox import Fault, FaultKind, Sandbox, SandboxSettings
 from tests.media_makers import mp4, picture, png

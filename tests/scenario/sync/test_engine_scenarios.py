@@ -12,12 +12,13 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from fingerprints.events import FeedState, FeedStatus
-from hardware.events import ScoreKind
+from fingerprints.events import Detection, FeedState, FeedStatus
+from hardware.events import ScoreEvent, ScoreKind
 from sync.audit import AuditFiles, read_anchor
 from sync.conditions import GoalCondition, When
 from sync.cues import Caps
 from sync.firings import ClaimResult, Firings
+from sync.recording import read_recording
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
 from sync.simulation.storage import Storage
@@ -471,6 +472,26 @@ async def test_an_engine_anchors_the_audit_record(storage: Storage, tmp_path: Pa
         alarms = [one["text"] for one in second.engine.snapshot()["alarms"] if one["text"].startswith("audit: record")]
         assert len(alarms) == 1
         assert read_anchor(files.anchor_file) == seen
+
+
+@virtual
+async def test_an_engine_records_what_it_takes(storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detections, with how fresh their listener was, and goals; what has just come is written before it ends."""
+    path, setup = tmp_path / "evening.jsonl", World.setup
+    monkeypatch.setattr(World, "setup", lambda self, process: dataclasses.replace(setup(self, process), record=path))
+    async with world_of(storage) as world:
+        process = await world.start()
+        await world.clock.advance(5)
+        world.hear()
+        await world.clock.advance(1.5)
+        await world.goal(1)
+        process.task.cancel()
+        await asyncio.wait({process.task})
+    heard, scored = read_recording(path)
+    assert isinstance(heard.event, Detection)
+    assert (heard.event.spot_id, heard.status_age_ns) == ("kaffee-30", 0)
+    assert isinstance(scored.event, ScoreEvent)
+    assert (scored.event.kind, scored.mono_ns - scored.event.event_mono_ns) == (ScoreKind.GOAL, 50_000_000)
 
 
 # --- what a cue asks for ------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from hardware.events import ScoreKind
 from sync.cues import Cue
 from sync.media import Fallback, Media, Upload
 from sync.media_check import check_media, sha256_of
-from sync.media_client import MediaUploadError, Withhold
 from sync.media_files import MediaStore
+from sync.media_uploading import MediaUploadError, Withhold
 from sync.simulation.invariants import Invariants
 from sync.simulation.storage import Storage
 from sync.simulation.world import World

@@ -12,9 +12,9 @@ import pytest
 from schedules.airing import Airing
 from sync.ledger import Ledger
 from sync.media import Media, Upload
-from sync.media_client import MediaUploadError, Withhold
 from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
+from sync.media_uploading import MediaUploadError, Withhold
 from sync.media_uploads import REHEARSED_ID, MediaUploads, Need, need_of
 from sync.states import Mode
 from sync.writer import InlineWriter
