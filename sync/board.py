@@ -277,12 +277,19 @@ class Board:
         if fault := self.cue_faults.get(stored.cue.cue_id):
             return "held", fault
         if left == 0:
-            return "spent", "every variant has been used"
+            return self._spent(stored.cue, now_utc)
         state, detail = self._occasion(stored.cue, mode, now_utc)
         outside = hours_fault(stored.cue.when, now_utc) if state == "armed" else ""
         if outside or state != "armed":
             return ("idle", outside) if outside else (state, detail)
         return self._with_media(stored.cue, mode, detail)
+
+    def _spent(self, cue: Cue, now_utc: datetime) -> tuple[str, str]:
+        """A cue without a text left: somebody should add one, unless all it was for is over."""
+        used = "every variant has been used"
+        if isinstance(cue.on, SpotCondition) and not self._still_to_come(cue.on, now_utc):
+            return "over", f"{used}, and no airing is planned any more"
+        return "spent", used
 
     def is_open(self, cue: Cue, mode: Mode, now_utc: datetime) -> bool:
         """Whether the cue's occasion could come at any moment; the gate judges whether it may fire."""
@@ -313,13 +320,15 @@ class Board:
         return ("armed", f"{online[0].device} keeps the score") if online else ("idle", f"no device of {on.fixture} is online")
 
     def _spot_state(self, on: SpotCondition, mode: Mode, now_utc: datetime) -> tuple[str, str]:
-        planned = [one for one in self.airings_of(on.channel, on.spots) if one.closes_utc >= now_utc]
-        waiting = [one for one in planned if (mode, airing_occurrence(one)) not in self._fired]
+        waiting = [one for one in self._still_to_come(on, now_utc) if (mode, airing_occurrence(one)) not in self._fired]
         if open_now := [one for one in waiting if one.opens_utc <= now_utc]:
             return "armed", f"window open until {max(one.closes_utc for one in open_now):%H:%M:%S} UTC"
         if waiting:
             return "idle", f"next window opens {min(one.opens_utc for one in waiting):%H:%M:%S} UTC"
         return "idle", "no airing is planned"
+
+    def _still_to_come(self, on: SpotCondition, now_utc: datetime) -> list[Airing]:
+        return [one for one in self.airings_of(on.channel, on.spots) if one.closes_utc >= now_utc]
 
     def _airing_view(self, airing: Airing, mode: Mode, now_utc: datetime) -> AiringView:
         return AiringView(

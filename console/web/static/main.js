@@ -59,9 +59,12 @@ function showVitals(now) {
 }
 
 function showCounts() {
-  for (const table of ["feeds", "devices", "cues", "accounts", "alarms"]) {
+  for (const table of ["feeds", "devices", "accounts", "alarms"]) {
     setText(byId(`${table}-count`), store.tables[table].size ? String(store.tables[table].size) : "");
   }
+  const over = store.rows("cues").filter((cue) => cue.state === "over").length;
+  const cues = store.tables.cues.size - over;
+  setText(byId("cues-count"), [cues ? String(cues) : "", over ? `${over} over` : ""].filter(Boolean).join(", "));
   const firings = store.rows("firings");
   const declined = firings.filter(isQuiet).length;
   setText(byId("firings-count"), firings.length ? `${firings.length - declined} fired, ${declined} declined` : "");

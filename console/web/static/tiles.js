@@ -68,8 +68,10 @@ export function cueTiles(container, store) {
     create: cueTile,
     empty: "Rules that tie an airing or a goal to approved tweets. Import some with cuebird cues import.",
   });
+  // What is over needs nobody; `cuebird cues list` still has it.
+  const isShown = (cue) => cue.state !== "over";
   const rank = (cue) => ["armed", "held", "unapproved", "spent", "idle"].indexOf(cue.state);
-  return (now) => show(store.rows("cues").sort((a, b) => rank(a) - rank(b)), now);
+  return (now) => show(store.rows("cues").filter(isShown).sort((a, b) => rank(a) - rank(b)), now);
 }
 
 function cueTile() {

@@ -433,6 +433,32 @@ async def test_snapshot_shows_every_part(storage: Storage) -> None:
 
 
 @virtual
+async def test_a_spent_cue_is_over_after_its_last_window(storage: Storage) -> None:
+    """While an airing may come somebody should add a text; after it nobody needs to look. A goal may always come."""
+    async with world_of(storage) as world:
+        world.store(
+            dataclasses.replace(world.cue("now"), variants=("one",)),
+            dataclasses.replace(world.cue("goal"), variants=("Goal!",)),
+        )
+        process = await world.start()
+        assert process.engine is not None
+
+        def states() -> dict[str, str]:
+            assert process.engine is not None
+            return {cue["cue_id"]: cue["state"] for cue in process.engine.snapshot()["cues"]}
+
+        await _at(world, 5)
+        world.hear()
+        await world.goal(1)
+        await _at(world, 8)
+        assert (states()["now"], states()["goal"]) == ("spent", "spent")
+        await _at(world, 36)
+        assert states()["now"] == "spent", "the last window closes at 36 s"
+        await _at(world, 36.1)
+        assert (states()["now"], states()["goal"], states()["later"]) == ("over", "spent", "idle")
+
+
+@virtual
 async def test_a_feed_that_loses_sound_is_shown_and_an_alarm_once(storage: Storage) -> None:
     """Its listener cannot keep up: the count goes on in the status, the alarm is told once."""
     async with world_of(storage) as world:

@@ -317,6 +317,27 @@ async def test_a_feed_without_data_is_shown_as_old(page: Page, engine: ScriptedE
     await expect(page.locator(".meter-db")).to_have_text("– dB")
 
 
+async def test_a_cue_that_is_over_leaves_the_page(page: Page, engine: ScriptedEngine) -> None:
+    """What is spent wants a person; what is over does not, and is only counted."""
+    for cue_id, name in (("a", "Coffee"), ("b", "Tea")):
+        cue = {
+            "cue_id": cue_id,
+            "name": name,
+            "kind": "spot",
+            "account_id": "x",
+            "state": "spent",
+            "detail": "",
+            "variants_left": 0,
+        }
+        engine.publish("cue", cue)
+    await expect(page.locator("#cues article")).to_have_count(2)
+    await expect(page.locator("#cues-count")).to_have_text("2")
+    engine.publish("cue", {**cue, "state": "over"})
+    await expect(page.locator("#cues article")).to_have_count(1)
+    await expect(page.locator("#cues article .name")).to_have_text("Coffee")
+    await expect(page.locator("#cues-count")).to_have_text("1, 1 over")
+
+
 async def test_a_firing_appears_with_its_receipt(page: Page, engine: ScriptedEngine) -> None:
     """Text, outcome and each step in milliseconds; then everything on its own page."""
     engine.publish("firing", firing(12, state="CLAIMED", steps_ms={"heard": 212.4, "decided": 212.9, "claimed": 213.5}))
