@@ -30,7 +30,7 @@ SEALING_KEY_NAME: Final = "cuebird.key"
 """Of the key's file beside the ledger, and of the credential systemd hands over."""
 
 
-async def run_configured_engine(config: Config, *, on_ready: Callable[[], None], on_standby: Callable[[], None]) -> None:
+async def run_configured_engine(config: Config, *, on_ready: Callable[[], None], on_standby: Callable[[str], None]) -> None:
     """Run the engine until cancelled; while another engine lives on the same ledger it stands by.
 
     Raises:

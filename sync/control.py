@@ -190,10 +190,8 @@ async def control_server(path: Path, desk: ControlDesk) -> AsyncIterator[Control
     Raises:
         SyncError: another engine answers there, or the socket cannot be made.
     """
-    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
-        raise SyncError(f"{path}: a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes; choose a shorter state_dir")
     await ensure_no_engine(path)
-    listening, inode = _bind(path)
+    listening, inode = bind_socket(path)
     try:
         async with asyncio.TaskGroup() as group:
             control = ControlServer(desk, group)
@@ -205,10 +203,11 @@ async def control_server(path: Path, desk: ControlDesk) -> AsyncIterator[Control
                 control.close()
     finally:
         listening.close()
-        _unlink_own(path, inode)
+        unlink_own(path, inode)
 
 
-def _unlink_own(path: Path, inode: int) -> None:
+def unlink_own(path: Path, inode: int) -> None:
+    """Remove a socket's file, if it is still the one that `bind_socket` made."""
     # A newer engine may have put its own socket there meanwhile.
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == inode:
@@ -225,7 +224,14 @@ async def ensure_no_engine(path: Path) -> None:
         raise SyncError(f"{path}: another engine is running here; stop it, or use another state_dir")
 
 
-def _bind(path: Path) -> tuple[socket.socket, int]:
+def bind_socket(path: Path) -> tuple[socket.socket, int]:
+    """A Unix socket bound to `path` in place of whatever was there, for this user only, and the inode of its file.
+
+    Raises:
+        SyncError: it cannot be made.
+    """
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise SyncError(f"{path}: a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes; choose a shorter state_dir")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +243,7 @@ def _bind(path: Path) -> tuple[socket.socket, int]:
             os.umask(previous)
     except OSError as error:
         listening.close()
-        raise SyncError(f"{path}: the control socket cannot be made ({error.strerror}); check the folder") from error
+        raise SyncError(f"{path}: the socket cannot be made ({error.strerror}); check the folder") from error
     return listening, path.stat().st_ino
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import assert_never
 
@@ -34,7 +34,7 @@ from sync.firings import Firings
 from sync.follow_up import FollowUp
 from sync.gate import Guard
 from sync.heartbeat import Heartbeat
-from sync.lease import holder_of, take_over
+from sync.lease import Lease, holder_of, take_over
 from sync.ledger import Ledger
 from sync.loading import Loader
 from sync.matches import Matches
@@ -50,6 +50,7 @@ from sync.shooter import Shooter
 from sync.showing import Showing
 from sync.signals import GoalScored, GoalTakenBack
 from sync.snapshot import AlarmView, JsonObject
+from sync.standby import StandbySign
 from sync.standing import Standing
 from sync.states import Action, FiringState, Mode
 from sync.tasks import Tasks
@@ -96,7 +97,7 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
     try:
         ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode, audit=setup.audit_files)
         try:
-            engine = await Engine.start(setup, ledger, writer)
+            engine = await _take_over(setup, ledger, writer)
             with _one_of_many():
                 async with control_server(setup.socket_path, engine) as control:
                     await engine.run(control)
@@ -104,6 +105,24 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
             await writer.run(ledger.close)
     finally:
         writer.close()
+
+
+async def _take_over(setup: EngineSetup, ledger: Ledger, writer: Writer) -> "Engine":
+    """The engine of the ledger; while another one lives this one says that it stands by."""
+    sign = StandbySign(setup.standby_path, setup.clock)
+
+    async def stand_by(lease: Lease) -> None:
+        await sign.show(lease)
+        setup.on_standby(lease.holder)
+
+    try:
+        return await Engine.start(setup, ledger, writer, on_standby=stand_by)
+    finally:
+        await sign.close()
+
+
+async def _wait_quietly(_: Lease) -> None:
+    pass
 
 
 class Engine:
@@ -217,8 +236,13 @@ class Engine:
         )
 
     @classmethod
-    async def start(cls, setup: EngineSetup, ledger: Ledger, writer: Writer) -> "Engine":
+    async def start(
+        cls, setup: EngineSetup, ledger: Ledger, writer: Writer, *, on_standby: Callable[[Lease], Awaitable[None]] | None = None
+    ) -> "Engine":
         """An engine that has taken over the ledger, once no other one lives, and knows what it says.
+
+        Args:
+            on_standby: told of an engine that is waited for.
 
         Raises:
             LedgerError: the ledger cannot be read or written.
@@ -229,7 +253,7 @@ class Engine:
             lambda seen: writer.run(ledger.become_engine, holder=holder, seen=seen),
             holder=holder,
             clock=setup.clock,
-            on_standby=setup.on_standby,
+            on_standby=on_standby or _wait_quietly,
         )
         boot_id = setup.boot_id or _boot_id()
         firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)

@@ -69,7 +69,7 @@ async def take_over(
     *,
     holder: str,
     clock: Clock,
-    on_standby: Callable[[], None],
+    on_standby: Callable[[Lease], Awaitable[None]],
 ) -> int:
     """Stand by as long as another engine lives, then take over; at once where none does, or where it was ourselves.
 
@@ -77,7 +77,7 @@ async def take_over(
         read: the lease as it stands.
         take: takes the ledger over if the lease is still the one given.
         holder: us.
-        on_standby: called once if there is something to wait for.
+        on_standby: told once of each engine that is waited for.
 
     Returns:
         The new epoch.
@@ -85,7 +85,7 @@ async def take_over(
     Raises:
         LedgerError: the ledger cannot be read or written at the first look; later that is waited out.
     """
-    watch, told = SilenceWatch(), False
+    watch, told = SilenceWatch(), set[tuple[str, int]]()
     while True:
         try:
             lease = await read()
@@ -94,10 +94,10 @@ async def take_over(
                 if told:
                     _log.warning("taken_over", extra={"holder": lease.holder if lease else "", "epoch": epoch})
                 return epoch
-            if not told:
-                told = True
+            if (lease.holder, lease.epoch) not in told:
+                told.add((lease.holder, lease.epoch))
                 _log.warning("standing_by", extra={"holder": lease.holder, "epoch": lease.epoch})
-                on_standby()
+                await on_standby(lease)
         except LeaseHeldError:
             pass  # it lives
         except LedgerError as error:

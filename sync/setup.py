@@ -15,6 +15,7 @@ from sync.cues import Catalogue
 from sync.media_files import FOLDER_NAME
 from sync.media_uploading import MediaUploader
 from sync.posting import Publisher
+from sync.standby import STANDBY_NAME
 from sync.states import Mode
 from sync.tweets import NO_RULES, TweetRules
 from timebase import Clock, SystemClock
@@ -91,7 +92,7 @@ class EngineSetup:
         rules: what a tweet may hold.
         approvers_min: how many people must approve each cue at least.
         on_ready: called once the socket answers.
-        on_standby: called when another engine lives and this one waits for its end.
+        on_standby: told whose engine lives while this one waits for its end.
     """
 
     state_dir: Path
@@ -115,7 +116,7 @@ class EngineSetup:
     rules: TweetRules = NO_RULES
     approvers_min: int = 1
     on_ready: Callable[[], None] | None = None
-    on_standby: Callable[[], None] = lambda: None
+    on_standby: Callable[[str], None] = lambda _holder: None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -131,6 +132,11 @@ class EngineSetup:
     def socket_path(self) -> Path:
         """Where the engine listens."""
         return self.state_dir / SOCKET_NAME
+
+    @property
+    def standby_path(self) -> Path:
+        """Where it says that it stands by, as long as it does."""
+        return self.state_dir / STANDBY_NAME
 
     @property
     def media_folder(self) -> Path:

@@ -27,7 +27,7 @@ def engine(config: ConfigOption) -> None:
         run_configured_engine(
             load_config(config),
             on_ready=lambda: announce(ready=True),
-            on_standby=lambda: announce(ready=True, standby=True),
+            on_standby=lambda holder: announce(ready=True, standby=True, holder=holder),
         )
     )
 

@@ -42,7 +42,10 @@ def serve(
             where = ("--config", str(path))
             engine = await family.start_ready(Child(name="engine", arguments=("run", "engine", *where)))
             if engine.facts.get("standby"):
-                terminal.print("[yellow]another engine fires[/yellow]; this one stands by and takes over when it falls silent")
+                holder = escape(str(engine.facts.get("holder")))
+                terminal.print(
+                    f"[yellow]the engine of {holder} fires[/yellow]; this one stands by and takes over when it falls silent"
+                )
             console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
             terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
             for child in listeners(loaded, where):

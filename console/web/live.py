@@ -43,6 +43,10 @@ class EngineLostError(Exception):
     """The engine does not answer, or not in the way agreed."""
 
 
+class EngineStandsByError(EngineLostError):
+    """It does not answer because another one fires and it waits for its turn; the sentence says so in full."""
+
+
 class Client:
     """One browser's stream: what it has still to be sent."""
 
@@ -69,6 +73,7 @@ class LiveHub:
     clock: Clock
     view: EngineView = field(default_factory=EngineView)
     connected: bool = False
+    stands_by: bool = False
     detail: str = "not connected to the engine yet"
     _clients: set[Client] = field(default_factory=set)
     _pending: dict[str, dict[tuple[str, ...], JsonObject]] = field(default_factory=dict)
@@ -84,6 +89,8 @@ class LiveHub:
     def stale_reason(self) -> str | None:
         """Why the figures are not to be believed, in one sentence; None while they are fresh."""
         age_ms = self.heartbeat_age_ms()
+        if self.stands_by:
+            return self.detail
         if not self.connected:
             return f"No connection to the engine: {self.detail}"
         if age_ms is None:
@@ -109,7 +116,7 @@ class LiveHub:
         if event == "snapshot":
             self.view.replace(data)
             self._pending.clear()
-            self.connected, self.detail = True, ""
+            self.connected, self.stands_by, self.detail = True, False, ""
             self._broadcast(self._snapshot_message())
             return
         record = self.view.apply(event, data) if _EVENT_NAME.fullmatch(event) else None
@@ -120,10 +127,15 @@ class LiveHub:
         else:
             self._broadcast(sse("engine" if event == "heartbeat" else event, record))
 
-    def lost(self, detail: str) -> None:
-        """The engine's connection is gone; tell the browsers at once."""
+    def lost(self, detail: str, *, stands_by: bool = False) -> None:
+        """The engine's connection is gone; tell the browsers at once.
+
+        Args:
+            detail: why; a whole sentence of an engine that stands by.
+            stands_by: it lives, and another one fires.
+        """
         if self.connected or self.detail != detail:
-            self.connected, self.detail = False, detail
+            self.connected, self.stands_by, self.detail = False, stands_by, detail
             self._broadcast(self.tick_message())
 
     def join(self) -> Client:
@@ -177,11 +189,12 @@ class LiveHub:
         """Keep a subscription to the engine for ever, reconnecting with growing, jittered waits."""
         backoff = Backoff(first_s=0.1, most_s=2.0)
         while True:
+            stands_by = False
             try:
                 await self._follow_once(subscribe, backoff)
                 detail = "it closed the connection"
             except EngineLostError as error:
-                detail = str(error)
+                detail, stands_by = str(error), isinstance(error, EngineStandsByError)
             except TimeoutError:
                 detail = f"it has said nothing for {SILENCE_MOST_S:g} s"
             except Exception:
@@ -190,7 +203,7 @@ class LiveHub:
                 detail = "the console could not read what it sent"
             if self.connected:
                 _log.warning("engine_lost", extra={"detail": detail})
-            self.lost(detail)
+            self.lost(detail, stands_by=stands_by)
             await self.clock.sleep(backoff.next_s())
 
     async def _follow_once(self, subscribe: Subscribe, backoff: Backoff) -> None:
@@ -213,6 +226,7 @@ class LiveHub:
             "heartbeat_age_ms": self.heartbeat_age_ms(),
             "stale_after_ms": STALE_AFTER_MS,
             "connected": self.connected,
+            "stands_by": self.stands_by,
             "detail": self.detail,
         }
 

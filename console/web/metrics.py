@@ -40,6 +40,8 @@ def render(hub: LiveHub) -> str:
     return "".join(
         [
             family("cuebird_engine_connected", "gauge", "1 while the console follows the engine.", [({}, float(hub.connected))]),
+            family("cuebird_engine_stands_by", "gauge", "1 while the engine waits for another one's end.",
+                   [({}, float(hub.stands_by))]),
             family("cuebird_engine_heartbeat_age_seconds", "gauge", "Age of the engine's last heartbeat; NaN before the first.",
                    [({}, math.nan if age_ms is None else age_ms / 1000)]),
             family("cuebird_engine_killed", "gauge", "1 while the kill switch is set, or its state is not known.",

@@ -51,11 +51,12 @@ function showVitals(now) {
   setText(byId("engine-age"), ageMs === null ? "not heard yet" : `heard ${duration(ageMs)} ago`);
   setText(byId("clock"), store.tick ? new Date(now.utcMs).toISOString().slice(11, 19) : "--:--:--");
   setHidden(byId("stale"), stale === null);
+  setText(byId("stale-word"), stale?.standsBy ? "STANDBY" : "STALE");
   setText(byId("stale-text"), stale?.sentence ?? "");
   setText(byId("stale-age"), stale === null || stale.ageMs === null ? "" : `Figures are ${duration(stale.ageMs)} old.`);
   setHidden(byId("killed"), !killed);
   setText(byId("killed-text"), killed ? `by ${text(store.engine.kill_actor, "somebody")}: ${text(store.engine.kill_reason, "no reason given")}. ${stale ? "Last known." : "No tweet leaves."}` : "");
-  document.title = `${stale ? "STALE" : killed ? "KILLED" : mode || "?"} · Cuebird`;
+  document.title = `${stale ? (stale.standsBy ? "STANDBY" : "STALE") : killed ? "KILLED" : mode || "?"} · Cuebird`;
 }
 
 function showCounts() {

@@ -52,6 +52,7 @@ export class Store {
     if (this.loggedOut) return because("You are logged out. Reload the page to log in.");
     if (this.heardAt === null) return because("Connecting to the console.");
     if (performance.now() - this.heardAt > STREAM_SILENT_MS) return because("The console does not answer.");
+    if (this.tick.stands_by) return { ...because(sentence(this.tick.detail)), standsBy: true };
     if (!this.tick.connected) return because(sentence(`No connection to the engine: ${this.tick.detail}`));
     if (ageMs === null) return because("The engine sends no heartbeat that can be read.");
     if (ageMs > this.tick.stale_after_ms) return because("The engine is silent.");

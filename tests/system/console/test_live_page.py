@@ -18,6 +18,8 @@ from playwright.async_api import Browser, BrowserContext, Page, StorageState, as
 from console.users import DATABASE_NAME, ConsoleDatabase, People, Role
 from console.web.app import SOCKET_NAME
 from sync.control import ControlServer, control_server
+from sync.lease import Lease
+from sync.standby import STANDBY_NAME, StandbySign
 from sync.wire import Request
 from timebase import SystemClock
 
@@ -336,6 +338,23 @@ async def test_a_cue_that_is_over_leaves_the_page(page: Page, engine: ScriptedEn
     await expect(page.locator("#cues article")).to_have_count(1)
     await expect(page.locator("#cues article .name")).to_have_text("Coffee")
     await expect(page.locator("#cues-count")).to_have_text("1, 1 over")
+
+
+async def test_an_engine_that_stands_by_says_so(page: Page, engine: ScriptedEngine) -> None:
+    """Who fires and since when, instead of a connection that is missing; once it has taken over all is fresh again."""
+    sign = StandbySign(engine.path.with_name(STANDBY_NAME), engine.clock)
+    await engine.stop()
+    await sign.show(Lease(holder="arena:/var/lib/cuebird", epoch=3, beat=1))
+    await expect(page.locator("#stale-word")).to_have_text("STANDBY")
+    await expect(page.locator("#stale-text")).to_have_text(
+        re.compile(r"^This engine stands by since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; the one of arena:/var/lib/cuebird fires\.$")
+    )
+    await expect(page.locator("body")).to_have_attribute("data-fresh", "no")
+    await expect(page).to_have_title("STANDBY · Cuebird")
+    await sign.close()
+    await engine.start()
+    await expect(page.locator("body")).to_have_attribute("data-fresh", "yes")
+    await expect(page.locator("#stale")).to_be_hidden()
 
 
 async def test_a_firing_appears_with_its_receipt(page: Page, engine: ScriptedEngine) -> None:

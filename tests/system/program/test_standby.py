@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 from console.supervisor import Child
+from sync.standby import STANDBY_NAME, standby_at
 from tests.system.program.house import ACCOUNTS, PATIENCE_S, House, subscribed
 
 pytestmark = pytest.mark.system
@@ -24,6 +25,10 @@ async def standby_of(house: House) -> House:
     path.write_text(tomli_w.dumps(table))
     engine = await house.family.start_ready(Child(name="standby", arguments=("run", "engine", "--config", str(path))))
     assert engine.facts.get("standby") is True
+    assert str(engine.facts.get("holder")).endswith(str(house.folder / house.state))
+    sign = await standby_at(house.folder / "standby" / STANDBY_NAME)
+    assert sign is not None
+    assert sign.holder == engine.facts["holder"]
     return replace(house, engine=engine, state="standby")
 
 
@@ -49,6 +54,7 @@ async def test_a_paused_engine_is_replaced_and_fenced(house: House) -> None:
     await subscribed(standby)
     await house.scoreboard.publish(house.scoreboard.goal())
     await posted(house, 2)
+    assert await standby_at(standby.socket_path.with_name(STANDBY_NAME)) is None
 
     main.send_signal(signal.SIGCONT)
     async with asyncio.timeout(PATIENCE_S):

@@ -15,11 +15,13 @@ from console.web.live import (
     STALE_AFTER_MS,
     Client,
     EngineLostError,
+    EngineStandsByError,
     LiveHub,
     Subscription,
     run_live,
     sse,
 )
+from console.web.metrics import render
 from console.web.view import EngineView, bounded
 from timebase import VirtualClock
 
@@ -256,6 +258,35 @@ async def test_the_console_reconnects_however_the_engine_went(end: Exception | N
     seen = [(event, data.get("connected", data.get("tick", {}).get("connected"))) for event, data in await received(client)]
     assert ("tick", False) in seen
     assert [connected for event, connected in seen if event == "snapshot"] == [False, True, True]
+
+
+async def test_an_engine_that_stands_by_is_not_called_lost() -> None:
+    """Its own sentence is what people read; it is still neither connected nor ready. One that fires again wipes it out."""
+    clock = VirtualClock()
+    hub = LiveHub(clock)
+    sentence = "This engine stands by since noon; another one fires"
+    client = hub.join()
+    standby: tuple[list[tuple[str, object]], Exception] = ([], EngineStandsByError(sentence))
+    async with following(hub, Engines(*[standby] * 9, ([("snapshot", snapshot(clock))], None))):
+        await until(clock, lambda: hub.stands_by)
+        assert (hub.connected, hub.stale_reason(), hub.reasons_not_ready()) == (False, sentence, [sentence])
+        assert "cuebird_engine_stands_by 1.0" in render(hub)
+        await until(clock, lambda: hub.detail == "nobody answers")
+    assert hub.stale_reason() == "No connection to the engine: nobody answers"
+    seen = [data["tick"]["stands_by"] if event == "snapshot" else data["stands_by"] for event, data in await received(client)
+            if event in ("tick", "snapshot")]  # fmt: skip
+    assert True in seen
+    assert not seen[-1]
+
+
+def test_an_engine_that_has_taken_over_stands_by_no_more() -> None:
+    """With its first snapshot the figures are fresh."""
+    clock = VirtualClock()
+    hub = LiveHub(clock)
+    hub.lost("This engine stands by", stands_by=True)
+    hub.receive("snapshot", snapshot(clock))
+
+    assert (hub.connected, hub.stands_by, hub.stale_reason()) == (True, False, None)
 
 
 async def test_ticks_go_on_without_an_engine() -> None:

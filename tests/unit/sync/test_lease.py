@@ -36,7 +36,7 @@ class Story:
         self.looks, self.refuses = list(looks), refuses
         self.looked = 0
         self.taken: tuple[int, Lease | None] | None = None
-        self.stood_by = 0
+        self.stood_by: list[str] = []
         self.clock = VirtualClock()
 
     async def read(self) -> Lease | None:
@@ -54,8 +54,8 @@ class Story:
         return 9
 
     async def run(self, *, seconds: float) -> int | None:
-        def note() -> None:
-            self.stood_by += 1
+        async def note(lease: Lease) -> None:
+            self.stood_by.append(lease.holder)
 
         work = asyncio.ensure_future(take_over(self.read, self.take, holder="us", clock=self.clock, on_standby=note))
         await self.clock.advance(seconds)
@@ -72,7 +72,7 @@ async def test_nobody_ourselves_and_who_stopped_in_order_are_not_waited_for(leas
 
     assert await story.run(seconds=0.2) == 9
     assert story.taken == (1, lease)
-    assert story.stood_by == 0
+    assert story.stood_by == []
 
 
 async def test_the_living_is_waited_for_and_the_silent_replaced_within_three_seconds() -> None:
@@ -83,7 +83,15 @@ async def test_the_living_is_waited_for_and_the_silent_replaced_within_three_sec
     assert story.taken is None
     story = Story([beats(look // 5) for look in range(30)])
     assert await story.run(seconds=6.0 + 3.0) == 9
-    assert story.stood_by == 1
+    assert story.stood_by == [MAIN.holder]
+
+
+async def test_each_engine_that_is_waited_for_is_told_once() -> None:
+    """Another standby was quicker: people learn whose engine fires now."""
+    story = Story([MAIN, beats(11), Lease(holder="third", epoch=4, beat=0), Lease(holder="third", epoch=4, beat=1)])
+
+    assert await story.run(seconds=2.0) is None
+    assert story.stood_by == [MAIN.holder, "third"]
 
 
 async def test_who_beats_in_the_last_moment_keeps_it() -> None:
