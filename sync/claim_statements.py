@@ -59,6 +59,7 @@ def _facts_statement() -> sa.Select[Any]:
         .limit(1)
         .correlate(SWITCH)
     )
+    own = sa.select(FIRING.c.mode).where(FIRING.c.firing_id == sa.bindparam("own_id"))
     return sa.select(
         SWITCH.c.epoch,
         SWITCH.c.mode,
@@ -70,6 +71,7 @@ def _facts_statement() -> sa.Select[Any]:
         approvals.scalar_subquery().label("approvals"),
         used_by.scalar_subquery().label("used_by"),
         rival.scalar_subquery().label("rival"),
+        own.scalar_subquery().label("armed_in"),
     ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == cue_id))
 
 

@@ -393,7 +393,7 @@ class Firings:
         key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
         key |= {"action": intent.action.value, "priority": cue.priority, "now_utc": now_utc}
         (row,) = self._statements.facts.run(cursor, key)
-        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival = row
+        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival, armed_in = row
         mode = Mode(mode_now)
         claimed = Claimed(mode=mode, cue_id=cue.cue_id, campaign=cue.campaign, account_id=cue.account_id, spot_id=intent.spot_id)
         is_post = intent.action is Action.POST
@@ -404,6 +404,7 @@ class Firings:
             kill_reason=kill_reason,
             fenced=epoch != self._epoch,
             mode=mode,
+            armed_in=None if armed_in is None else Mode(armed_in),
             cue_sha256=cue_sha256,
             approved_sha256=approved_sha256,
             approvals=approvals,

@@ -67,6 +67,7 @@ class Facts:
 
     Attributes:
         fenced: another engine has taken over the ledger.
+        armed_in: the mode it was in when the firing was armed, None when it was not armed before.
         cue_sha256: hash of the cue in the ledger, None if it has been removed.
         approved_sha256: hash its latest approval covers, None without one; one that was voided does not count.
         approvals: how many people's approvals cover the cue in the ledger and have not expired.
@@ -85,6 +86,7 @@ class Facts:
     kill_reason: str
     fenced: bool
     mode: Mode
+    armed_in: Mode | None
     cue_sha256: str | None
     approved_sha256: str | None
     approvals: int
@@ -186,6 +188,8 @@ def _mode(intent: Intent, facts: Facts) -> str:
         return "the mode is OFF"
     if intent.of_mode is not None and intent.of_mode is not facts.mode:
         return f"the tweet was posted in {intent.of_mode}, the mode is {facts.mode}"
+    if facts.armed_in is not None and facts.armed_in is not facts.mode:
+        return f"it was armed in {facts.armed_in}, the mode is {facts.mode}"
     return ""
 
 

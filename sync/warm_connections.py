@@ -99,13 +99,15 @@ class Attempt:
             return SecondWriteError("the request was about to be written a second time; it was stopped")
         if self.transport is None or peer_has_closed(self.transport):
             return DeadConnectionError("the connection was closed by the other side before anything was sent")
-        now_mono_ns = self.clock.mono_ns()
-        if self.deadline_mono_ns is not None and now_mono_ns > self.deadline_mono_ns:
-            late_ms = (now_mono_ns - self.deadline_mono_ns) / 1e6
-            return WithheldError(f"the deadline had passed by {late_ms:.1f} ms when the connection was ready")
-        # Asked last: once it lets go, nothing else can object, so a yes is always followed by the write.
-        reason = self.withhold()
-        return None if reason is None else WithheldError(reason)
+        if (reason := self.withhold()) is not None:
+            return WithheldError(reason)
+        # Last: the look at the ledger takes its time, and what is judged here leaves in the next instruction.
+        late_ns = 0 if self.deadline_mono_ns is None else self.clock.mono_ns() - self.deadline_mono_ns
+        return (
+            WithheldError(f"the deadline had passed by {late_ns / 1e6:.1f} ms when the connection was ready")
+            if late_ns > 0
+            else None
+        )
 
 
 CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("current_attempt", default=None)

@@ -16,7 +16,7 @@ class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
     Attributes:
-        guarantee: `G1` to `G12`, or `approval`, `caps`.
+        guarantee: `G1` to `G12`, or `approval`, `caps`, `mode`, `veto`, `settle`.
     """
 
     def __init__(self, guarantee: str, sentence: str) -> None:
@@ -42,11 +42,12 @@ class _Row(NamedTuple):
     deadline_mono_ns: int
     body: str
     body_sha256: str | None
+    settled_by: str
 
 
 _ROWS = (
     "SELECT firing_id, occurrence_id, cue_id, account_id, mode, action, state, epoch, tweet_id, of_firing_id, "
-    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256 "
+    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256, settled_by "
     "FROM firing ORDER BY firing_id"
 )
 
@@ -61,6 +62,7 @@ class Invariants:
         self._posts: Counter[tuple[str, str, str, str]] = Counter()
         self._by_firing: Counter[int] = Counter()
         self._deletes: Counter[str] = Counter()
+        self._priorities: dict[tuple[str, str], int] = {}
 
     def check(self) -> None:
         """Judge what has happened since the last call.
@@ -100,6 +102,10 @@ class Invariants:
             live_post = row.state == "POSTED" and row.mode == Mode.LIVE and row.action == "post"
             if live_post and row.tweet_id not in self._world.x.ever:
                 raise BrokenGuaranteeError("G2", f"firing {row.firing_id} says it posted {row.tweet_id}, which never was")
+        for firing_id, state in self._truth.settled.items():
+            row = self._rows[firing_id]
+            if (row.state, row.settled_by) != (state, "ops"):
+                raise BrokenGuaranteeError("settle", f"firing {firing_id} was settled as {state}, and is {row.state}")
         fault = verify(self._world.storage.database, self._world.storage.chain.key, None).fault
         if fault is not None:
             raise BrokenGuaranteeError("G12", fault.sentence)
@@ -140,6 +146,7 @@ class Invariants:
             raise BrokenGuaranteeError("G9", f"{sent.text!r} is not what was claimed")
         self._judge_once(sent, row)
         self._judge_time(sent, row)
+        self._judge_mode(sent, row)
         self._judge_person(sent, row)
 
     def _judge_once(self, sent: Sent, row: _Row) -> None:
@@ -153,6 +160,9 @@ class Invariants:
         self._posts[key] += 1
         if self._posts[key] > 1:
             raise BrokenGuaranteeError("G1", f"cue {row.cue_id} was sent twice for {real}")
+        priority = self._truth.priorities[row.cue_id]
+        if row.action == "post" and self._priorities.setdefault((real, row.account_id), priority) != priority:
+            raise BrokenGuaranteeError("G11", f"{row.account_id} sent tweets of two priorities for {real}")
 
     def _judge_time(self, sent: Sent, row: _Row) -> None:
         if sent.at_mono_ns > row.deadline_mono_ns:
@@ -171,7 +181,17 @@ class Invariants:
             if span.holds(row.decided_mono_ns) or span.holds(row.claimed_mono_ns or 0):
                 raise BrokenGuaranteeError("G4", f"{sent.text!r} was sent although its cue was held")
 
+    def _judge_mode(self, sent: Sent, row: _Row) -> None:
+        if row.mode != Mode.LIVE:
+            raise BrokenGuaranteeError("mode", f"{sent.text!r} was sent for a firing of {row.mode}")
+        for span in self._truth.not_live:
+            if span.holds(sent.at_mono_ns) or span.holds(row.decided_mono_ns):
+                raise BrokenGuaranteeError("mode", f"{sent.text!r} was sent or decided while the mode was not LIVE")
+
     def _judge_person(self, sent: Sent, row: _Row) -> None:
+        vetoed = [self._rows[firing_id] for firing_id in self._truth.vetoed]
+        if any((one.cue_id, self._real(one)) == (row.cue_id, self._real(row)) for one in vetoed):
+            raise BrokenGuaranteeError("veto", f"{sent.text!r} was sent although a person had stopped it")
         if any(span.holds(row.claimed_mono_ns or 0) for span in self._truth.unapproved.get(row.cue_id, [])):
             raise BrokenGuaranteeError("approval", f"{sent.text!r} was sent although nobody had approved its cue")
         texts = self._truth.texts.get(row.cue_id)

@@ -242,6 +242,7 @@ class Hands:
         if reason := late or withhold():
             return self._outcome(Certainty.NOT_SENT, reason, None)
         sent.at_mono_ns, sent.newest_epoch = self._clock.mono_ns(), self._process.world.newest_epoch()
+        sent.is_lost = fault == "lost_before"
         self._x.sent.append(sent)
         what = f"{sent.kind} {sent.account_id} {sent.text or sent.tweet_id!r}"
         self._process.world.say(f"engine {sent.engine} sends {what} ({fault})")

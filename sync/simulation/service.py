@@ -18,6 +18,7 @@ class Sent:
     Attributes:
         engine: number of the process that sent it.
         epoch, newest_epoch: the sender's, and the ledger's at that instant.
+        is_lost: it never arrives.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Sent:
     newest_epoch: int = 0
     at_mono_ns: int = 0
     body: str = ""
+    is_lost: bool = False
 
 
 @dataclass(slots=True)

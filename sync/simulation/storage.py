@@ -27,6 +27,20 @@ spots = ["kaffee-30", "kaffee-20"]
 channel = "nord"
 
 [[cue]]
+id = "else"
+name = "Coffee on air, where the first may not speak"
+author = "sponsor"
+account = "coffee"
+priority = -1
+deadline_ms = 3000
+variants = ["uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto"]
+caps = { per_minute = 60, per_hour = 600, per_day = 2400 }
+[cue.on]
+kind = "spot"
+spots = ["kaffee-30"]
+channel = "nord"
+
+[[cue]]
 id = "later"
 name = "Coffee for cable viewers"
 author = "sponsor"

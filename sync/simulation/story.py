@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import aiomqtt
 
@@ -14,7 +14,8 @@ from sync.simulation.invariants import Invariants
 from sync.simulation.process import Process
 from sync.simulation.storage import scene_cues
 from sync.simulation.world import DEVICES, Span, World
-from sync.wire import Kill, Release, Reload, Request
+from sync.states import Mode
+from sync.wire import Kill, Release, Reload, Request, SetMode, Settle, Veto
 
 STEPS = 40
 FAULTS = (*["none"] * 6, "no_route", "lost_before", "lost_after", "refused", "bug", "late")
@@ -47,8 +48,8 @@ class Story:
         likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait, self.play_on]
         rare: list[Callable[[], Coroutine[Any, Any, None]]] = [
             *(self.score_again, self.correct, self.correct_again, self.redeliver, self.retained, self.burst),
-            *(self.die_soon, self.restart, self.pause, self.step_clock, self.break_disk),
-            *(self.kill, self.kill_outside, self.hold, self.change_cue),
+            *(self.die_soon, self.restart, self.pause, self.step_clock, self.break_disk, self.break_disk),
+            *(self.kill, self.kill, self.kill_outside, self.hold, self.change_cue, self.change_mode, self.veto, self.settle),
         ]
         for _ in range(STEPS):
             await self.rng.choice(likely if self.rng.random() < 0.55 else rare)()
@@ -232,7 +233,7 @@ class Story:
 
     async def hold(self) -> None:
         """Hold a cue for a while, or let one go that a cap has disarmed."""
-        cue_id = self.rng.choice(["now", "later", "goal"])
+        cue_id = self.rng.choice(["now", "else", "later", "goal"])
         self.world.ledger.hold_cue(cue_id, actor="ops", reason="test")
         span = Span(self.world.clock.mono_ns())
         self.truth.held.setdefault(cue_id, []).append(span)
@@ -263,6 +264,53 @@ class Story:
         self.world.ledger.approve_cue(cue.cue_id, approved_by="approver")
         self.world.say(f"cue {cue.cue_id} is approved")
         await self.ask(Reload(op="reload"))
+
+    async def change_mode(self) -> None:
+        """Another mode for a while: nothing leaves in it, and what it declined is not caught up."""
+        mode: Literal["OFF", "REHEARSAL"] = self.rng.choice(("OFF", "REHEARSAL"))
+        if await self.ask(SetMode(op="mode", mode=mode, actor="ops")):
+            span = Span(self.world.clock.mono_ns())
+            self.truth.not_live.append(span)
+            self.world.say(f"the mode is {mode}")
+            await self.world.clock.advance(0.001)
+            await self.rng.choice([self.hear, self.score])()
+            await self.pass_time(self.rng.uniform(0.1, 2))
+            span.until_ns = self.world.clock.mono_ns()
+        if not await self.ask(SetMode(op="mode", mode="LIVE", actor="ops")):
+            self.world.ledger.set_mode(Mode.LIVE, actor="cli")
+            await self.restart()
+        self.world.say("the mode is LIVE")
+
+    async def veto(self) -> None:
+        """Stop a tweet that waits for its viewers."""
+        waiting = [firing_id for (firing_id,) in self.world.rows("SELECT firing_id FROM firing WHERE state = 'ARMED'")]
+        if not waiting:
+            self.world.hear()
+            await self.pass_time(self.rng.uniform(0, 2))
+            waiting = [firing_id for (firing_id,) in self.world.rows("SELECT firing_id FROM firing WHERE state = 'ARMED'")]
+        if waiting:
+            firing_id = self.rng.choice(waiting)
+            if await self.ask(Veto(op="veto", firing_id=firing_id, actor="ops", reason="test")):
+                self.truth.vetoed.add(firing_id)
+                self.world.say(f"firing {firing_id} is vetoed")
+
+    async def settle(self) -> None:
+        """A person looks at the timeline, and says what became of an unknown firing: what is there, or is known to be lost."""
+        lost = {sent.firing_id for sent in self.world.x.sent if sent.is_lost and sent.kind == "post"}
+        unknown = self.world.rows(
+            "SELECT firing_id, account_id, text FROM firing WHERE state IN ('UNKNOWN', 'NOT_SEEN') AND action = 'post'"
+        )
+        for firing_id, account_id, text in unknown:
+            there = [tweet.tweet_id for tweet in self.world.x.tweets.get(account_id, []) if tweet.text == text]
+            if not there and firing_id not in lost:
+                continue
+            state: Literal["POSTED", "NOT_SEEN"] = "POSTED" if there else "NOT_SEEN"
+            tweet_id = there[0] if there else None
+            request = Settle(op="settle", firing_id=firing_id, state=state, actor="ops", reason="test", tweet_id=tweet_id)
+            if await self.ask(request):
+                self.truth.settled[firing_id] = state
+                self.world.say(f"a person settles firing {firing_id}: {state}")
+            return
 
     async def ask(self, request: Request) -> bool:
         """Ask the engine; whether it answered at once, and not with a refusal. One that dies meanwhile never answers."""

@@ -63,6 +63,10 @@ class Truth:
         of_goal, of_onset: the real event behind a report, by its instant: two gateways, two feeds tell of one.
         taken_back: real goals that do not stand.
         heard_live: reports by the engine that heard them as they happened.
+        not_live: spans from the acknowledgement of another mode to the return.
+        vetoed: firings whose veto was acknowledged.
+        settled: firings a person has settled, and as what.
+        priorities: of cues.
     """
 
     killed: list[Span] = field(default_factory=list)
@@ -74,6 +78,10 @@ class Truth:
     of_onset: dict[int, str] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     heard_live: set[tuple[int, datetime]] = field(default_factory=set)
+    not_live: list[Span] = field(default_factory=list)
+    vetoed: set[int] = field(default_factory=set)
+    settled: dict[int, str] = field(default_factory=dict)
+    priorities: dict[str, int] = field(default_factory=dict)
 
 
 CORRECTING: dict[str, Any] = {
@@ -113,6 +121,7 @@ class World:
         for cue in scene_cues():
             self.truth.texts[cue.cue_id] = set(cue.variants)
             self.truth.caps[cue.cue_id] = cue.caps.per_minute
+            self.truth.priorities[cue.cue_id] = cue.priority
         self.story: list[str] = []
         self._ids = itertools.count(1)
         self._sequences = {device.device: itertools.count(1) for device in DEVICES}

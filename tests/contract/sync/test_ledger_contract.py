@@ -227,6 +227,25 @@ def test_armed_firing_reserves_and_then_claims_its_text(ledger: Ledger, clock: V
         firings.claim(goal(clock), account_faults={}, armed_firing_id=armed.firing_id)
 
 
+@pytest.mark.parametrize(("armed_in", "then"), [(Mode.REHEARSAL, Mode.LIVE), (Mode.LIVE, Mode.REHEARSAL)])
+def test_what_was_armed_in_one_mode_is_not_claimed_in_another(
+    ledger: Ledger, clock: VirtualClock, armed_in: Mode, then: Mode
+) -> None:
+    """A goal that waits in a rehearsal does not become a tweet because the mode is changed meanwhile."""
+    ledger.set_mode(armed_in, actor="ops")
+    firings = engine_of(ledger)
+    armed = firings.claim(goal(clock), account_faults={}, arm_only=True).record
+    assert armed is not None
+    ledger.set_mode(then, actor="ops")
+    result = firings.claim(goal(clock), account_faults={}, armed_firing_id=armed.firing_id)
+    assert guard_of(result) is Guard.MODE
+    assert result.record is not None
+    assert (result.record.state, result.record.reason) == (
+        FiringState.DECLINED,
+        f"it was armed in {armed_in}, the mode is {then}",
+    )
+
+
 def test_rehearsal_does_not_use_up_the_live_firing(ledger: Ledger, clock: VirtualClock) -> None:
     """The mode is part of what is unique: a rehearsed occurrence may still fire live, once."""
     firings = engine_of(ledger)

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from fingerprints.events import Detection
 from sync.audit import AuditChain
 from sync.caps import ClaimCounts
 from sync.decide import Intent
+from sync.engine import Engine
 from sync.firings import Firings
 from sync.gate import Guard
 from sync.posting import Certainty, Outcome, Shot
@@ -27,7 +29,9 @@ from sync.shooter import Shooter
 from sync.signals import GoalScored, OccurrenceId, SpotHeard
 from sync.simulation import run_seed, run_seeds
 from sync.simulation.storage import Storage
+from sync.snapshot import JsonObject
 from sync.states import Action, FiringState, Mode
+from sync.wire import Veto
 
 SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "80"))
 SEEDS_A_TEST = 10
@@ -238,6 +242,67 @@ def action_without_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AuditChain, "append", forgetful)
 
 
+def other_bytes(patch: pytest.MonkeyPatch) -> None:
+    """What is sent is put together anew after the claim, and its hash with it."""
+    attempt = Shooter._attempt
+
+    async def attempted(self: Shooter, record: FiringRecord) -> Outcome:
+        body = record.body.replace("}", " }")
+        return await attempt(self, dataclasses.replace(record, body=body, body_sha256=hashlib.sha256(body.encode()).hexdigest()))
+
+    patch.setattr(Shooter, "_attempt", attempted)
+
+
+def _with_other_facts(patch: pytest.MonkeyPatch, **change: Any) -> None:
+    facts = Firings._facts
+
+    def changed(self: Firings, *args: Any, **kwargs: Any) -> Any:
+        claimed, seen = facts(self, *args, **kwargs)
+        return claimed, dataclasses.replace(seen, **change)
+
+    patch.setattr(Firings, "_facts", changed)
+
+
+def rival_not_asked(patch: pytest.MonkeyPatch) -> None:
+    """A cue fires without looking whether one of another priority has the occurrence."""
+    _with_other_facts(patch, rival=None)
+
+
+def armed_in_any_mode(patch: pytest.MonkeyPatch) -> None:
+    """A goal that waits in a rehearsal is claimed live when the mode is changed (found by a seed, and mended)."""
+    _with_other_facts(patch, armed_in=None)
+
+
+def mode_not_looked_at_again(patch: pytest.MonkeyPatch) -> None:
+    """The mode is read at the claim, and not again before the first byte."""
+    may_send = Firings.may_send
+
+    def may(self: Firings, mode: Mode) -> str:
+        reason = may_send(self, mode)
+        return "" if "mode has changed" in reason else reason
+
+    patch.setattr(Firings, "may_send", may)
+
+
+def veto_of_the_record_alone(patch: pytest.MonkeyPatch) -> None:
+    """A veto is answered before it is written: what waits leaves all the same."""
+
+    async def answered(self: Engine, request: Veto) -> JsonObject:
+        return {}
+
+    patch.setattr(Engine, "_veto", answered)
+
+
+def settled_by_nobody(patch: pytest.MonkeyPatch) -> None:
+    """What a person says of an unknown firing is kept like one more look at the timeline."""
+    resolve = Firings.resolve
+
+    def resolved(self: Firings, firing_id: int, state: FiringState, **how: Any) -> FiringRecord:
+        return resolve(self, firing_id, state, **{**how, "settled_by": ""})
+
+    patch.setattr(Firings, "resolve", resolved)
+
+
 BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (retry_on_timeout, {"G3"}),
     (no_epoch, {"G1"}),
@@ -255,6 +320,12 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (delete_without_claim, {"G7"}),
     (armed_is_left_when_the_disk_is_full, {"G2"}),
     (action_without_record, {"G12"}),
+    (other_bytes, {"G9"}),
+    (rival_not_asked, {"G11"}),
+    (armed_in_any_mode, {"mode"}),
+    (mode_not_looked_at_again, {"mode"}),
+    (veto_of_the_record_alone, {"veto"}),
+    (settled_by_nobody, {"settle"}),
 )
 
 
