@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from console.catalogue import rules_of
 from console.config import Config, ConfigError
 from console.devices import broker_address, device_key
-from console.ledgers import audit_files
+from console.ledgers import audit_files, open_ledger
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
@@ -23,7 +23,9 @@ from sync.states import Mode
 from timebase import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from sync.accounts import AnyCredentials
     from sync.publisher import XPublisher
+    from sync.renewals import TokenSetup
     from sync.sealing import SealingKey
 
 SEALING_KEY_NAME: Final = "cuebird.key"
@@ -41,12 +43,14 @@ async def run_configured_engine(config: Config, *, on_ready: Callable[[], None],
     from sync.engine import run_engine
 
     clock = SystemClock()
-    publisher = make_publisher(config)
+    accounts = open_accounts(config)
+    publisher = make_publisher(config, accounts)
     await run_engine(
         dataclasses.replace(
             planned_setup(config),
             publisher=publisher,
             media=publisher.media_uploader(),
+            tokens=_token_setup(config, accounts, publisher),
             link=_link_factory(config, clock) if config.devices else None,
             arming=AiringClock,
             clock=clock,
@@ -83,30 +87,74 @@ def planned_setup(config: Config) -> EngineSetup:
     )
 
 
-def make_publisher(config: Config) -> "XPublisher":
-    """The publisher of the configuration, its accounts' credentials opened.
+def make_publisher(config: Config, accounts: "Sequence[AnyCredentials]") -> "XPublisher":
+    """The publisher of the configuration, for these accounts.
 
     Raises:
-        SyncError: credentials cannot be read or opened, or are another account's.
+        SyncError: it cannot be set up as configured.
     """
-    from sync.accounts import CredentialsError, load_credentials
     from sync.publisher import XPublisher
 
-    key = sealing_key(config)
-    opened = [load_credentials(account.credentials_file, key=key) for account in config.accounts]
-    for account, credentials in zip(config.accounts, opened, strict=True):
-        if credentials.account_id != account.id:
-            raise CredentialsError(
-                f"{account.credentials_file}: keys of {credentials.account_id!r}, not of {account.id!r}; are two files swapped?"
-            )
     return XPublisher(
-        opened,
+        accounts,
         clock=SystemClock(),
         api_base=config.publisher.api_base,
         ca_file=config.publisher.ca_file,
         timeout_s=config.publisher.timeout_s,
         connections=config.publisher.connections,
     )
+
+
+def open_accounts(config: Config) -> "list[AnyCredentials]":
+    """Every account's credentials as its file has them.
+
+    Raises:
+        SyncError: they cannot be read or opened, are another account's, or are tokens that nothing could seal.
+    """
+    from sync.accounts import CredentialsError, OAuth2Credentials, load_account
+
+    key = sealing_key(config)
+    opened = [load_account(account.credentials_file, key=key) for account in config.accounts]
+    for account, credentials in zip(config.accounts, opened, strict=True):
+        if credentials.account_id != account.id:
+            raise CredentialsError(
+                f"{account.credentials_file}: keys of {credentials.account_id!r}, not of {account.id!r}; are two files swapped?"
+            )
+        if isinstance(credentials, OAuth2Credentials) and key is None:
+            raise CredentialsError(
+                f"{account.credentials_file}: tokens are kept sealed, and there is no key; cuebird account seal {account.id}"
+            )
+    return opened
+
+
+def current_accounts(config: Config) -> "list[AnyCredentials]":
+    """Every account's credentials with the newest tokens: the ledger has those that were renewed.
+
+    Raises:
+        SyncError: as `open_accounts`, or the ledger cannot be read.
+    """
+    from sync.accounts import OAuth2Credentials
+    from sync.renewals import newest
+    from sync.token_records import TokenRecords
+
+    key, accounts = sealing_key(config), open_accounts(config)
+    tokens = [one for one in accounts if isinstance(one, OAuth2Credentials)]
+    if not tokens or key is None:
+        return accounts
+    with open_ledger(config) as ledger:
+        now = {one.account_id: one for one in newest(tokens, TokenRecords(ledger, key).all(), key)}
+    return [now.get(one.account_id, one) for one in accounts]
+
+
+def _token_setup(config: Config, accounts: "Sequence[AnyCredentials]", publisher: "XPublisher") -> "TokenSetup | None":
+    from sync.accounts import OAuth2Credentials
+    from sync.renewals import TokenSetup
+
+    key = sealing_key(config)
+    tokens = tuple(one for one in accounts if isinstance(one, OAuth2Credentials))
+    if not tokens or key is None:
+        return None
+    return TokenSetup(accounts=tokens, key=key, endpoint=publisher.token_client(), take=publisher.take_tokens)
 
 
 def sealing_key_file(config: Config) -> Path:

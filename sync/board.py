@@ -68,6 +68,7 @@ class Board:
         self._used_texts: set[tuple[str, Mode, str]] = set()
         self._planned: frozenset[str] = frozenset()
         self._variants: frozenset[tuple[str, str]] = frozenset()
+        self.account_fault: Callable[[str, Mode], str] = lambda _account_id, _mode: ""
         self.media_fault: Callable[[Cue, Iterable[Media], Mode], str] = lambda _cue, _media, _mode: ""
         """Why one of these media is not ready; given by whoever tends them."""
 
@@ -282,7 +283,7 @@ class Board:
         outside = hours_fault(stored.cue.when, now_utc) if state == "armed" else ""
         if outside or state != "armed":
             return ("idle", outside) if outside else (state, detail)
-        return self._with_media(stored.cue, mode, detail)
+        return self._with_means(stored.cue, mode, detail)
 
     def _spent(self, cue: Cue, now_utc: datetime) -> tuple[str, str]:
         """A cue without a text left: somebody should add one, unless all it was for is over."""
@@ -295,8 +296,10 @@ class Board:
         """Whether the cue's occasion could come at any moment; the gate judges whether it may fire."""
         return self._occasion(cue, mode, now_utc)[0] == "armed" and not hours_fault(cue.when, now_utc)
 
-    def _with_media(self, cue: Cue, mode: Mode, detail: str) -> tuple[str, str]:
-        """An armed cue's state, once its next text's media have been looked at; a goal may take any of its texts."""
+    def _with_means(self, cue: Cue, mode: Mode, detail: str) -> tuple[str, str]:
+        """An armed cue's state, once its account and its next text's media have been looked at; a goal may take any text."""
+        if fault := self.account_fault(cue.account_id, mode):
+            return "held", fault
         if not cue.media:
             return "armed", detail
         unused = [
@@ -373,6 +376,8 @@ def account_view(health: AccountHealth) -> AccountView:
         reset_utc=health.limits.reset_utc,
         last_answer_utc=health.last_answer_utc,
         detail=health.detail,
+        token_expires_utc=health.token_expires_utc,
+        fault=health.fault,
     )
 
 

@@ -26,7 +26,7 @@ class Commands:
     Args:
         modes: those that have a publisher.
         announce: told of firings that change.
-        look_at_media: called when other media may be needed than before.
+        look_again: called when other media or fresher tokens may be needed than before.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Commands:
         alarms: Alarms,
         tasks: Tasks,
         announce: Callable[[FiringRecord], Awaitable[None]],
-        look_at_media: Callable[[], None],
+        look_again: Callable[[], None],
     ) -> None:
         self._standing, self._modes = standing, modes
         self._ledger, self._firings, self._writer = ledger, firings, writer
         self._board, self._showing, self._alarms, self._tasks = board, showing, alarms, tasks
-        self._announce, self._look_at_media = announce, look_at_media
+        self._announce, self._look_again = announce, look_again
 
     async def kill(self, request: Kill) -> JsonObject:
         """Let no POST begin any more, in this process or another; what waits is withdrawn.
@@ -82,7 +82,7 @@ class Commands:
         self._standing.stop_reason = ""
         _log.warning("released", extra={"actor": request.actor, "reason": request.reason})
         self._showing.heartbeat()
-        self._look_at_media()
+        self._look_again()
         await self._alarms.sound("info", f"the kill was released by {request.actor}: {request.reason}")
         return {"killed": False}
 
@@ -101,7 +101,7 @@ class Commands:
         )
         _log.warning("mode_changed", extra={"mode": mode.value, "actor": request.actor})
         self._showing.heartbeat()
-        self._look_at_media()
+        self._look_again()
         await self._alarms.sound("info", f"the mode is {mode}, set by {request.actor}")
         self._showing.refresh()
         return {"mode": mode.value}

@@ -45,6 +45,7 @@ from sync.outlets import Outlets
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
 from sync.recording import Recorder
+from sync.renewals import Renewals
 from sync.setup import EngineSetup
 from sync.shooter import Shooter
 from sync.showing import Showing
@@ -54,6 +55,7 @@ from sync.standby import StandbySign
 from sync.standing import Standing
 from sync.states import Action, FiringState, Mode
 from sync.tasks import Tasks
+from sync.token_records import TokenRecords
 from sync.translate import spot_signal
 from sync.warmth import Warmth
 from sync.wire import (
@@ -175,6 +177,8 @@ class Engine:
             alarm=self._alarms.sound,
         )
         self._board.media_fault = self._media.fault
+        self._renewals = self._outlets.renewals = self._make_renewals()
+        self._board.account_fault = self._outlets.token_fault
         self._timer = FiringTimer(lateness, clock=self._clock, alarm_above_ms=setup.timer_alarm_ms, alarm=self._alarms.sound)
         self._recorder = (
             Recorder(setup.record, writer=writer, clock=self._clock, alarm=self._alarms.sound) if setup.record else None
@@ -217,7 +221,7 @@ class Engine:
             alarms=self._alarms,
             tasks=self._tasks,
             announce=self._announce,
-            look_at_media=self._media.look,
+            look_again=self._look_again,
         )
         self.heartbeat = Heartbeat(
             board=self._board,
@@ -260,6 +264,8 @@ class Engine:
         engine = cls(setup, ledger, firings, writer, Standing.of(await writer.run(ledger.switch)))
         await engine._matches.remember()
         await engine._media.remember()
+        if engine._renewals is not None:
+            await engine._renewals.remember()
         await engine._reload()
         for record in await writer.run(firings.recover):
             _log.warning("recovered", extra={"firing_id": record.firing_id, "state": record.state.value})
@@ -287,6 +293,8 @@ class Engine:
                 self._tasks.group = group
                 self._tasks.begin(self.heartbeat.run(), name="heartbeat")
                 self._tasks.begin(self._media.run(), name="media")
+                if self._renewals is not None:
+                    self._tasks.begin(self._renewals.run(), name="renewals")
                 if self._setup.timer_probe_s is not None:
                     self._tasks.begin(self._timer.run(self._setup.timer_probe_s), name="firing-timer")
                 if self._recorder is not None:
@@ -536,7 +544,26 @@ class Engine:
             if need is not None:
                 yield need
 
+    def _look_again(self) -> None:
+        self._media.look()
+        if self._renewals is not None:
+            self._renewals.look()
+
     # --- small things ---------------------------------------------------------------------------
+
+    def _make_renewals(self) -> Renewals | None:
+        if (tokens := self._setup.tokens) is None:
+            return None
+        return Renewals(
+            tokens,
+            TokenRecords(self._ledger, tokens.key),
+            writer=self._writer,
+            clock=self._clock,
+            epoch=self.epoch,
+            wanted=lambda: self._standing.mode is Mode.LIVE,
+            changed=self._showing.refresh,
+            alarm=self._alarms.sound,
+        )
 
     def _channel(self, feed_id: str) -> str:
         channel = self._board.channel_of(feed_id)

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import tweepy
 
-from sync.accounts import Credentials
+from sync.accounts import AnyCredentials
 from sync.media import Media, Upload
 from sync.media_uploading import MediaUploadError, Withhold
 from sync.outcomes import judge_error
@@ -40,7 +40,7 @@ class XMediaUploader:
 
     def __init__(
         self,
-        credentials: Mapping[str, Credentials],
+        credentials: Mapping[str, AnyCredentials],
         *,
         clock: Clock,
         ssl_context: ssl.SSLContext,
@@ -61,7 +61,7 @@ class XMediaUploader:
             raise MediaUploadError(judge_error(error, byte_written=True).reason) from error
 
     @asynccontextmanager
-    async def _client(self, credentials: Credentials) -> AsyncIterator[SignedClient]:
+    async def _client(self, credentials: AnyCredentials) -> AsyncIterator[SignedClient]:
         resolver = None if self._target is None else RedirectingResolver(host=self._target[0], port=self._target[1])
         connector = aiohttp.TCPConnector(limit=1, ssl=self._ssl_context, resolver=resolver)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:

@@ -1,4 +1,4 @@
-"""Signs requests as OAuth 1.0a asks, in microseconds."""
+"""Signs requests as OAuth 1.0a asks, in microseconds, or shows the token of OAuth 2.0."""
 
 import base64
 import hashlib
@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from sync.accounts import Credentials
+from sync.accounts import AnyCredentials, Credentials, OAuth2Credentials
 
 
 class Signer:
@@ -51,6 +51,22 @@ class Signer:
         signature = base64.b64encode(hmac.digest(self._key, base, hashlib.sha1)).decode()
         header = (*own, ("oauth_signature", percent_encode(signature)))
         return "OAuth " + ", ".join([f'{name}="{value}"' for name, value in header])
+
+
+class Bearer:
+    """Makes the Authorization header of an account with OAuth 2.0 tokens: the same for every request until they are renewed.
+
+    Source:
+        RFC 6750, section 2.1.
+    """
+
+    def __init__(self, credentials: OAuth2Credentials) -> None:
+        self.header = f"Bearer {credentials.access_token.get_secret_value()}"
+
+
+def authority_of(credentials: AnyCredentials) -> Signer | Bearer:
+    """What makes the Authorization header of an account's requests."""
+    return Signer(credentials) if isinstance(credentials, Credentials) else Bearer(credentials)
 
 
 def percent_encode(text: str) -> str:

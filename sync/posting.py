@@ -89,7 +89,12 @@ class TimelineTweet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHealth:
-    """How ready an account is, for its tile."""
+    """How ready an account is, for its tile and for the gate.
+
+    Attributes:
+        token_expires_utc: when its OAuth 2.0 access token ends; None for keys that do not.
+        fault: why it cannot post now; empty when nothing stands against it.
+    """
 
     account_id: str
     handle: str
@@ -98,6 +103,8 @@ class AccountHealth:
     limits: Limits
     last_answer_utc: datetime | None
     detail: str = ""
+    token_expires_utc: datetime | None = None
+    fault: str = ""
 
 
 Withhold = Callable[[], str | None]

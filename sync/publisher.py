@@ -14,12 +14,14 @@ import tweepy
 from yarl import URL
 
 from sync.account_check import AccountCheck, check_account
-from sync.accounts import Credentials
+from sync.accounts import AnyCredentials, OAuth2Credentials
 from sync.errors import SyncError
 from sync.media_client import XMediaUploader
 from sync.outcomes import DeadConnectionError, UnreadableAnswerError, Verdict, judge_error
 from sync.posting import AccountHealth, Certainty, Limits, Outcome, Shot, TimelineTweet, Withhold
 from sync.signed_client import X_ORIGIN, SignedClient
+from sync.token_client import TokenClient
+from sync.tokens import end_mono_ns
 from sync.warm_connections import CURRENT_ATTEMPT, Attempt, RedirectingResolver, WarmConnector, last_look_hooks
 from timebase import Clock
 
@@ -44,7 +46,7 @@ class PublisherError(SyncError):
 class _Account:
     """One account's session and, while it is armed, the task that keeps its connections."""
 
-    def __init__(self, credentials: Credentials, connector: WarmConnector, *, clock: Clock, timeout_s: float) -> None:
+    def __init__(self, credentials: AnyCredentials, connector: WarmConnector, *, clock: Clock, timeout_s: float) -> None:
         self.credentials = credentials
         self.connector = connector
         session = aiohttp.ClientSession(
@@ -53,6 +55,10 @@ class _Account:
         self.client = SignedClient(credentials, session, connector, clock=clock, timeout_s=timeout_s)
         connector.on_held = lambda count: self.client.sign_ahead(_POST_ROUTE, count)
         self._keeper: asyncio.Task[None] | None = None
+
+    def take(self, credentials: AnyCredentials) -> None:
+        self.credentials = credentials
+        self.client.take(credentials)
 
     async def warm(self) -> None:
         if self._keeper is not None and not self._keeper.done():
@@ -108,7 +114,7 @@ class XPublisher:
 
     def __init__(
         self,
-        accounts: Sequence[Credentials],
+        accounts: Sequence[AnyCredentials],
         *,
         clock: Clock,
         api_base: str | None = None,
@@ -120,6 +126,9 @@ class XPublisher:
         self._target = _target_of(api_base)
         self._ssl_context = _ssl_context(ca_file)
         self._credentials = {credentials.account_id: credentials for credentials in accounts}
+        self._tokens_end_mono_ns = {
+            one.account_id: end_mono_ns(one, clock) for one in accounts if isinstance(one, OAuth2Credentials)
+        }
         self._accounts: dict[str, _Account] = {}
 
     async def warm(self, account_id: str) -> None:
@@ -152,9 +161,19 @@ class XPublisher:
 
         return await self._send(account_id, send, withhold)
 
+    def take_tokens(self, credentials: OAuth2Credentials) -> None:
+        """Use an account's renewed tokens from the next request on."""
+        self._credentials[credentials.account_id] = credentials
+        self._tokens_end_mono_ns[credentials.account_id] = end_mono_ns(credentials, self._clock)
+        if (account := self._accounts.get(credentials.account_id)) is not None:
+            account.take(credentials)
+
     async def timeline(self, account_id: str, *, since_id: int) -> list[TimelineTweet] | None:
         """The account's own tweets newer than `since_id`, newest first; None when they could not all be read."""
         if (account := self._account(account_id)) is None:
+            return None
+        if fault := self._token_fault(account_id):
+            _log.warning("timeline_not_read", extra={"account_id": account_id, "reason": fault})
             return None
         try:
             return await self._read_timeline(account, since_id)
@@ -177,6 +196,8 @@ class XPublisher:
             limits=account.client.limits if account else Limits(),
             last_answer_utc=account.client.last_answer_utc if account else None,
             detail=_no_credentials(account_id) if credentials is None else (account.detail() if account else ""),
+            token_expires_utc=credentials.expires_utc if isinstance(credentials, OAuth2Credentials) else None,
+            fault=self._token_fault(account_id),
         )
 
     async def check(self, account_id: str) -> AccountCheck:
@@ -184,17 +205,28 @@ class XPublisher:
         account = self._account(account_id)
         if account is None:
             return AccountCheck(account_id=account_id, limits=Limits(), faults=(_no_credentials(account_id),))
-        return await check_account(account.credentials, account.client)
+        return await check_account(account.credentials, account.client, token_fault=self._token_fault(account_id))
 
     def media_uploader(self) -> XMediaUploader:
         """What uploads media for the same accounts to the same place, on connections of its own."""
         return XMediaUploader(self._credentials, clock=self._clock, ssl_context=self._ssl_context, target=self._target)
+
+    def token_client(self) -> TokenClient:
+        """What renews OAuth 2.0 tokens at the same place, on connections of its own."""
+        return TokenClient(clock=self._clock, ssl_context=self._ssl_context, target=self._target)
 
     async def close(self) -> None:
         """Close every connection."""
         accounts, self._accounts = self._accounts, {}
         for account in accounts.values():
             await account.close()
+
+    def _token_fault(self, account_id: str) -> str:
+        """Why an account's token is worth nothing now; empty while it holds. A post never waits for a new one."""
+        credentials, end_ns = self._credentials.get(account_id), self._tokens_end_mono_ns.get(account_id)
+        if not isinstance(credentials, OAuth2Credentials) or end_ns is None or self._clock.mono_ns() < end_ns:
+            return ""
+        return f"the access token of account {account_id} ended at {credentials.expires_utc:%H:%M:%S} UTC and was not renewed"
 
     def _account(self, account_id: str) -> _Account | None:
         if account_id not in self._accounts and (credentials := self._credentials.get(account_id)) is not None:
@@ -220,6 +252,8 @@ class XPublisher:
         account = self._account(account_id)
         if account is None:
             return self._outcome(Verdict(certainty=Certainty.NOT_SENT, reason=_no_credentials(account_id)), None, None)
+        if fault := self._token_fault(account_id):
+            return self._outcome(Verdict(certainty=Certainty.NOT_SENT, reason=fault), None, None)
         # A connection found dead before its first byte is proof that nothing was sent: the next one may be
         # tried. Each try uses up a connection, so there is an end.
         for _ in range(self._connections + 2):

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0005"
+SCHEMA_HEAD = "0006"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,6 +185,19 @@ MEDIA_UPLOAD = Table(
     Column("expires_utc", UtcInstant, nullable=False),
 )
 """What X has of the cues' media, by account; `upload_key` is the hash of file and alternative text."""
+
+ACCOUNT_TOKEN = Table(
+    "account_token",
+    METADATA,
+    Column("account_id", String(200), primary_key=True),
+    Column("signed_in_utc", UtcInstant, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("renewing_since_utc", UtcInstant, nullable=True),
+    Column("fault", Text, nullable=False),
+    Column("changed_utc", UtcInstant, nullable=False),
+)
+"""The newest OAuth 2.0 tokens of an account, sealed; a renewal that has begun and has no outcome yet stands in it."""
 
 FIXTURE_STATE = Table(
     "fixture_state",

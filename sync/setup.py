@@ -15,6 +15,7 @@ from sync.cues import Catalogue
 from sync.media_files import FOLDER_NAME
 from sync.media_uploading import MediaUploader
 from sync.posting import Publisher
+from sync.renewals import TokenSetup
 from sync.standby import STANDBY_NAME
 from sync.states import Mode
 from sync.tweets import NO_RULES, TweetRules
@@ -79,6 +80,7 @@ class EngineSetup:
         feeds: channel by feed id.
         publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
         media: what uploads media for it.
+        tokens: what renews its OAuth 2.0 tokens; None where no account has any.
         mode: mode of a ledger that does not exist yet.
         ledger: another file, or a PostgreSQL URL.
         audit: where the key and the anchor of the audit record lie; None: beside the ledger.
@@ -101,6 +103,7 @@ class EngineSetup:
     fixtures: tuple[FixtureSetup, ...]
     publisher: Publisher | None
     media: MediaUploader | None = None
+    tokens: TokenSetup | None = None
     mode: Mode = Mode.REHEARSAL
     ledger: Path | str | None = None
     audit: AuditFiles | None = None

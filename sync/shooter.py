@@ -10,11 +10,12 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
+from sync.finishing import finished
 from sync.firing_timer import FiringTimer
 from sync.firings import ClaimRequest, Firings, Settlement
 from sync.gate import Guard
@@ -34,7 +35,6 @@ ANSWER_WAIT_S = 60.0
 SETTLE_ATTEMPTS_MAX = 600
 """Tries to write an outcome into a ledger in trouble, some minutes in all; then the next engine reads the timeline."""
 
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -89,13 +89,13 @@ class Shooter:
         """
         armed_id: int | None = None
         if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None:
-            armed_id = await _finished(self._arm(intent, account_faults(intent.cue.account_id)))
+            armed_id = await finished(self._arm(intent, account_faults(intent.cue.account_id)))
             if armed_id is None:
                 return
             await self._timer.until(intent.fire_mono_ns)
             if intent.restart_of is not None:
                 await self._until_restart(intent, intent.restart_of)
-        await _finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
+        await finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
         """Delete a posted tweet whose goal was taken back: one DELETE at most, whatever happens.
@@ -110,7 +110,7 @@ class Shooter:
             on_air_mono_ns=on_air_mono_ns,
             heard_mono_ns=heard_mono_ns,
         )
-        await _finished(self._claimed_delete(claim))
+        await finished(self._claimed_delete(claim))
 
     async def _until_restart(self, intent: Intent, fixture: str) -> None:
         """Wait until play goes on, or until it is too late: the gate then says so."""
@@ -307,19 +307,3 @@ def _other_bytes(shot: Shot, record: FiringRecord) -> str:
     """Why these bytes must not leave: they are not those whose hash the claim recorded for the approved cue."""
     same = hashlib.sha256(shot.body).hexdigest() == record.body_sha256
     return "" if same else "the bytes to be sent are not those that were claimed; nothing was sent"
-
-
-async def _finished(work: Coroutine[Any, Any, _T]) -> _T:
-    """The result of `work`, which runs to its end even when the caller is cancelled; the cancellation follows then."""
-    task = asyncio.create_task(work, name="firing")
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("firing_failed_while_stopping", exc_info=error)
-        raise

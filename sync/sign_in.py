@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sync.accounts import Credentials
 from sync.errors import SyncError
-from sync.signed_client import X_ORIGIN
+from sync.signed_client import X_ORIGIN, silence_debug
 
 TIMEOUT_S: Final = 20.0
 OUT_OF_BAND: Final = "oob"
@@ -64,6 +64,7 @@ class SignIn:
     def __init__(
         self, consumer_key: str, consumer_secret: str, *, api_base: str | None = None, ca_file: Path | None = None
     ) -> None:
+        silence_debug("requests_oauthlib.oauth1_session", "requests_oauthlib.oauth1_auth", "oauthlib.oauth1.rfc5849")
         self._keys = {"consumer_key": consumer_key, "consumer_secret": consumer_secret}
         self._handler = _Handler(consumer_key, consumer_secret, origin=api_base or X_ORIGIN, ca_file=ca_file)
 

@@ -1,4 +1,4 @@
-"""tweepy's AsyncClient, signing in microseconds and posting ready bytes on our session."""
+"""tweepy's AsyncClient, signing in microseconds (or with a bearer header) and posting ready bytes on our session."""
 
 import asyncio
 import dataclasses
@@ -17,8 +17,8 @@ from aiohttp.connector import Connection
 from tweepy.asynchronous import AsyncClient
 from yarl import URL
 
-from sync.accounts import Credentials
-from sync.oauth import Signer, percent_encode
+from sync.accounts import AnyCredentials
+from sync.oauth import Bearer, authority_of, percent_encode
 from sync.outcomes import read_limits
 from sync.posting import Limits
 from sync.warm_connections import CURRENT_ATTEMPT, Attempt, WarmConnector
@@ -41,13 +41,19 @@ _TWEEPY_ERRORS: dict[int, type[Exception]] = {
 
 
 class _NoDebug(logging.Filter):
-    """Drops tweepy's debug records: they quote the Authorization header."""
+    """Drops the debug records of libraries that quote headers, forms and tokens in them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno > logging.DEBUG
 
 
 _NO_DEBUG = _NoDebug()
+
+
+def silence_debug(*names: str) -> None:
+    """Keep these loggers' debug records, which hold secrets, from every log."""
+    for name in names:
+        logging.getLogger(name).addFilter(_NO_DEBUG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,25 +85,30 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: AnyCredentials,
         session: aiohttp.ClientSession,
         connector: WarmConnector | None,
         *,
         clock: Clock,
         timeout_s: float,
     ) -> None:
-        for name in ("tweepy.client", "tweepy.asynchronous.client"):
-            logging.getLogger(name).addFilter(_NO_DEBUG)
+        silence_debug("tweepy.client", "tweepy.asynchronous.client")
         super().__init__(return_type=dict, wait_on_rate_limit=False)
         self.session = session
         self._connector = connector
-        self._signer, self._clock, self._timeout_s = Signer(credentials), clock, timeout_s
-        self._ahead: list[tuple[int, str]] = []
+        self._clock, self._timeout_s = clock, timeout_s
+        self.take(credentials)
         self.limits = Limits()
         self.last_answer_utc: datetime | None = None
         self.drift_s = 0.0
         self.access = ""
         """What the keys may do, by the last answer that said so."""
+
+    def take(self, credentials: AnyCredentials) -> None:
+        """Speak for the account with these from the next request on; nothing made with those before is used any more."""
+        self._authority = authority_of(credentials)
+        self._ahead: list[tuple[int, str]] = []
+        self._ready_heads: dict[str, bytes] = {}
 
     async def request(
         self,
@@ -145,12 +156,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             aiohttp.ClientError, OSError, TimeoutError: no whole answer came.
         """
         assert self._connector is not None, "a client without warm connections posts no ready bytes"
-        url = X_ORIGIN + route
-        request = (
-            f"POST {route} HTTP/1.1\r\nHost: {X_HOST}\r\nUser-Agent: {self.user_agent}\r\nAccept: */*\r\n"
-            f"Authorization: {self._signed_ahead(url)}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
+        request = self._post_head(route) + b"%d\r\n\r\n" % len(body) + body
         async with asyncio.timeout(self._timeout_s):
             connection = await self._connector.take(connect_s=attempt.connect_s(self._timeout_s))
             try:
@@ -167,6 +173,19 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
             raise _as_tweepy_error(answer, answer.body)
         return answer
 
+    def _post_head(self, route: str) -> bytes:
+        """A POST up to the length of its body; a bearer's is made once, a signature is good for one request."""
+        if (ready := self._ready_heads.get(route)) is not None:
+            return ready
+        head = (
+            f"POST {route} HTTP/1.1\r\nHost: {X_HOST}\r\nUser-Agent: {self.user_agent}\r\nAccept: */*\r\n"
+            f"Authorization: {self._signed_ahead(X_ORIGIN + route)}\r\n"
+            "Content-Type: application/json\r\nContent-Length: "
+        ).encode()
+        if isinstance(self._authority, Bearer):
+            self._ready_heads[route] = head
+        return head
+
     async def _answer(self, connection: Connection, attempt: Attempt) -> Answer:
         protocol = connection.protocol
         assert protocol is not None  # there is one until the connection is released
@@ -180,7 +199,13 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         return dataclasses.replace(answer, body=await content.read())
 
     def sign_ahead(self, route: str, count: int) -> None:
-        """Sign so many posts beforehand: the body is no part of the signature, the rest is known (RFC 5849, section 3.4.1)."""
+        """Sign so many posts beforehand: the body is no part of the signature, the rest is known (RFC 5849, section 3.4.1).
+
+        A bearer's head is made beforehand instead.
+        """
+        if isinstance(self._authority, Bearer):
+            self._post_head(route)
+            return
         now_ns = self._clock.mono_ns()
         # The old ones make room well before they could not be used any more.
         self._ahead = [one for one in self._ahead if now_ns - one[0] < SIGNED_AHEAD_NS_MAX // 2]
@@ -195,8 +220,10 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         return self._authorization("POST", url)
 
     def _authorization(self, method: str, url: str, query: Sequence[tuple[str, str]] = ()) -> str:
+        if isinstance(self._authority, Bearer):
+            return self._authority.header
         nonce, timestamp_s = secrets.token_hex(16), int(self._clock.utc().timestamp())
-        return self._signer.authorization(method=method, url=url, query=query, nonce=nonce, timestamp_s=timestamp_s)
+        return self._authority.authorization(method=method, url=url, query=query, nonce=nonce, timestamp_s=timestamp_s)
 
     def _note(self, response: aiohttp.ClientResponse | Answer, attempt: Attempt | None) -> None:
         self.last_answer_utc = self._clock.utc()

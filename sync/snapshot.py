@@ -169,7 +169,7 @@ class FiringView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """An account's connections and limits."""
+    """An account's connections, limits and, with OAuth 2.0, the end of its access token."""
 
     account_id: str
     handle: str
@@ -179,6 +179,8 @@ class AccountView:
     reset_utc: datetime | None
     last_answer_utc: datetime | None
     detail: str
+    token_expires_utc: datetime | None
+    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,7 +157,7 @@ function accountTile() {
     setText(name, `@${text(account.handle, text(account.account_id))}`);
     setText(pill, account.warm === true ? `warm, ${connections} open` : "cold");
     setAttribute(pill, "data-tone", account.warm === true ? "good" : "");
-    setText(left, limitText(account, now));
+    setText(left, [limitText(account, now), tokenText(account, now)].filter((part) => part !== "").join(" · "));
     left.classList.toggle("old", number(account.remaining) === 0);
     const answered = instant(account.last_answer_utc);
     setText(answer, answered === null ? "no answer yet" : `answered ${duration(now.utcMs - answered)} ago`);
@@ -165,6 +165,12 @@ function accountTile() {
     setHidden(detail, text(account.detail, "") === "");
   }
   return { node, update };
+}
+
+function tokenText(account, now) {
+  const ends = instant(account.token_expires_utc);
+  if (ends === null) return "";
+  return ends > now.utcMs ? `token ${countdown(ends - now.utcMs)}` : "token ended";
 }
 
 function limitText(account, now) {

@@ -1,6 +1,7 @@
 """An account is signed in as its owner does it: a page, a number, keys that hold."""
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -77,6 +78,17 @@ async def test_an_apps_wrong_secret_is_told_without_quoting_it(sandbox: Sandbox)
         await asyncio.to_thread(sign_in_of(sandbox, "anna", secret="never-shown").begin)
     assert "never-shown" not in repr(refused.value)
     assert refused.value.__cause__ is None
+
+
+async def test_no_key_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """The libraries of the flow tell everything at their lowest level; none of it is written."""
+    with caplog.at_level(logging.DEBUG):
+        sign_in = sign_in_of(sandbox, "anna")
+        pin = await number_on(await asyncio.to_thread(sign_in.begin), sandbox)
+        credentials = await asyncio.to_thread(sign_in.finish, pin, account_id="anna", handle="anna_tv")
+    everything = "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
+    for name in ("consumer_secret", "access_token", "access_token_secret"):
+        assert getattr(credentials, name).get_secret_value() not in everything
 
 
 async def test_nobody_there_is_told(sandbox: Sandbox) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,11 @@ def setup(folder: Path, sandbox: Sandbox, *, on_ready: Callable[[], None] | None
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, sandbox: Sandbox) -> AsyncIterator[ControlClient]:
+async def running(folder: Path, sandbox: Sandbox, *, changes: Mapping[str, Any] | None = None) -> AsyncIterator[ControlClient]:
+    """A client of an engine that runs with the setup above, or with some of it changed."""
     ready = asyncio.Event()
-    engine = asyncio.create_task(run_engine(setup(folder, sandbox, on_ready=ready.set)), name="engine")
+    changed = dataclasses.replace(setup(folder, sandbox, on_ready=ready.set), **(changes or {}))
+    engine = asyncio.create_task(run_engine(changed), name="engine")
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({engine, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from console.commands.account import register
 from console.config import ConfigError, load_config
-from console.wiring import SEALING_KEY_NAME, make_publisher, sealing_key_file
+from console.wiring import SEALING_KEY_NAME, open_accounts, sealing_key_file
 from sync.accounts import CredentialsError, load_credentials
 from sync.sealing import SealingKey, key_name_of
 
@@ -58,7 +58,7 @@ def test_keys_are_sealed_in_place_and_the_engine_still_opens_them(app: typer.Typ
     key = SealingKey.load(config.parent / "var" / SEALING_KEY_NAME)
     assert [one["kept"] for one in kept["accounts"]] == [f"sealed with {key.name}"] * 2
     assert "secret-" not in (config.parent / "anna.json").read_text()
-    make_publisher(load_config(config))
+    open_accounts(load_config(config))
 
 
 def test_sealing_from_elsewhere_leaves_the_source_and_says_so(app: typer.Typer, config: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_another_accounts_keys_are_refused(app: typer.Typer, config: Path) -> No
     (config.parent / "ben.json").replace(config.parent / "anna.json")
     (config.parent / "ben.json").write_text((config.parent / "anna.json").read_text())
     with pytest.raises(CredentialsError, match=r"anna\.json: keys of 'ben', not of 'anna'"):
-        make_publisher(load_config(config))
+        open_accounts(load_config(config))
 
 
 def test_a_new_key_seals_everything_again_and_keeps_the_old(app: typer.Typer, config: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.accounts import Credentials, CredentialsError, load_credentials, parse_credentials, write_sealed
+from sync.accounts import Credentials, CredentialsError, load_credentials, parse_account, write_sealed
 from sync.key_files import KEY_BYTES
 from sync.sealing import SealingError, SealingKey, key_name_of, seal, unseal
 
@@ -71,4 +71,4 @@ def test_whatever_is_changed_it_does_not_open(field: str, flipped: int) -> None:
 def test_half_a_sealed_file_is_refused_in_a_sentence(text: str) -> None:
     """Not taken for credentials in clear."""
     with pytest.raises(CredentialsError, match=r"half\.json: .*sealed"):
-        parse_credentials(text, name="half.json", key=KEY)
+        parse_account(text, name="half.json", key=KEY)

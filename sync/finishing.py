@@ -1,0 +1,25 @@
+"""Work that is brought to its end even when whoever waits for it is cancelled."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+async def finished(work: Coroutine[Any, Any, _T], *, name: str = "firing") -> _T:
+    """The result of `work`, which runs to its end even when the caller is cancelled; the cancellation follows then."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                continue
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("failed_while_stopping", extra={"task": name}, exc_info=error)
+        raise
