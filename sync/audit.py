@@ -298,6 +298,7 @@ class _Memory:
         self._firings: dict[int, tuple[int, str]] = {}
         self._firings_before = 0
         self._approvals: set[tuple[str, str, str]] = set()
+        self._voided: dict[int, int] = {}
         self._switch: tuple[str, bool] | None = None
 
     def take(self, record: AuditRecord) -> None:
@@ -306,6 +307,8 @@ class _Memory:
             self._firings[facts["firing_id"]] = (record.number, _digest(record.facts_json))
         elif record.kind == "cue_approved":
             self._approvals.add((facts["cue_id"], facts["sha256"], facts["actor"]))
+        elif record.kind == "approval_voided":
+            self._voided[facts["approval_id"]] = record.number
         elif record.kind in ("kill", "release", "mode", "ledger_began"):
             killed = facts.get("killed", self._switch is not None and self._switch[1])
             self._switch = (facts["mode"], {"kill": True, "release": False}.get(record.kind, killed))
@@ -329,10 +332,14 @@ class _Memory:
         return None
 
     def _approval_fault(self, connection: sa.Connection) -> Fault | None:
-        query = sa.text("SELECT cue_id, sha256, approved_by FROM approval ORDER BY approval_id")
+        query = sa.text("SELECT approval_id, cue_id, sha256, approved_by, voided_utc FROM approval ORDER BY approval_id")
         for row in connection.execute(query):
             if (row.cue_id, row.sha256, row.approved_by) not in self._approvals:
                 return _unrecorded(None, f"an approval of cue {row.cue_id} by {row.approved_by} was never recorded")
+            number = self._voided.get(row.approval_id)
+            if number is not None and row.voided_utc is None:
+                which = f"the approval of cue {row.cue_id} by {row.approved_by}"
+                return _unrecorded(number, f"{which} stands in the ledger, and record {number} says that it was voided")
         return None
 
     def _switch_fault(self, connection: sa.Connection) -> Fault | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from fingerprints.events import Detection, FeedStatus
 from hardware.events import DeviceState, DeviceStatus, Refusal
 from schedules.airing import Airing
+from sync.approvals import lapse
 from sync.conditions import SpotCondition, hours_fault
 from sync.cues import Cue
 from sync.ledger import StoredCue
@@ -223,6 +224,10 @@ class Board:
         """Accounts of the cues that could fire now."""
         return frozenset(view.account_id for view in self.cue_views(mode, now_utc) if view.state == "armed")
 
+    def lapses(self, now_utc: datetime) -> Iterator[tuple[str, str]]:
+        """For each cue its name, and why its approval will not hold when it is needed; empty when it will."""
+        return ((stored.cue.name, self._lapse(stored, now_utc)) for stored in self.cues)
+
     def feed_views(self) -> tuple[FeedView, ...]:
         """Every feed."""
         return tuple(self._feeds.values())
@@ -268,7 +273,13 @@ class Board:
             state=state,
             detail=detail,
             variants_left=left,
+            warning=self._lapse(stored, now_utc),
         )
+
+    def _lapse(self, stored: StoredCue, now_utc: datetime) -> str:
+        on = stored.cue.on
+        planned = self.airings_of(on.channel, on.spots) if isinstance(on, SpotCondition) else ()
+        return lapse(stored.cue, stored.expires_utc, planned, now_utc)
 
     def _cue_state(self, stored: StoredCue, mode: Mode, *, left: int, now_utc: datetime) -> tuple[str, str]:
         if stored.hold_reason:

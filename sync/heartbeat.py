@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sync.alarms import Alarms
+from sync.approval_watch import ApprovalWatch
 from sync.board import Board
 from sync.errors import LedgerError
 from sync.ledger import Ledger
@@ -12,6 +13,8 @@ from timebase import Clock
 
 CHECKPOINT_EVERY = 10
 """Heartbeats between two copies of the write-ahead log, on a thread that no claim waits for."""
+APPROVALS_EVERY = 60
+"""Heartbeats between two looks at the approvals."""
 LISTENER_SILENT_NS = 2_000_000_000
 CLOCK_STEP_MAX = timedelta(seconds=2)
 """A wall clock that leaves the monotonic one by more is reported."""
@@ -40,6 +43,7 @@ class Heartbeat:
         self._board, self._showing, self._alarms = board, showing, alarms
         self._ledger, self._writer, self._clock = ledger, writer, clock
         self._epoch, self._every_s = epoch, every_s
+        self._approvals = ApprovalWatch(board=board, ledger=ledger, alarms=alarms, clock=clock)
         self._silent: frozenset[str] = frozenset()
         self._anchor_fault = ""
         self._wall_offset = self._wall_offset_now()
@@ -58,6 +62,8 @@ class Heartbeat:
             await self._watch_clock()
             await self._alarms.unless_failed(self._writer.at_once(self._ledger.beat, self._epoch))
             await self.anchor()
+            if beats % APPROVALS_EVERY == 0:
+                await self._approvals.look()
             beats += 1
             if beats % CHECKPOINT_EVERY == 0:
                 await self._alarms.unless_failed(self._writer.aside(self._ledger.database.checkpoint))

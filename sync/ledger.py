@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from schedules.airing import Airing
 from sync import ledger_statements as statements
+from sync.approvals import Ended, ExpiredApproval, note_expired, void
 from sync.audit import AuditChain, AuditFiles
 from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person, stored_media_fault
 from sync.database import OPENING_TIMEOUT_MS, Database
@@ -238,7 +239,7 @@ class Ledger:
                 elif known[cue.cue_id] != values["sha256"]:
                     changed.append(cue.cue_id)
                     connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue.cue_id).values(**values))
-                    self._void_approvals(connection, APPROVAL.c.cue_id == cue.cue_id)
+                    self._void(connection, APPROVAL.c.cue_id == cue.cue_id, actor=actor, reason=Ended.CHANGED)
                 else:
                     unchanged.append(cue.cue_id)
             if new or changed:
@@ -281,16 +282,28 @@ class Ledger:
                 raise ApprovalError(f"cue {cue_id}: it has changed since it was shown; look at it again")
             now_utc = self.clock.utc()
             approval = approve(cue_from_json(row.canonical_json), approved_by=approved_by, expires_utc=now_utc + valid_for)
-            mine = [
-                earlier.approval_id
-                for earlier in connection.execute(sa.select(APPROVAL).where(APPROVAL.c.cue_id == cue_id))
-                if person(earlier.approved_by) == person(approved_by)
-            ]
-            self._void_approvals(connection, APPROVAL.c.approval_id.in_(mine))
+            self._void(connection, _of_person(connection, cue_id, approved_by), actor=approval.approved_by, reason=Ended.RENEWED)
             values = {"cue_id": cue_id, "sha256": row.sha256, "approved_by": approval.approved_by, "approved_utc": now_utc}
             connection.execute(sa.insert(APPROVAL).values(expires_utc=approval.expires_utc, **values))
             self._event(connection, "cue_approved", actor=approval.approved_by, cue_id=cue_id, sha256=approval.sha256)
         return approval
+
+    def withdraw_approval(self, cue_id: str, *, by: str, reason: str = "") -> None:
+        """Take a person's approval back, from the next claim on.
+
+        Raises:
+            CueError: there is no such cue.
+            ApprovalError: that person's approval of it does not stand.
+        """
+        with self.database.writing() as connection:
+            self._cue_row(connection, cue_id)
+            which = _of_person(connection, cue_id, by)
+            if self._void(connection, which, actor=by.strip(), reason=Ended.WITHDRAWN, remark=reason) == 0:
+                raise ApprovalError(f"cue {cue_id}: {by} has not approved it as it is; `cuebird cues show {cue_id}` says who has")
+
+    def note_expired_approvals(self) -> tuple[ExpiredApproval, ...]:
+        """Record the approvals that have expired, each once, when they are first seen to have; those that are news."""
+        return note_expired(self.database, self.audit, self.clock.utc())
 
     def _checked(self, cue_id: str, catalogue: Catalogue | None) -> str:
         # Weighing texts takes a while: outside the transaction that others wait for.
@@ -307,9 +320,11 @@ class Ledger:
             raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
         return row
 
-    def _void_approvals(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-        standing = sa.and_(which, APPROVAL.c.voided_utc.is_(None))
-        connection.execute(sa.update(APPROVAL).where(standing).values(voided_utc=self.clock.utc()))
+    def _void(
+        self, connection: sa.Connection, which: sa.ColumnElement[bool], *, actor: str, reason: Ended, remark: str = ""
+    ) -> int:
+        now_utc = self.clock.utc()
+        return void(connection, self.audit, which, actor=actor, reason=reason, remark=remark[:REASON_CHARS_MAX], now_utc=now_utc)
 
     def hold_cue(self, cue_id: str, *, actor: str, reason: str) -> None:
         """Hold a cue, or with an empty reason let it go again.
@@ -469,6 +484,12 @@ class Ledger:
 
 def _has_switch(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None
+
+
+def _of_person(connection: sa.Connection, cue_id: str, name: str) -> sa.ColumnElement[bool]:
+    """Which approvals of a cue are a person's, however they write their name."""
+    rows = connection.execute(sa.select(APPROVAL.c.approval_id, APPROVAL.c.approved_by).where(APPROVAL.c.cue_id == cue_id))
+    return APPROVAL.c.approval_id.in_([row.approval_id for row in rows if person(row.approved_by) == person(name)])
 
 
 def _read_switch(connection: sa.Connection) -> Switch:

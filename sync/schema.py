@@ -86,6 +86,7 @@ APPROVAL = Table(
     Column("approved_utc", UtcInstant, nullable=False),
     Column("expires_utc", UtcInstant),
     Column("voided_utc", UtcInstant),
+    Column("expiry_seen_utc", UtcInstant),
     Index("approval_by_cue", "cue_id", "approval_id"),
 )
 

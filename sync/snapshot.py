@@ -105,7 +105,7 @@ class DeviceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CueView:
-    """A cue and whether it could fire now."""
+    """A cue and whether it could fire now; `warning` is what will keep it from firing later, empty when nothing will."""
 
     cue_id: str
     name: str
@@ -114,6 +114,7 @@ class CueView:
     state: str
     detail: str
     variants_left: int
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

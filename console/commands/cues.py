@@ -1,4 +1,4 @@
-"""`cuebird cues`: import, look at, approve, hold and rearm the rules that fire tweets."""
+"""`cuebird cues`: import, look at, approve, withdraw, hold and rearm the rules that fire tweets."""
 
 import dataclasses
 import getpass
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from console.config import Config
+    from schedules.airing import Airing
     from sync.cues import Cue
     from sync.ledger import Ledger, StoredCue
 
@@ -31,11 +32,12 @@ Seen = Annotated[str | None, typer.Option(help="Approve only if the cue still ha
 
 def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="Import, look at, approve, hold and rearm cues.")
+    group = typer.Typer(no_args_is_help=True, help="Import, look at, approve, withdraw, hold and rearm cues.")
     group.command("import")(import_cues)
     group.command("list")(list_cues)
     group.command("show")(show_cue)
     group.command("approve")(approve_cue)
+    group.command("withdraw")(withdraw_approval)
     group.command("hold")(hold_cue)
     group.command("rearm")(rearm_cue)
     app.add_typer(group, name="cues")
@@ -73,9 +75,10 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
     from console.ledgers import open_ledger
 
     with open_ledger(_load(config)) as ledger:
-        stored = ledger.cues()
+        stored, lapses = ledger.cues(), _lapses(ledger)
     if as_json:
-        typer.echo(json.dumps({"cues": [_facts(one) for one in stored]}, ensure_ascii=False))
+        cues = [{**_facts(one), "approval_warning": lapses[one.cue.cue_id]} for one in stored]
+        typer.echo(json.dumps({"cues": cues}, ensure_ascii=False))
         return
     if not stored:
         typer.echo("No cues yet. `cuebird cues import FILE` brings some in; docs/cues.md shows the layout.")
@@ -89,6 +92,8 @@ def list_cues(config: ConfigOption = None, as_json: AsJson = False) -> None:
         approved = _standing(one) if one.approved else f"[yellow]{_standing(one)}[/yellow]"
         table.add_row(*(escape(fact) for fact in facts), approved, escape(one.hold_reason))
     Terminal().print(table)
+    for cue_id, sentence in lapses.items():
+        _warn(cue_id, [sentence] if sentence else [])
 
 
 def show_cue(cue_id: CueId, config: ConfigOption = None, as_json: AsJson = False) -> None:
@@ -132,6 +137,21 @@ def approve_cue(cue_id: CueId, by: By, config: ConfigOption = None, sha256: Seen
         typer.echo(f"It needs {missing} more approval by somebody else before it may fire.")
 
 
+def withdraw_approval(
+    cue_id: CueId, by: By, config: ConfigOption = None, reason: Annotated[str, typer.Option(help="Why, in a sentence.")] = ""
+) -> None:
+    """Take back your approval of a cue, from this moment on; the cue waits for another one."""
+    from console.ledgers import open_ledger
+
+    loaded = _load(config)
+    with open_ledger(loaded) as ledger:
+        ledger.withdraw_approval(cue_id, by=by, reason=reason)
+        stored = _stored(ledger, cue_id)
+    _reload(loaded)
+    rest = "it stays approved by others" if stored.approved else "it fires nothing until it is approved again"
+    typer.echo(f"{cue_id}: the approval by {by} is withdrawn; {rest}.")
+
+
 def hold_cue(cue_id: CueId, by: By, reason: Reason, config: ConfigOption = None) -> None:
     """Hold a cue: it fires nothing until it is rearmed."""
     _change_hold(cue_id, by=by, reason=reason, config=config)
@@ -160,6 +180,23 @@ def _stored(ledger: "Ledger", cue_id: str) -> "StoredCue":
     found = next((one for one in ledger.cues() if one.cue.cue_id == cue_id), None)
     if found is None:
         raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+    return found
+
+
+def _lapses(ledger: "Ledger") -> dict[str, str]:
+    """For each cue why its approval will not hold as long as its plan; empty where it will."""
+    from sync.approvals import lapse
+
+    now_utc = ledger.clock.utc()
+    planned: dict[tuple[str, str], list[Airing]] = {}
+    for airing in ledger.airings(closes_after_utc=now_utc):
+        planned.setdefault((airing.channel, airing.spot_id), []).append(airing)
+    found = dict[str, str]()
+    for one in ledger.cues():
+        on = one.cue.on
+        spots = ((on.channel, spot_id) for spot_id in on.spots) if on.kind == "spot" else ()
+        airings = [airing for spot in spots for airing in planned.get(spot, ())]
+        found[one.cue.cue_id] = lapse(one.cue, one.expires_utc, airings, now_utc)
     return found
 
 

@@ -80,7 +80,8 @@ function cueTile() {
   const account = el("span", "grow");
   const left = el("span", "end");
   const detail = el("p", "small");
-  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", account, left), detail);
+  const warning = el("p", "small warn");
+  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", account, left), detail, warning);
 
   function update(cue) {
     setText(name, text(cue.name, text(cue.cue_id)));
@@ -92,6 +93,8 @@ function cueTile() {
     left.classList.toggle("old", variants === 0);
     setText(detail, text(cue.detail, ""));
     setHidden(detail, text(cue.detail, "") === "");
+    setText(warning, text(cue.warning, ""));
+    setHidden(warning, text(cue.warning, "") === "");
   }
   return { node, update };
 }

@@ -5,6 +5,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,43 @@ def test_holds_modes_plans_caps_and_recoveries_are_recorded(ledger: Ledger, audi
         *("plan_imported", "engine_opened", "UNKNOWN", "EXPIRED", "UNKNOWN"),
     ]
     assert look(ledger, audit).fault is None
+
+
+def test_what_ends_an_approval_is_recorded(ledger: Ledger, audit: AuditFiles) -> None:
+    """A change, the same person's new approval, a withdrawal, the end of its time: each with whose it was, once."""
+    ledger.approve_cue("goal", approved_by=" APPROVER")
+    ledger.withdraw_approval("goal", by="approver", reason="wrong creative")
+    with pytest.raises(ApprovalError, match="has not approved it"):
+        ledger.withdraw_approval("goal", by="approver")
+    with pytest.raises(CueError):
+        ledger.withdraw_approval("nothing", by="approver")
+    ledger.approve_cue("goal", approved_by="approver", valid_for=timedelta(seconds=9))
+    ledger.approve_cue("goal", approved_by="second", valid_for=timedelta(seconds=99))
+    clock_of(ledger).step_utc(timedelta(seconds=9))
+    assert [ended.approved_by for ended in ledger.note_expired_approvals()] == ["approver"]
+    assert ledger.note_expired_approvals() == ()
+    ledger.import_cues([dataclasses.replace(cue(), name="Other")], actor="sponsor")
+    ended = [(kind, facts) for kind, facts in told(ledger)[10:] if kind in ("approval_voided", "approval_expired")]
+    assert [(kind, facts["approved_by"], facts.get("actor"), facts.get("reason")) for kind, facts in ended] == [
+        ("approval_voided", "approver", "APPROVER", "the same person approved it anew"),
+        ("approval_voided", "APPROVER", "approver", "withdrawn"),
+        ("approval_expired", "approver", None, None),
+        ("approval_voided", "approver", "sponsor", "the cue was changed"),
+        ("approval_voided", "second", "sponsor", "the cue was changed"),
+    ]
+    assert ended[1][1]["remark"] == "wrong creative"
+    assert all(facts["cue_id"] == "goal" and facts["sha256"] == cue().sha256() for _, facts in ended)
+    assert look(ledger, audit).fault is None
+
+
+def test_an_approval_revived_behind_the_record_is_found(ledger: Ledger, audit: AuditFiles) -> None:
+    """One that was voided does not stand again because somebody has written so."""
+    ledger.withdraw_approval("goal", by="approver")
+    with ledger.database.writing() as connection:
+        connection.execute(sa.text("UPDATE approval SET voided_utc = NULL"))
+    fault = look(ledger, audit).fault
+    assert fault is not None
+    assert fault.sentence == "the approval of cue goal by approver stands in the ledger, and record 11 says that it was voided"
 
 
 def test_what_did_not_happen_is_not_recorded(ledger: Ledger, audit: AuditFiles) -> None:
@@ -343,5 +381,6 @@ def test_a_changed_cue_is_recorded_by_name(ledger: Ledger) -> None:
     """An import says which cues are new and which have changed."""
     (first,) = parse_cues(CUES, source="test")
     ledger.import_cues([dataclasses.replace(first, name="Other")], actor="sponsor")
+    assert [kind for kind, _ in told(ledger)[-2:]] == ["approval_voided", "cues_imported"]
     assert told(ledger)[-1] == ("cues_imported", {"actor": "sponsor", "changed": ["goal"], "new": []})
     assert SCHEMA_HEAD >= "0003"

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from console.commands import cues as command
+from schedules.airing import Airing
+from sync.conditions import SpotCondition
 from sync.errors import ApprovalError, CueError
 from sync.ledger import Ledger
 from tests.media_makers import png
@@ -165,3 +168,52 @@ def test_a_picture_x_would_refuse_stops_the_import(cues: Callable[..., Result], 
     (tmp_path / "cues.toml").write_text(text.replace('id = "kaffee-spot"', 'id = "kaffee-spot"\nmedia = [{ file = "cup.png" }]'))
     with pytest.raises(CueError, match=r"cue kaffee-spot: media: .*cup\.png: neither a picture nor a video X takes"):
         raise cues("import", str(tmp_path / "cues.toml")).exception or AssertionError
+
+
+def test_an_approval_is_withdrawn_by_whoever_gave_it(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """From then on the cue waits; whoever has not approved it is told who has."""
+    cues("import", str(tmp_path / "cues.toml"))
+    cues("approve", "goal-home", "--by", "ops")
+    shown = cues("withdraw", "goal-home", "--by", "ops", "--reason", "wrong sponsor")
+    assert shown.output == "goal-home: the approval by ops is withdrawn; it fires nothing until it is approved again.\n"
+    listed = {one["cue_id"]: one["approved"] for one in json.loads(cues("list", "--json").output)["cues"]}
+    assert not listed["goal-home"]
+    again = cues("withdraw", "goal-home", "--by", "ops")
+    assert isinstance(again.exception, ApprovalError)
+    assert "`cuebird cues show goal-home` says who has" in str(again.exception)
+
+
+def test_an_approval_that_ends_before_a_planned_window_is_warned_of(cues: Callable[..., Result], tmp_path: Path) -> None:
+    """`list` says which window; one whose plan ends before is not warned of."""
+    cues("import", str(tmp_path / "cues.toml"))
+    ledger = Ledger.open(tmp_path / "state" / "ledger.db")
+    cue = next(one.cue for one in ledger.cues() if isinstance(one.cue.on, SpotCondition))
+    ledger.approve_cue(cue.cue_id, approved_by="ops", valid_for=timedelta(hours=2))
+    assert isinstance(cue.on, SpotCondition)
+    now_utc = ledger.clock.utc()
+
+    def plan(hours: int) -> None:
+        opens_utc = now_utc + timedelta(hours=hours)
+        assert isinstance(cue.on, SpotCondition)
+        airing = Airing(
+            airing_id="one",
+            channel=cue.on.channel,
+            spot_id=cue.on.spots[0],
+            number=1,
+            planned_utc=opens_utc,
+            opens_utc=opens_utc,
+            closes_utc=opens_utc + timedelta(minutes=30),
+            raw="",
+            row=1,
+        )
+        ledger.replace_airings({"plan": [airing]})
+
+    plan(1)
+    assert "mind that" not in cues("list").output
+    plan(3)
+    shown = cues("list").output
+    assert f"{cue.cue_id}: mind that its approval ends" in shown
+    assert f"before the window of {now_utc + timedelta(hours=3):%Y-%m-%d %H:%M} UTC closes" in shown
+    told = {one["cue_id"]: one["approval_warning"] for one in json.loads(cues("list", "--json").output)["cues"]}
+    assert told[cue.cue_id].startswith("its approval ends")
+    ledger.close()
