@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0006"
+SCHEMA_HEAD = "0007"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
