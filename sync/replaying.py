@@ -1,11 +1,10 @@
 """A rehearsal: the engine, its gate and a ledger over recorded signals, on a clock that never waits. Nothing can leave.
 
-The setup's publisher, uploader and link are put aside before the engine is made: what is left is `RehearsalPublisher`,
-which has no credentials and opens no socket.
+The engine is made from what the setup says, without its publisher, uploader, tokens and link: what is left is
+`RehearsalPublisher`, which has no credentials and opens no socket.
 """
 
 import asyncio
-import dataclasses
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,19 +96,21 @@ async def _play(signals: list[Recorded], setup: EngineSetup) -> Rehearsal:
 
 
 def _without_hands(setup: EngineSetup, clock: LoopClock) -> EngineSetup:
-    return dataclasses.replace(
-        setup,
+    """What a setup says and none of what it can do: a new one, so that what is added to setups later stays out by itself."""
+    return EngineSetup(
+        state_dir=setup.state_dir,
+        accounts=setup.accounts,
+        feeds=setup.feeds,
+        fixtures=setup.fixtures,
         publisher=None,
-        media=None,
-        link=None,
-        arming=None,
-        record=None,
-        timer_probe_s=None,
-        on_ready=None,
         mode=Mode.REHEARSAL,
         clock=clock,
+        limits=setup.limits,
         heartbeat_s=_NEVER_S,
+        timer_probe_s=None,
         boot_id="rehearsal",
+        rules=setup.rules,
+        approvers_min=setup.approvers_min,
     )
 
 

@@ -275,7 +275,8 @@ try:
     cli.main()
 finally:
     print("REACHED", reached, file=sys.stderr)
-    print("LOADED", sorted({"tweepy", "aiohttp", "sync.publisher", "sync.accounts"} & sys.modules.keys()), file=sys.stderr)
+    connecting = {"tweepy", "aiohttp", "sync.publisher", "sync.signed_client", "sync.media_client", "sync.token_client"}
+    print("LOADED", sorted(connecting & sys.modules.keys()), file=sys.stderr)
 """
 
 
@@ -319,7 +320,7 @@ def test_what_could_reach_out_is_put_aside(house: Path) -> None:
     """Even a setup that has a publisher, an uploader and a link is rehearsed without them."""
     hands: Any = Reaching()
     setup = dataclasses.replace(
-        planned_setup(load_config(house / "cuebird.toml")), publisher=hands, media=hands, link=hands, mode=Mode.LIVE
+        planned_setup(load_config(house / "cuebird.toml")), publisher=hands, media=hands, tokens=hands, link=hands, mode=Mode.LIVE
     )
     rehearsal = rehearse_signals([heard()], setup)
     assert [one.mode for one in rehearsal.firings if one.cue_id == "coffee"] == [Mode.REHEARSAL]
