@@ -425,10 +425,10 @@ async def test_snapshot_shows_every_part(storage: Storage) -> None:
         assert process.engine is not None
         shown = process.engine.snapshot()
         assert set(shown) == {"engine", "feeds", "detections", "devices", "cues", "airings", "firings", "accounts", "alarms"}
-        assert {cue["cue_id"]: cue["state"] for cue in shown["cues"]} == {"goal": "idle", "later": "idle", "now": "idle"}
+        assert {cue["cue_id"]: cue["state"] for cue in shown["cues"]} == dict.fromkeys(("else", "goal", "later", "now"), "idle")
         assert [airing["state"] for airing in shown["airings"]] == ["fired", "planned", "planned", "planned"]
         assert {feed["feed_id"]: feed["last_spot"] for feed in shown["feeds"]} == {"main": "kaffee-30", "backup": ""}
-        assert {firing["state"] for firing in shown["firings"]} == {"POSTED", "ARMED"}
+        assert {firing["state"] for firing in shown["firings"]} == {"POSTED", "ARMED", "DECLINED"}
         assert json.loads(json.dumps(shown)) == shown
 
 
@@ -612,6 +612,7 @@ async def test_the_special_cue_goes_first_and_the_usual_one_fires_otherwise(stor
             usual, cue_id="z-special", priority=5, on=opening, variants=("First goal: {home_score}:{away_score}",)
         )
         world.store(special)
+        world.truth.priorities[special.cue_id] = special.priority
         await world.start()
         await world.goal(1)
         await world.clock.advance(2)
@@ -725,4 +726,4 @@ async def test_a_cue_outside_its_hours_is_not_shown_as_armed(storage: Storage) -
         world.hear()
         await world.clock.advance(1)
         assert [record.guard for record in world.records() if record.cue_id == "now"] == ["condition"]
-        assert world.texts("coffee") == []
+        assert world.texts("coffee") == ["uno"], "the cue of the next priority, which has no hours, fires instead"
