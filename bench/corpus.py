@@ -106,8 +106,8 @@ def make_corpus(*, seed: int, n_spots: int, n_heads: int, folder: Path) -> Corpu
         for track in of_kind:
             side = spot_tracks if sum(one.length_s for one in spot_tracks if one.kind == kind) < wanted_s else programme_tracks
             side.append(track)
-    spot_tracks.append(_synthesised(folder, "synthesised-spots", OF_SPOTS))
-    programme_tracks.append(_synthesised(folder, "synthesised-programme", OF_PROGRAMME))
+    spot_tracks.append(_synthesised(folder, "synthesised-spots", OF_SPOTS, pitches=range(35, 99, 2)))
+    programme_tracks.append(_synthesised(folder, "synthesised-programme", OF_PROGRAMME, pitches=range(5, 35)))
     rng = random.Random(seed + 1)
     spots, taken = _spots(spot_tracks, n_spots, rng)
     heads = _heads(spot_tracks, taken, n_heads)
@@ -157,14 +157,15 @@ def _heads(tracks: Sequence[Track], taken: set[tuple[int, int]], wanted: int) ->
     raise ValueError(f"corpus: material for {len(heads)} heads only, {wanted} wanted; ask for fewer")
 
 
-def _synthesised(folder: Path, name: str, sentences: Sequence[Sentence]) -> Track:
+def _synthesised(folder: Path, name: str, sentences: Sequence[Sentence], *, pitches: Sequence[int]) -> Track:
+    """Spoken by computed voices, each sentence at a pitch of its own: at one pitch a syllable is the same to the last sample."""
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for number, (voice, text) in enumerate(sentences):
-        path = folder / f"{name}-{number}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.wav"
-        speed, pitch = str(140 + 12 * (number % 5)), str(35 + 6 * (number % 7))
+    for number, ((voice, text), pitch) in enumerate(zip(sentences, pitches, strict=False)):
+        command = ["espeak-ng", "-v", voice, "-s", str(140 + 12 * (number % 5)), "-p", str(pitch), text]
+        path = folder / f"{name}-{number}-{hashlib.sha256(' '.join(command).encode()).hexdigest()[:8]}.wav"
         if not path.exists():
-            subprocess.run(["espeak-ng", "-v", voice, "-s", speed, "-p", pitch, "-w", path, text], check=True)
+            subprocess.run([*command, "-w", path], check=True)
         files.append(path)
     lengths_s = tuple((path.stat().st_size - 44) / 2 / 22050 for path in files)
     return Track(name=name, kind="speech", files=tuple(files), lengths_s=lengths_s)

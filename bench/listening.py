@@ -21,8 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import measuring
 from bench.corpus import Corpus, Place, make_corpus, programme_piece, render_spot
 from bench.degradations import CONDITIONS
+from bench.impostor_sound import impostor_places
 from bench.matching import features_of
-from bench.measuring import PIECE_S, Shared, reference, share
+from bench.measuring import Shared, reference, share
 from bench.report import write_report
 from bench.setting import Setting, Store
 from fingerprints.audio import SAMPLE_RATE_HZ
@@ -78,26 +79,27 @@ def run_listening(setting: Setting, out: Path) -> Path:
         progress.advance(first)
         library, places = _library(setting, corpus, progress)
         heads = heads_of(library)
-        share(Shared(setting=setting, corpus=corpus, library=library, heads=heads, library_places=places))
+        impostors = impostor_places(corpus, hours=setting.impostor_hours)
+        share(Shared(setting=setting, corpus=corpus, library=library, heads=heads, library_places=places, impostors=impostors))
         pace = _pace(corpus, heads)
         n_impostor = _affordable(setting.impostor_core_s, setting.impostor_hours, pace, len(library))
         n_headline = sum(one.headline for one in CONDITIONS)
         headline_hours = n_headline * setting.n_spots * (setting.aired_s + 1.5) / 3600
         whole = _affordable(setting.library_core_s, headline_hours, pace, len(library)) == len(library)
-        results = _measure(list(_works(setting, n_impostor, whole)), store, progress)
+        results = _measure(list(_works(setting, n_impostor, len(impostors), whole)), store, progress)
     return write_report(
         setting, corpus, results, out=out, n_impostor=n_impostor, heads=heads, features_pace=pace.features,
         took_s=time.monotonic() - began,
     )  # fmt: skip
 
 
-def _works(setting: Setting, n_impostor: int, whole_library: bool) -> Iterator[Work]:
+def _works(setting: Setting, n_impostor: int, n_pieces: int, whole_library: bool) -> Iterator[Work]:
     """Everything to measure, the longest first."""
     yield "peers", measuring.measure_peers, (0, setting.n_peers)
     for condition, first in itertools.product(CONDITIONS, range(0, setting.n_spots, setting.batch)):
         whole = condition.headline and whole_library
         yield f"condition {condition.name} {first} {whole}", measuring.measure_condition, (condition.name, first, whole)
-    for number in range(round(setting.impostor_hours * 3600 / PIECE_S)):
+    for number in range(n_pieces):
         yield f"impostors {number} {n_impostor}", measuring.measure_impostors, (number, n_impostor)
 
 

@@ -3,17 +3,17 @@
 What they share (the corpus and the prints of the library) is set once in the parent before the processes are forked.
 """
 
-import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import soxr
 
-from bench.corpus import HEAD_S, HEADS_REGION, STREAM_RATE_HZ, Corpus, Place, at_level, render_spot
+from bench.corpus import HEAD_S, STREAM_RATE_HZ, Corpus, Place, at_level, render_spot
 from bench.degradations import CONDITIONS, Condition, through
 from bench.hearing import Heard, hear, hear_library, late_decisions
+from bench.impostor_sound import ImpostorPlace, impostor_sound
 from bench.matching import (
     FIRST_FRAME_S,
     HOP_S,
@@ -42,8 +42,10 @@ EVIDENCE_FRAMES: Final = 40
 
 SAME_RECORDING: Final = 0.55
 COMPARED_S: Final = 0.5
-PIECE_S: Final = 120.0
-TRACK_MIN_S: Final = 60.0
+
+SHARED_RECORDING: Final = 0.45
+"""From this correlation of the waveforms over `COMPARED_S` on two pieces of music that would be taken for each other share a
+recording there: strangers reach 0.13, the pairs that were found 0.47 and 0.65."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Shared:
     library: list[Print]
     heads: Heads
     library_places: list[Place | None]
+    impostors: list[ImpostorPlace] = field(default_factory=list)
 
 
 _shared: list[Shared] = []
@@ -225,7 +228,8 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
         makes it a repetition of the same recording or "", the two pieces of music it is between or "").
     """
     state = shared()
-    label, heard, track = impostor_sound(state.corpus, number)
+    place = state.impostors[number]
+    label, heard = impostor_sound(place)
     # Every piece meets another part of the library when it cannot meet all of it.
     start = number * n_prints % len(state.library)
     chosen = [(start + k) % len(state.library) for k in range(n_prints)]
@@ -248,8 +252,8 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
                 one.onset_s,
                 state.library[chosen[one.spot]].spot_id,
                 one.bits,
-                _repetition(state, chosen[one.spot], track, one),
-                _music_between(state, chosen[one.spot], track),
+                _repetition(state, chosen[one.spot], place, one, heard=heard if one.score >= matcher.threshold else None),
+                _music_between(state, chosen[one.spot], place.track),
             ]
             for one in found
         ],
@@ -257,14 +261,25 @@ def measure_impostors(number: int, n_prints: int) -> dict[str, Any]:
 
 
 GOES_ON: Final = "the waveform goes on to agree"
+ONE_RECORDING: Final = "both are one recording"
 
 
-def _repetition(state: Shared, index: int, track: Track | None, impostor: Impostor) -> str:
-    """Why a coincidence is the same recording: the waveform goes on to agree, or a piece of music repeats its own bars."""
+def _repetition(state: Shared, index: int, place: ImpostorPlace, impostor: Impostor, *, heard: Pcm | None) -> str:
+    """Why a coincidence is the same recording: its waveform goes on to agree, or music repeats its own bars or another's.
+
+    Args:
+        heard: the sound, where it would have been decided.
+    """
     if impostor.repeated:
         return GOES_ON
-    own = _tracks_of(state, index)[0]
-    return f"{track.name} repeats itself" if track is not None and track.kind == "music" and own.name == track.name else ""
+    between = _music_between(state, index, place.track)
+    if not between or place.track is None:
+        return ""
+    if _tracks_of(state, index)[0].name == place.track.name:
+        return f"{place.track.name} repeats itself"
+    if heard is not None and _correlation(state, index, heard, impostor.onset_s) >= SHARED_RECORDING:
+        return ONE_RECORDING
+    return ""
 
 
 def _music_between(state: Shared, index: int, track: Track | None) -> str:
@@ -302,85 +317,8 @@ def _correlation(state: Shared, index: int, heard: Pcm, onset_s: float) -> float
     return float((cross[: len(energy)] / energy[: len(cross)]).max())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImpostorPlace:
-    """Where a piece of sound without spots is cut.
-
-    Attributes:
-        kind: `related`, `other` or `made`.
-        track: None where it is made.
-        start_s, seconds: into the track.
-        seed: of what is made.
-    """
-
-    kind: str
-    track: Track | None
-    start_s: float
-    seconds: float
-    seed: int
-
-
-def impostor_place(corpus: Corpus, number: int) -> ImpostorPlace:
-    """Where the piece of that number comes from; short tracks are drawn again and again."""
-    rng = random.Random(f"{corpus.seed} impostor {number}")
-    kind = ("related", "other", "related", "other", "related", "made")[number % 6]
-    if kind == "made":
-        return ImpostorPlace(kind=kind, track=None, start_s=0.0, seconds=PIECE_S, seed=rng.randrange(2**32))
-    related = kind == "related"
-    tracks = [track for track in (corpus.spot_tracks if related else corpus.programme_tracks) if track.length_s >= TRACK_MIN_S]
-    track = tracks[rng.randrange(len(tracks))]
-    first_s = track.length_s * HEADS_REGION + SPOT_MARGIN_S if related else 0.0
-    seconds = min(PIECE_S, track.length_s - first_s)
-    return ImpostorPlace(
-        kind=kind, track=track, start_s=rng.uniform(first_s, track.length_s - seconds), seconds=seconds, seed=number
-    )
-
-
-def impostor_sound(corpus: Corpus, number: int) -> tuple[str, Pcm, Track | None]:
-    """Some minutes without any spot: of related music and voices, of others, of tones, silence and applause.
-
-    Returns:
-        (what it is, float32 mono 16 kHz, the track it was cut from)
-    """
-    place = impostor_place(corpus, number)
-    if place.track is None:
-        stereo = np.repeat(_made(np.random.default_rng(place.seed))[:, None], 2, axis=1)
-    else:
-        pcm = cut(place.track, start_s=place.start_s, seconds=place.seconds, rate_hz=STREAM_RATE_HZ, channels=2)
-        stereo = at_level(pcm, -20.0)
-    condition = CONDITIONS[0] if number % 2 else next(one for one in CONDITIONS if one.name == "clean")
-    return f"{place.kind}, {condition.name}", through(condition, stereo)[0], place.track
-
-
-SPOT_MARGIN_S: Final = 12.0
-"""A spot or head that begins at the end of its region must not reach into related sound."""
-
-
-def _made(noise: np.random.Generator) -> Pcm:
-    """Tones, chords, sweeps, silence, hum and applause, five seconds each, in a random order."""
-    n = 5 * STREAM_RATE_HZ
-    t = np.arange(n) / STREAM_RATE_HZ
-    parts: list[Pcm] = []
-    while len(parts) * 5 < PIECE_S:
-        kind = int(noise.integers(6))
-        hz = float(noise.uniform(200, 3000))
-        if kind == 0:
-            pcm = np.sin(2 * np.pi * hz * t)
-        elif kind == 1:
-            gate = (np.sin(2 * np.pi * float(noise.uniform(1, 6)) * t) > 0).astype(float)
-            pcm = gate * sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 6))
-        elif kind == 2:
-            pcm = np.sin(2 * np.pi * (hz + 300 * t) * t)
-        elif kind == 3:
-            pcm = np.zeros(n)
-        elif kind == 4:
-            pcm = np.sign(np.sin(2 * np.pi * 50 * t)) + 0.02 * noise.standard_normal(n)
-        else:
-            claps = noise.random(n) < 400 / STREAM_RATE_HZ
-            decay = np.exp(-np.arange(STREAM_RATE_HZ // 50) / 150.0) * noise.standard_normal(STREAM_RATE_HZ // 50)
-            pcm = np.convolve(claps * noise.uniform(0.2, 1.0, n), decay)[:n]
-        parts.append(at_level(pcm.astype(np.float32), -20.0))
-    return np.concatenate(parts)
+EMPTY_PIECES: Final = 5
+"""Of programme without spots, above whose best the others' thresholds are put."""
 
 
 def measure_peers(first: int, count: int) -> dict[str, Any]:
@@ -398,7 +336,8 @@ def measure_peers(first: int, count: int) -> dict[str, Any]:
     prints = [make_print(spot.id, one) for spot, one in zip(spots, references, strict=True)]
     truths_s = [_heard_onset_s(airing, prints, condition, delay_s) for airing in airings]
     ends_s = [airing.end_s + delay_s for airing in airings]
-    empty = np.concatenate([impostor_sound(state.corpus, number)[1] for number in range(1, 11, 2)])
+    chained = [place for place in state.impostors if place.chained][:EMPTY_PIECES]
+    empty = np.concatenate([impostor_sound(place)[1] for place in chained])
     ours, _ = decisions(prints, features_of(heard), n_library=state.setting.n_library)
     return {
         "ours": _delays(ours, truths_s),

@@ -5,9 +5,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from bench.corpus import Corpus, render_spot
+from bench.corpus import HEADS_REGION, Corpus, render_spot
 from bench.costs import _as_many
 from bench.hearing import hear_library
+from bench.impostor_sound import impostor_places
 from bench.matching import needed_nats
 from bench.measuring import Shared, measure_condition, reference, share
 from bench.setting import QUICK
@@ -66,3 +67,28 @@ def test_ten_times_the_spots_need_little_more_evidence() -> None:
     """The logarithm of ten."""
     more = needed_nats(n_library=10_000) - needed_nats(n_library=1_000)
     assert more == pytest.approx(np.log(10))
+
+
+def long_tracks(corpus: Corpus) -> Corpus:
+    """The same, of tracks that say they are ten minutes long."""
+    longer = [
+        tuple(replace(track, lengths_s=(600.0,)) for track in tracks) for tracks in (corpus.spot_tracks, corpus.programme_tracks)
+    ]
+    return replace(corpus, spot_tracks=longer[0], programme_tracks=longer[1])
+
+
+def test_no_sound_without_spots_is_played_twice(corpus: Corpus) -> None:
+    """At one speed no two pieces of a track overlap, and none of a spots' track reaches into where its spots were cut."""
+    places = [place for place in impostor_places(long_tracks(corpus), hours=1.0) if place.track is not None]
+    assert len(places) > 20
+    assert {place.kind for place in places} == {"other", "related"}
+    for place in places:
+        assert place.kind == "other" or (place.track and place.start_s > place.track.length_s * HEADS_REGION)
+        others = [one for one in places if one is not place and (one.track, one.speed) == (place.track, place.speed)]
+        assert all(one.start_s + one.seconds <= place.start_s or one.start_s >= place.start_s + place.seconds for one in others)
+
+
+def test_more_hours_than_there_are_is_an_error(corpus: Corpus) -> None:
+    """Nothing is drawn again to fill them."""
+    with pytest.raises(ValueError, match=r"without spots only, 1000 wanted"):
+        impostor_places(long_tracks(corpus), hours=1000)

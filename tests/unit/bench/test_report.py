@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bench.degradations import CONDITIONS
-from bench.measuring import GOES_ON
-from bench.report import Drawn, impostors_of, rows_of
+from bench.measuring import GOES_ON, ONE_RECORDING
+from bench.report import impostors_of, rows_of
 from bench.setting import QUICK, Store
 
 
@@ -43,27 +43,6 @@ def test_batches_are_put_together() -> None:
     assert rows_of(results)[0].delays_ms == [100.0, 200.0]
 
 
-def place(number: int) -> Drawn:
-    """Every piece from a sound of its own."""
-    return Drawn(sound=f"track {number}", start_s=0.0)
-
-
-def test_what_was_drawn_twice_is_counted_once() -> None:
-    """Overlapping pieces of one track: their coincidences and their hours."""
-    early = {"hours": 0.01, "label": "related", "threshold": 50.0, "impostors": [[55.0, 30.0, "head-1", 9.0, "", ""]]}
-    late = {"hours": 0.01, "label": "related", "threshold": 50.0, "impostors": [[55.0, 12.05, "head-1", 9.0, "", ""]]}
-    starts = {0: 0.0, 1: 18.0}
-    impostors = impostors_of(
-        {"impostors 0 10": early, "impostors 1 10": late},
-        lambda number: Drawn(sound="track", start_s=starts[number]),
-        n_impostor=10,
-        n_library=10,
-    )
-    assert len(impostors.wrong) == 1
-    assert impostors.sound_hours == pytest.approx(0.02)
-    assert impostors.distinct_hours == pytest.approx(54.0 / 3600)
-
-
 def test_repeated_recordings_are_told_from_false_decisions() -> None:
     """Equal waveforms above the threshold are listed, but are no error of the threshold; others are."""
     found = [
@@ -72,23 +51,24 @@ def test_repeated_recordings_are_told_from_false_decisions() -> None:
         [9.0, 3.0, "head-3", 9.0, "a loop", ""],
     ]
     piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
-    impostors = impostors_of({"impostors 0 100": piece}, place, n_impostor=100, n_library=10_000)
+    impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
     assert [score for score, *_ in impostors.repeated] == [60.0]
     assert [score for score, *_ in impostors.wrong] == [55.0]
     assert impostors.scores == [55.0, 9.0]
     assert impostors.feed_hours == pytest.approx(0.01)
 
 
-def test_music_that_shares_one_recording_shares_others() -> None:
+@pytest.mark.parametrize("reason", [GOES_ON, ONE_RECORDING])
+def test_music_that_shares_one_recording_shares_others(reason: str) -> None:
     """What two pieces of music have in common is no error of the threshold; what a third has by itself is."""
     found = [
-        [90.0, 1.0, "head-1", 9.0, GOES_ON, "song and remix"],
+        [90.0, 1.0, "head-1", 9.0, reason, "song and remix"],
         [60.0, 2.0, "head-2", 9.0, "", "song and remix"],
         [55.0, 3.0, "head-3", 9.0, "", "song and stranger"],
         [54.0, 4.0, "head-4", 9.0, "", ""],
     ]
     piece = {"hours": 1.0, "label": "related", "threshold": 50.0, "impostors": found}
-    impostors = impostors_of({"impostors 0 100": piece}, place, n_impostor=100, n_library=10_000)
+    impostors = impostors_of({"impostors 0 100": piece}, n_impostor=100, n_library=10_000)
     assert [score for score, *_ in impostors.repeated] == [90.0, 60.0]
     assert impostors.wrong == [(55.0, 9.0, "related", "song and stranger"), (54.0, 9.0, "related", "head-4")]
 
