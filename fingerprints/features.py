@@ -33,6 +33,9 @@ STILL_NATS: Final = 0.02
 SOUND_KEPT_SAMPLES: Final = 8192
 """Of what was heard before the newest frames, half a second: the second test (`coherence.py`) looks back no further."""
 
+SOUND_ROOM_SAMPLES: Final = 4 * SOUND_KEPT_SAMPLES
+"""Room for what is heard: when it is full, what is still needed moves to another."""
+
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 
@@ -166,28 +169,28 @@ def _slopes_of(pcm):  # type: ignore[no-untyped-def] # compiled: the signature a
     return slopes
 
 
-_FED: Final = numba.types.Tuple((numba.float32[::1], numba.uint32[:, ::1]))  # type: ignore[no-untyped-call]
-
-
-@numba.njit(_FED(_SOUND, _SOUND, numba.int64, numba.int64, numba.float32[:, ::1]), cache=True, nogil=True)
-def _feed(kept, pcm, first, n_done, before):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
-    """The sound so far, and signs and stills of the frames that `pcm` completes.
+@numba.njit(
+    numba.uint32[:, ::1](numba.float32[::1], numba.int64, _SOUND, numba.int64, numba.int64, numba.float32[:, ::1]),
+    cache=True,
+    nogil=True,
+)
+def _feed(samples, n_kept, pcm, first, n_done, before):  # type: ignore[no-untyped-def] # noqa: PLR0917 # compiled: the signature above is the type
+    """Signs and stills of the frames that `pcm` completes.
 
     Args:
-        kept: samples before `pcm`.
+        samples: `n_kept` samples before `pcm`; it is put behind them, with 0 for a NaN or infinity.
+        n_kept: how many there are.
         pcm: the next samples.
-        first: where in `kept` the next frame begins.
+        first: where in `samples` the next frame begins.
         n_done: frames before that.
         before: the slopes of the last `LAG_FRAMES` frames, that of frame n in row `n % LAG_FRAMES`; brought up to date.
 
     Returns:
-        (float32 [shape=(n_samples,)], both together, with 0 for a NaN or infinity; uint32 [shape=(2, n_frames)]), new memory.
+        uint32 [shape=(2, n_frames)], new memory.
     """
-    samples = np.empty(len(kept) + len(pcm), np.float32)
-    samples[: len(kept)] = kept
     for i in range(len(pcm)):
-        samples[len(kept) + i] = pcm[i] if np.isfinite(pcm[i]) else np.float32(0.0)
-    n_frames = max(0, (len(samples) - first - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        samples[n_kept + i] = pcm[i] if np.isfinite(pcm[i]) else np.float32(0.0)
+    n_frames = max(0, (n_kept + len(pcm) - first - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
     n_silent = min(n_frames, max(0, LAG_FRAMES - n_done))
     words = np.empty((2, n_frames - n_silent), np.uint32)
     x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
@@ -206,7 +209,7 @@ def _feed(kept, pcm, first, n_done, before):  # type: ignore[no-untyped-def] # c
             earlier[band] = slopes[band]
         if frame >= n_silent:
             words[0, frame - n_silent], words[1, frame - n_silent] = sign, still
-    return samples, words
+    return words
 
 
 def slopes_of(pcm: Floats) -> Floats:
@@ -291,8 +294,8 @@ class FeatureStream:
     """Bits of a stream that arrives in pieces; the pieces' sizes do not change them."""
 
     def __init__(self) -> None:
-        self._sound: Floats = np.empty(0, np.float32)
-        self._sound_first = 0
+        self._sound: Floats = np.empty(SOUND_ROOM_SAMPLES, np.float32)
+        self._sound_first = self._heard = 0
         self._before: Floats = np.zeros((LAG_FRAMES, BITS), np.float32)
         self._frames_done = 0
 
@@ -302,10 +305,22 @@ class FeatureStream:
         Args:
             pcm: float32 [shape=(n_samples,)], the samples after those fed before; a NaN or infinity counts as 0.
         """
-        next_sample, done = self._frames_done * HOP_SAMPLES, self._frames_done
+        done, next_sample = self._frames_done, self._frames_done * HOP_SAMPLES
         first = max(self._sound_first, next_sample - SOUND_KEPT_SAMPLES)
-        kept = self._sound[first - self._sound_first :]
-        sound, words = _feed(kept, np.ascontiguousarray(pcm, np.float32), next_sample - first, done, self._before)
-        self._sound, self._sound_first = sound, first
-        self._frames_done += max(0, (len(sound) - (next_sample - first) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        if self._heard + len(pcm) - self._sound_first > len(self._sound):
+            self._move_on(first, len(pcm))
+        kept = self._heard - self._sound_first
+        words = _feed(
+            self._sound, kept, np.ascontiguousarray(pcm, np.float32), next_sample - self._sound_first, done, self._before
+        )
+        self._heard += len(pcm)
+        self._frames_done = max(done, (self._heard - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        sound = self._sound[first - self._sound_first : self._heard - self._sound_first]
         return StreamBits(first_frame=max(LAG_FRAMES, done), signs=words[0], stills=words[1], sound=sound, sound_first=first)
+
+    def _move_on(self, first: int, n_samples: int) -> None:
+        """Take other memory: what was given out stays as it is."""
+        kept = self._sound[first - self._sound_first : self._heard - self._sound_first]
+        self._sound = np.empty(max(SOUND_ROOM_SAMPLES, len(kept) + n_samples), np.float32)
+        self._sound[: len(kept)] = kept
+        self._sound_first = first

@@ -335,9 +335,9 @@ def _note_check(checks, check_scores, n, spot, phase, row, birth, score):  # typ
 
 
 @numba.njit(
-    "Tuple((int64, int64, int64, float32, int64))(uint32[::1], uint32[::1], int64, uint32[:, ::1], float32[:, ::1], "
-    "int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1], "
-    "int32[:, ::1], float32[::1], int64, float32, float32, float32, float32, int64, int64[:, ::1], float32[::1], "
+    "Tuple((int64, int64, int64, float32, int64, int64))(uint32[::1], uint32[::1], int64, int64, uint32[:, ::1], "
+    "float32[:, ::1], int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1], "
+    "int32[:, ::1], float32[::1], int64, float64, float64, float64, float64, int64, int64[:, ::1], float32[::1], "
     "int64[:, :, ::1], float32[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
@@ -346,6 +346,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     signs,
     stills,
     first,
+    done,
     rows,
     weights,
     starts,
@@ -367,7 +368,7 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     check_scores,
     n_checks,
 ):
-    """Move every hypothesis over the frames `signs[first:]`, and take in what passed the filters.
+    """Move every hypothesis over the frames `signs[first + done :]`, and take in what passed the filters.
 
     Living hypotheses are `pool[:alive]` (spot, phase, last row scored, row of birth) with `scores[:alive]`, both updated in
     place. What passed at frame `first + i` (`sifted[i]`) was born `first` frames before it and is scored from there. A crossing
@@ -376,12 +377,15 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
     `checks[i, : n_checks[i]]` (spot, phase, row, birth), one a spot, in no order.
 
     Returns:
-        (frames taken, crossings found, living, best score, rows scored); fewer frames than given when `found` is half full.
+        (frames done, crossings found, living, best score, rows scored, due for the second test); fewer frames than given are
+        done when `found` is half full.
     """
-    n_found, best, scored, n_spots = 0, np.float32(0.0), 0, len(starts)
-    for i in range(len(signs) - first):
+    n_found, best, scored, n_spots, n_due = 0, np.float32(0.0), 0, len(starts), 0
+    threshold, lower_bound = np.float32(threshold), np.float32(lower_bound)
+    row_most, check_least = np.float32(row_most), np.float32(check_least)
+    for i in range(done, len(signs) - first):
         if 2 * n_found > len(found):
-            return i, n_found, alive, best, scored
+            return i, n_found, alive, best, scored, n_due
         at, best, kept, n = i + first, np.float32(0.0), 0, 0
         scored += alive
         for h in range(alive):
@@ -428,4 +432,5 @@ def advance(  # type: ignore[no-untyped-def] # noqa: PLR0912 # compiled: the sig
                 pool[alive, 0], pool[alive, 1], pool[alive, 2], pool[alive, 3], scores[alive] = spot, phase, row, birth, score
                 alive += 1
         n_checks[i] = n
-    return len(signs) - first, n_found, alive, best, scored
+        n_due += n
+    return len(signs) - first, n_found, alive, best, scored, n_due

@@ -200,6 +200,10 @@ class OnsetMatcher:
         self.row_most = ROW_MOST_NATS
         self.work = Work()
         room = 2 * max(PASSED_LEAST, int(self.heads.n_spots * PASSED_SHARE))
+        self._signs: Words = np.empty(FILTER_ROWS - 1 + FRAMES_A_CALL, np.uint32)
+        self._stills: Words = np.empty(FILTER_ROWS - 1 + FRAMES_A_CALL, np.uint32)
+        self._n_passed = np.empty(FRAMES_A_CALL, np.int64)
+        self._n_checks = np.empty(FRAMES_A_CALL, np.int64)
         self._passed = np.empty((FRAMES_A_CALL, room), np.int64)
         self._margins = np.empty((FRAMES_A_CALL, room), np.int64)
         self._checks = np.empty((FRAMES_A_CALL, CHECKS_MAX, 4), np.int64)
@@ -217,8 +221,8 @@ class OnsetMatcher:
         self._decided = Decided()
         self._coincidences: list[Crossing] = []
         # Nothing agrees with what was never heard.
-        self._signs: Words = np.zeros(FILTER_ROWS - 1, np.uint32)
-        self._stills: Words = np.full(FILTER_ROWS - 1, 0xFFFF_FFFF, np.uint32)
+        self._signs[: FILTER_ROWS - 1] = 0
+        self._stills[: FILTER_ROWS - 1] = 0xFFFF_FFFF
 
     @property
     def evidence(self) -> float:
@@ -242,38 +246,39 @@ class OnsetMatcher:
         return crossings
 
     def _advance(self, bits: StreamBits) -> list[Crossing]:
-        heads, context = self.heads, FILTER_ROWS - 1
-        signs, stills = np.concatenate([self._signs, bits.signs]), np.concatenate([self._stills, bits.stills])
-        n_passed = np.zeros(len(bits), np.int64)
+        heads, context, n = self.heads, FILTER_ROWS - 1, len(bits)
+        end = context + n
+        self._signs[context:end], self._stills[context:end] = bits.signs, bits.stills
+        signs, stills = self._signs[:end], self._stills[:end]
+        n_passed, n_checks = self._n_passed[:n], self._n_checks[:n]
+        n_passed[:] = 0
         self.work.compared += kernels.sift(
             signs, stills, heads.planes, heads.filters, heads.limits, self._passed, self._margins, n_passed
         )
         crossings: dict[int, list[Crossing]] = {}
-        n_checks = np.zeros(len(bits), np.int64)
-        done = 0
-        while done < len(bits):
-            taken, n_found, self._alive, best, scored = kernels.advance(
-                signs[done:], stills[done:], context, heads.rows, WEIGHTS, heads.starts, heads.lengths, heads.births,
-                self._passed[done:], n_passed[done:], self._pool, self._scores, self._alive,
-                np.float32(self.threshold / BITS_SHARE), np.float32(self.lower_bound), np.float32(self.row_most),
-                np.float32(CHECK_LEAST_NATS), CHECK_FRAMES, self._found, self._found_scores,
-                self._checks[done:], self._check_scores[done:], n_checks[done:],
+        done = n_due = 0
+        while done < n:
+            done, n_found, self._alive, self._best, scored, due = kernels.advance(
+                signs, stills, context, done, heads.rows, WEIGHTS, heads.starts, heads.lengths, heads.births, self._passed,
+                n_passed, self._pool, self._scores, self._alive, self.threshold / BITS_SHARE, self.lower_bound, self.row_most,
+                CHECK_LEAST_NATS, CHECK_FRAMES, self._found, self._found_scores, self._checks, self._check_scores, n_checks,
             )  # fmt: skip
             for i in range(n_found):
                 frame, spot, phase, row = self._found[i].tolist()
-                crossing = self._crossing(bits.first_frame + done + frame, spot, phase, row, bits=float(self._found_scores[i]))
-                crossings.setdefault(done + frame, []).append(crossing)
-            done += taken
-            self._best = float(best)
+                crossing = self._crossing(bits.first_frame + frame, spot, phase, row, bits=float(self._found_scores[i]))
+                crossings.setdefault(frame, []).append(crossing)
             self.work.scored += scored
+            n_due += due
         self.work.passed += sum(n_passed.tolist())
-        self._signs, self._stills = signs[-context:], stills[-context:]
+        self._signs[:context], self._stills[:context] = signs[n:].copy(), stills[n:].copy()
+        return self._decisions(bits, crossings, n_checks.tolist()) if n_due or crossings else []
+
+    def _decisions(self, bits: StreamBits, crossings: dict[int, list[Crossing]], n_checks: list[int]) -> list[Crossing]:
         decided: list[Crossing] = []
-        for i, n in enumerate(n_checks.tolist()):
-            if not (n or i in crossings):
-                continue
-            at_once = [*crossings.get(i, ()), *self._check(bits, i, n)]
-            decided += self._decided.fresh(sorted(at_once, key=Crossing.rank))
+        for i, n in enumerate(n_checks):
+            if n or i in crossings:
+                at_once = [*crossings.get(i, ()), *self._check(bits, i, n)]
+                decided += self._decided.fresh(sorted(at_once, key=Crossing.rank))
         return decided
 
     def _check(self, bits: StreamBits, i: int, n: int) -> list[Crossing]:
