@@ -31,6 +31,9 @@ HEAD_SPEEDS: Final = (1.0, 0.84, 1.19)
 """Heads are first cut as they are; when the material is used up, again at these speeds, a minor third down and up: other
 pitch, other tempo, so another sound to every matcher."""
 
+SYNTHESISED: Final = "synthesised"
+"""How the names of tracks that computed voices speak begin."""
+
 SpotKind = Literal["music", "voice over music", "speech"]
 KINDS: Final[tuple[SpotKind, ...]] = ("music", "voice over music", "music", "voice over music", "speech")
 
@@ -106,8 +109,8 @@ def make_corpus(*, seed: int, n_spots: int, n_heads: int, folder: Path) -> Corpu
         for track in of_kind:
             side = spot_tracks if sum(one.length_s for one in spot_tracks if one.kind == kind) < wanted_s else programme_tracks
             side.append(track)
-    spot_tracks.append(_synthesised(folder, "synthesised-spots", OF_SPOTS, pitches=range(35, 99, 2)))
-    programme_tracks.append(_synthesised(folder, "synthesised-programme", OF_PROGRAMME, pitches=range(5, 35)))
+    spot_tracks.append(_synthesised(folder, f"{SYNTHESISED}-spots", OF_SPOTS, pitches=range(35, 99, 2)))
+    programme_tracks.append(_synthesised(folder, f"{SYNTHESISED}-programme", OF_PROGRAMME, pitches=range(5, 35)))
     rng = random.Random(seed + 1)
     spots, taken = _spots(spot_tracks, n_spots, rng)
     heads = _heads(spot_tracks, taken, n_heads)

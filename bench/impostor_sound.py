@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import soxr
 
-from bench.corpus import HEAD_SPEEDS, HEADS_REGION, STREAM_RATE_HZ, Corpus, at_level
+from bench.corpus import HEAD_SPEEDS, HEADS_REGION, STREAM_RATE_HZ, SYNTHESISED, Corpus, at_level
 from bench.degradations import CONDITIONS, through
 from bench.material import Pcm, Track, cut
 
@@ -78,6 +78,8 @@ def _tiles(corpus: Corpus, rng: random.Random, *, related: bool) -> Iterator[tup
     for speed in IMPOSTOR_SPEEDS:
         tiles: list[tuple[Track, float, float, float]] = []
         for track in corpus.spot_tracks if related else corpus.programme_tracks:
+            if track.name.startswith(SYNTHESISED):
+                continue  # espeak-ng splices the same recorded consonants into all it says, spots and programme alike
             start_s = track.length_s * HEADS_REGION + SPOT_MARGIN_S if related else 0.0
             while track.length_s - start_s >= PIECE_LEAST_S:
                 seconds = min(PIECE_S, track.length_s - start_s)

@@ -18,7 +18,7 @@ from bench.costs import Costs, measure_costs
 from bench.degradations import CONDITIONS, Condition
 from bench.impostor_sound import IMPOSTOR_SPEEDS
 from bench.matching import needed_nats
-from bench.measuring import GOES_ON, ONE_RECORDING, SAME_RECORDING, SHARED_RECORDING, reference
+from bench.measuring import BESIDE_TIMES, GOES_ON, ONE_RECORDING, SAME_RECORDING, reference
 from bench.setting import Setting
 from bench.tail import Tail, at_most, fit_tail, rate_a_year, threshold_for
 from fingerprints.calibration import COUNT_LEAST, FLOOR_NATS, Calibration, calibrate
@@ -375,7 +375,8 @@ def _impostors(impostors: Impostors, setting: Setting, n_impostor: int) -> list[
     lines += [
         f"{len(impostors.repeated)} further coincidences above {REPEATED_NATS:.0f} nats are the same recording used again"
         f"{': ' if reasons else ''}{reasons}. Game music repeats its bars and samples; two pieces are *one recording* where their"
-        f" waveforms correlate by {SHARED_RECORDING} or more over half a second. {decided} of them would have been decided:"
+        f" waveforms go on to correlate, {BESIDE_TIMES:.0f} times as much at that very lag as beside it, over 1.5 s that no"
+        f" decision rests on. {decided} of them would have been decided:"
         " they are no errors of the threshold, since the sound is really there; only the plan's windows keep such a thing from"
         " firing. They are left out above.",
         "",

@@ -10,7 +10,7 @@ from bench.costs import _as_many
 from bench.hearing import hear_library
 from bench.impostor_sound import impostor_places
 from bench.matching import needed_nats
-from bench.measuring import Shared, measure_condition, reference, share
+from bench.measuring import BESIDE_TIMES, Shared, _beside, measure_condition, reference, share
 from bench.setting import QUICK
 from fingerprints.heads import heads_of
 from fingerprints.prints import Print, make_print
@@ -92,3 +92,14 @@ def test_more_hours_than_there_are_is_an_error(corpus: Corpus) -> None:
     """Nothing is drawn again to fill them."""
     with pytest.raises(ValueError, match=r"without spots only, 1000 wanted"):
         impostor_places(long_tracks(corpus), hours=1000)
+
+
+def test_one_recording_goes_on_to_agree_and_its_neighbour_does_not(corpus: Corpus) -> None:
+    """Under other sound as loud as itself, at its own lag and at no other."""
+    pcm = reference(render_spot(corpus, corpus.spots[0]))
+    noise = np.random.default_rng(1).standard_normal(len(pcm) + 16_000).astype(np.float32) * pcm.std()
+    heard = noise
+    heard[8_000 : 8_000 + len(pcm)] += pcm
+    assert _beside(pcm, heard, 0.5) > BESIDE_TIMES
+    assert _beside(pcm, heard, 0.6) < BESIDE_TIMES
+    assert _beside(pcm, heard, len(heard) / 16_000) == 0.0
