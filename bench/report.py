@@ -230,8 +230,10 @@ def _verdicts(rows: list[Row], impostors: Impostors, costs: Costs) -> list[str]:
                       f"{airings - missed} of {airings} = {1 - missed / airings:.2%} (95 %: {low:.2%} to {high:.2%})",
                       missed / airings <= 0.001))  # fmt: skip
     for row in (one for one in asked if one.missed):
-        share = 1 - row.missed / len(row.delays_ms)
-        lines.append(_row(f"spots heard, {row.condition.name}", "≥ 99.9 %", f"{share:.1%}", share >= 0.999))
+        low, high = at_most(row.missed, len(row.delays_ms))
+        lines.append(_row(f"spots heard, {row.condition.name}", "≥ 99.9 %",
+                          f"{len(row.delays_ms) - row.missed} of {len(row.delays_ms)} (95 %: {low:.1%} to {high:.2%})",
+                          TOO_SHORT if high >= 0.999 else NOT_MET))  # fmt: skip
     for row in (one for one in rows if one.condition.late):
         share = 1 - row.missed / len(row.delays_ms)
         lines.append(_row(row.condition.name, "≥ 99 %", f"{share:.1%}", share >= 0.99))
