@@ -1,14 +1,24 @@
 """The owner of a sandbox account, who says yes or no on the page an app has sent them to."""
 
 import ssl
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from sync.sandbox import Sandbox
+
+class Place(Protocol):
+    """Where a sandbox is, in this process or another."""
+
+    @property
+    def api_base(self) -> str: ...
+
+    @property
+    def ca_file(self) -> Path: ...
 
 
-async def decide(page_url: str, sandbox: Sandbox, *, account: str = "anna", decision: str = "allow") -> str:
+async def decide(page_url: str, sandbox: Place, *, account: str = "anna", decision: str = "allow") -> str:
     """The address the owner's browser is sent back to."""
     parts = urlsplit(page_url)
     url = f"{sandbox.api_base}{parts.path}?{parts.query}"

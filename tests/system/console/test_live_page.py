@@ -340,6 +340,31 @@ async def test_a_cue_that_is_over_leaves_the_page(page: Page, engine: ScriptedEn
     await expect(page.locator("#cues-count")).to_have_text("1, 1 over")
 
 
+async def test_an_accounts_tile_shows_how_long_its_token_holds(page: Page, engine: ScriptedEngine) -> None:
+    """It counts down, says when it has ended, and what a person must do; keys that do not end show nothing."""
+    account = {
+        "account_id": "coffee",
+        "handle": "coffee_tv",
+        "connections": 2,
+        "warm": True,
+        "remaining": 98,
+        "reset_utc": None,
+        "last_answer_utc": utc(-3),
+        "detail": "",
+        "token_expires_utc": utc(3000),
+        "fault": "",
+    }
+    tile = page.locator("#accounts article")
+    engine.publish("account", account)
+    await expect(tile).to_contain_text(re.compile(r"98 posts left · token (50:00|49:\d\d)"))
+    ended = "the access token of account coffee ended at 20:00:00 UTC and was not renewed"
+    engine.publish("account", {**account, "token_expires_utc": utc(-5), "detail": ended})
+    await expect(tile).to_contain_text("token ended")
+    await expect(tile).to_contain_text(ended)
+    engine.publish("account", {**account, "token_expires_utc": None})
+    await expect(tile).not_to_contain_text("token")
+
+
 async def test_an_engine_that_stands_by_says_so(page: Page, engine: ScriptedEngine) -> None:
     """Who fires and since when, instead of a connection that is missing; once it has taken over all is fresh again."""
     sign = StandbySign(engine.path.with_name(STANDBY_NAME), engine.clock)

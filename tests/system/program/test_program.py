@@ -6,13 +6,25 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.config import load_config
+from console.wiring import SEALING_KEY_NAME
+from sync.accounts import write_sealed
 from sync.client import ControlClient
+from sync.ledger import Ledger
+from sync.oauth2_sign_in import OAuth2SignIn
 from sync.reconciler import NOT_SEEN_AFTER
+from sync.sealing import SealingKey
+from sync.token_records import TokenRecords
+from tests.sandbox_owner import decide
 from tests.system.program.house import ACCOUNTS, House, subscribed
+from timebase import SystemClock
 
 CLAIMED = {"CLAIMED", "POSTED", "REFUSED", "NOT_SENT", "UNKNOWN", "NOT_SEEN"}
 OPEN = {"ARMED", "CLAIMED", "UNKNOWN"}
@@ -22,6 +34,14 @@ UNSEEN_S = NOT_SEEN_AFTER.total_seconds()
 """A request that was killed before it left stays unknown until the timeline has not shown it for this long."""
 
 pytestmark = pytest.mark.system
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the sandbox is."""
+
+    api_base: str
+    ca_file: Path
 
 
 def fired(firings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -186,3 +206,32 @@ async def test_no_secret_is_written_into_a_log(house: House) -> None:
     assert len(secrets) > len(ACCOUNTS)
     assert not [secret for secret in secrets if secret in written]
     assert "oauth_signature" not in written
+
+
+async def test_no_token_of_oauth2_is_written_into_a_log(house: House) -> None:
+    """An account changes to OAuth 2.0; its token is due, is renewed in the real engine, and posts: none of it is written."""
+    place = Place(
+        api_base=load_config(house.folder / "cuebird.toml").publisher.api_base, ca_file=house.folder / "sandbox" / "ca.pem"
+    )
+    app = json.loads((house.folder / "sandbox" / "apps" / "sponsor1.json").read_text())
+    sign_in = OAuth2SignIn(app["client_id"], app["client_secret"], api_base=place.api_base, ca_file=place.ca_file)
+    back = await decide(sign_in.begin(), place, account="sponsor1")
+    now_utc = SystemClock().utc() - timedelta(minutes=100)  # due: twenty minutes are left
+    first = await asyncio.to_thread(sign_in.finish, back, account_id="sponsor1", handle="sponsor1", now_utc=now_utc)
+    key = SealingKey.make(house.folder / "state" / SEALING_KEY_NAME)
+    write_sealed(house.folder / "sandbox" / "credentials" / "sponsor1.json", first, key=key)
+    await house.kill_engine()
+    ledger = Ledger.open(house.folder / "state" / "ledger.db", mode=None)
+    records = TokenRecords(ledger, key)
+    await house.until(lambda: [one.generation for one in records.all().values()] == [1], "renewed")
+    await subscribed(house)
+    await house.scoreboard.publish(house.scoreboard.goal())
+    await house.until(lambda: [one["state"] for one in house.firings()] == ["POSTED"] * len(ACCOUNTS), "all posted")
+    second = records.all()["sponsor1"].opened(key)
+    ledger.close()
+    secrets = [one.get_secret_value() for tokens in (first, second) for one in (tokens.access_token, tokens.refresh_token)]
+    written = "".join(log.read_text() for log in (house.folder / "log").glob("*.log"))
+
+    assert len({*secrets, app["client_secret"]}) == 5
+    assert not [secret for secret in (*secrets, app["client_secret"]) if secret in written]
+    assert "Bearer" not in written

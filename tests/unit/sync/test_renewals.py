@@ -213,16 +213,24 @@ async def test_a_refusal_is_an_alarm_and_the_account_cannot_post(desk: Desk) -> 
         assert desk.taken == ["secret-access-9"]
 
 
-async def test_a_renewal_without_an_answer_is_not_tried_again(desk: Desk) -> None:
+async def test_a_renewal_without_an_answer_is_not_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token may be used up: the account goes on with what it has, and needs a sign-in, also after a restart."""
     desk.endpoint.outcomes = [failure(Certainty.UNKNOWN)]
+    begun = list[int]()
+    whole = desk.records.begin
+
+    def begin(credentials: OAuth2Credentials, generation: int, *, epoch: int) -> None:
+        begun.append(generation)
+        whole(credentials, generation, epoch=epoch)
+
+    monkeypatch.setattr(desk.records, "begin", begin)
     for _ in range(2):
         async with desk.running() as renewals:
             await desk.pass_minutes(100)
             assert renewals.fault("anna") == ""
             assert "needs a sign-in before 14:00:00 UTC" in renewals.detail("anna")
             assert "cuebird account sign-in anna --oauth2" in renewals.detail("anna")
-    assert desk.endpoint.shown == ["secret-refresh-0"]
+    assert (desk.endpoint.shown, begun) == (["secret-refresh-0"], [0])
     assert [level for level, _ in desk.alarms] == ["critical", "critical"]
 
 
