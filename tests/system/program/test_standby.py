@@ -1,7 +1,9 @@
 """Two engines on one ledger, as real processes: one fires, the other takes over when it falls silent."""
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -40,6 +42,21 @@ async def posted(house: House, goals: int) -> None:
     assert len({(tweet["handle"], tweet["text"]) for tweet in tweets}) == len(tweets)
 
 
+async def pause_between_writes(house: House, main: asyncio.subprocess.Process) -> None:
+    """Stop an engine where it holds no lock on the ledger: in the middle of a write nobody else can write until it goes on."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            main.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(0.05)
+            try:
+                with contextlib.closing(sqlite3.connect(house.folder / house.state / "ledger.db", timeout=0)) as ledger:
+                    ledger.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError:
+                main.send_signal(signal.SIGCONT)
+                await asyncio.sleep(0.05)
+
+
 async def test_a_paused_engine_is_replaced_and_fenced(house: House) -> None:
     """SIGSTOP: the standby fires the next goal; woken, the first engine fires nothing and stands by in turn."""
     standby = await standby_of(house)
@@ -49,7 +66,7 @@ async def test_a_paused_engine_is_replaced_and_fenced(house: House) -> None:
     assert main is not None
     starts = house.engine.starts
 
-    main.send_signal(signal.SIGSTOP)
+    await pause_between_writes(house, main)
     await standby.until(standby.socket_path.exists, "the standby took over")
     await subscribed(standby)
     await house.scoreboard.publish(house.scoreboard.goal())
