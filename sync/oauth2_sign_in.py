@@ -5,7 +5,7 @@ tweepy's flow with PKCE, led to the sandbox where one is configured. Blocking: f
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import requests
@@ -18,8 +18,6 @@ from sync.sign_in import TIMEOUT_S, SignInError
 from sync.signed_client import X_ORIGIN, silence_debug
 from sync.token_client import TokenAnswer
 from sync.tokens import SCOPES
-
-DEFAULT_REDIRECT: Final = "http://127.0.0.1:8414/callback"
 
 
 class _Handler(tweepy.OAuth2UserHandler):  # type: ignore[misc]  # tweepy ships no types
@@ -59,7 +57,7 @@ class OAuth2SignIn:
         client_id: str,
         client_secret: str | None,
         *,
-        redirect_uri: str = DEFAULT_REDIRECT,
+        redirect_uri: str,
         api_base: str | None = None,
         ca_file: Path | None = None,
     ) -> None:

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+REDIRECT = "http://127.0.0.1:8414/callback"
+"""Where the browser is sent back to; nobody needs to listen there, `decide` reads the address."""
+
 
 class Place(Protocol):
     """Where a sandbox is, in this process or another."""

@@ -30,7 +30,11 @@ Source = Annotated[
     typer.Option("--credentials", help="JSON with the account's keys; - reads standard input; else the account's own file."),
 ]
 AppFile = Annotated[
-    Path | None, typer.Option("--app", help="JSON with the app's consumer_key and consumer_secret; else they are asked for.")
+    Path | None,
+    typer.Option(
+        "--app",
+        help="JSON with the app's consumer_key and consumer_secret (with --oauth2 client_id and client_secret); else asked for.",
+    ),
 ]
 OAuth2 = Annotated[bool, typer.Option("--oauth2", help="Get OAuth 2.0 tokens, which end and are renewed, instead of keys.")]
 RedirectUri = Annotated[str, typer.Option(help="With --oauth2: the callback address of the app's settings.")]
@@ -153,7 +157,7 @@ def _sign_in_oauth2(loaded: "Config", account: "Account", app_file: Path | None,
     page = f"1. In a browser that is signed in as @{account.handle}, open:\n\n   {begun.begin()}\n\n2. Say yes there."
     if paste:
         typer.echo(page)
-        back = typer.prompt("3. The address the browser ended at, although it shows an error", hide_input=True)
+        back = typer.prompt("3. The address the browser ended at, although it shows an error")
     else:
         with Loopback(redirect_uri) as loopback:
             typer.echo(f"{page}\n3. Waiting for the browser to come back to {redirect_uri}; elsewhere than here, use --paste")

@@ -17,7 +17,7 @@ from sync.publisher import XPublisher
 from sync.sandbox import Fault, FaultKind, Sandbox
 from sync.sign_in import SignInError
 from sync.tokens import SCOPES
-from tests.sandbox_owner import decide
+from tests.sandbox_owner import REDIRECT, decide
 from timebase import Clock, SystemClock, VirtualClock
 
 CLOCK = SystemClock()
@@ -32,7 +32,13 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 def sign_in_of(sandbox: Sandbox, *, public: bool = False, secret: str | None = None) -> OAuth2SignIn:
     app = json.loads(sandbox.app_file("anna", public=public).read_text())
-    return OAuth2SignIn(app["client_id"], secret or app.get("client_secret"), api_base=sandbox.api_base, ca_file=sandbox.ca_file)
+    return OAuth2SignIn(
+        app["client_id"],
+        secret or app.get("client_secret"),
+        redirect_uri=REDIRECT,
+        api_base=sandbox.api_base,
+        ca_file=sandbox.ca_file,
+    )
 
 
 async def finish(sign_in: OAuth2SignIn, back: str, *, handle: str = "anna_tv") -> OAuth2Credentials:

@@ -22,10 +22,9 @@ from sync.posting import Certainty
 from sync.sandbox import Sandbox
 from sync.sandbox.oauth2_grants import challenge_of
 from tests.contract.sync.test_sandbox_with_tweepy import session_to
-from tests.sandbox_owner import decide
+from tests.sandbox_owner import REDIRECT, decide
 from timebase import SystemClock, VirtualClock
 
-REDIRECT = "http://127.0.0.1:8414/callback"
 ALL = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
 TOKEN = "https://api.twitter.com/2/oauth2/token"
 VERIFIER = "v" * 64

@@ -22,7 +22,7 @@ from sync.oauth2_sign_in import OAuth2SignIn
 from sync.reconciler import NOT_SEEN_AFTER
 from sync.sealing import SealingKey
 from sync.token_records import TokenRecords
-from tests.sandbox_owner import decide
+from tests.sandbox_owner import REDIRECT, decide
 from tests.system.program.house import ACCOUNTS, House, subscribed
 from timebase import SystemClock
 
@@ -214,7 +214,9 @@ async def test_no_token_of_oauth2_is_written_into_a_log(house: House) -> None:
         api_base=load_config(house.folder / "cuebird.toml").publisher.api_base, ca_file=house.folder / "sandbox" / "ca.pem"
     )
     app = json.loads((house.folder / "sandbox" / "apps" / "sponsor1.json").read_text())
-    sign_in = OAuth2SignIn(app["client_id"], app["client_secret"], api_base=place.api_base, ca_file=place.ca_file)
+    sign_in = OAuth2SignIn(
+        app["client_id"], app["client_secret"], redirect_uri=REDIRECT, api_base=place.api_base, ca_file=place.ca_file
+    )
     back = await decide(sign_in.begin(), place, account="sponsor1")
     now_utc = SystemClock().utc() - timedelta(minutes=100)  # due: twenty minutes are left
     first = await asyncio.to_thread(sign_in.finish, back, account_id="sponsor1", handle="sponsor1", now_utc=now_utc)

@@ -18,7 +18,7 @@ from sync.renewals import TokenSetup
 from sync.sandbox import Fault, FaultKind, Sandbox, SandboxSettings
 from sync.sealing import SealingKey
 from sync.token_records import TokenRecords
-from tests.sandbox_owner import decide
+from tests.sandbox_owner import REDIRECT, decide
 from tests.system.sync import test_engine_with_sandbox as whole
 
 pytestmark = pytest.mark.system
@@ -45,7 +45,9 @@ async def sandbox(folder: Path) -> AsyncIterator[Sandbox]:
 
 async def signed_in(sandbox: Sandbox) -> OAuth2Credentials:
     app = json.loads(sandbox.app_file("coffee").read_text())
-    sign_in = OAuth2SignIn(app["client_id"], app["client_secret"], api_base=sandbox.api_base, ca_file=sandbox.ca_file)
+    sign_in = OAuth2SignIn(
+        app["client_id"], app["client_secret"], redirect_uri=REDIRECT, api_base=sandbox.api_base, ca_file=sandbox.ca_file
+    )
     back = await decide(sign_in.begin(), sandbox, account="coffee")
     now_utc = whole.CLOCK.utc()
     return await asyncio.to_thread(sign_in.finish, back, account_id="coffee", handle="coffee_tv", now_utc=now_utc)
@@ -111,7 +113,9 @@ async def test_a_refused_account_declines_says_why_and_comes_back_by_a_sign_in(f
     async with whole.running(folder, sandbox, changes=with_tokens(sandbox, file)) as client:
 
         async def refused() -> bool:
-            return "X refused to renew its tokens" in (await account(client))["detail"]
+            alarms = (await client.request("snapshot"))["alarms"]
+            told = any("X refused" in alarm["text"] for alarm in alarms if alarm["level"] == "critical")
+            return told and "X refused to renew its tokens" in (await account(client))["detail"]
 
         await until(refused)
         await whole.hear(client)
@@ -120,7 +124,6 @@ async def test_a_refused_account_declines_says_why_and_comes_back_by_a_sign_in(f
         assert (firing["state"], firing["guard"]) == ("DECLINED", "account")
         assert firing["reason"].endswith("cuebird account sign-in coffee --oauth2")
         assert snapshot["cues"][0]["state"] in ("held", "idle")
-        assert any("X refused" in alarm["text"] for alarm in snapshot["alarms"] if alarm["level"] == "critical")
         ledger = Ledger.open(folder / "ledger.db", mode=None)
         TokenRecords(ledger, KEY).sign_in(await signed_in(sandbox))
         ledger.close()
