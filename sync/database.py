@@ -22,6 +22,9 @@ BUSY_TIMEOUT_MS = 1000
 """How long a transaction waits for another process's short one; longer is an alarm, not a wait."""
 OPENING_TIMEOUT_MS = 60_000
 """How long opening waits: another process may be making or migrating the same ledger, on a slow disk."""
+STALLED_MS = 2000
+"""How long PostgreSQL keeps a transaction whose client does nothing: an engine that was stopped in the middle of one would
+otherwise hold the writer's lock, and whoever stands by could not take over. Less than the lease (`sync.lease.SILENT_NS`)."""
 WAL_PAGES_MAX = 20_000
 """Size (80 MB) at which SQLite copies the log back within a commit; the engine does so earlier, off the hot path."""
 IN_MEMORY = "sqlite://"
@@ -179,6 +182,9 @@ class Database:
         with self.writing() as connection:
             # Another process may have migrated while this one waited for the lock.
             if _version(connection) != SCHEMA_HEAD:
+                if self.dialect == "postgresql":
+                    # Loading Alembic may take seconds, in the middle of this transaction.
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 _run_migrations(connection, self.name)
 
 
@@ -246,6 +252,7 @@ def _make_engine(target: Path | str, name: str, busy_timeout_ms: int) -> sa.Engi
         engine = sa.create_engine(target, pool_size=4, max_overflow=2)
     except (SQLAlchemyError, ImportError) as error:
         raise LedgerError(f"ledger {name}: {error}; give postgresql+psycopg://… and install cuebird[postgres]") from error
+    event.listen(engine, "connect", _set_up_postgresql)
     event.listen(engine, "begin", _begin_writing)
     return engine
 
@@ -255,6 +262,12 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={WAL_PAGES_MAX}"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {STALLED_MS}")
+    connection.commit()
 
 
 def _begin_writing(connection: sa.Connection) -> None:

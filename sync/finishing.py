@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from sync.errors import FencedError
+
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -21,5 +23,7 @@ async def finished(work: Coroutine[Any, Any, _T], *, name: str = "firing") -> _T
             except asyncio.CancelledError:
                 continue
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("failed_while_stopping", extra={"task": name}, exc_info=error)
+            # Of hundreds that an engine which was replaced had begun, each would write a page.
+            unforeseen = None if isinstance(error, FencedError) else error
+            _log.error("failed_while_stopping", extra={"task": name, "reason": str(error)}, exc_info=unforeseen)
         raise

@@ -311,7 +311,7 @@ def measure_growth(folder: Path, setting: FiringSetting) -> Growth:
     """Firings of the last month are put into a ledger, and at each size claims are timed, with bare commits in between."""
     cue = goal_cue("goal", account="bank", fixture="final")
     folder.mkdir(parents=True, exist_ok=True)
-    write_ledger(Scene(cues=(cue,), fixtures=("final",)), folder, CLOCK)
+    write_ledger(Scene(cues=(cue,), fixtures=("final",)), folder / LEDGER_NAME, CLOCK)
     sizes, claim_ms, commit_ms = list[int](), list[list[float]](), list[list[float]]()
     ledger = Ledger.open(folder / LEDGER_NAME)
     limits = CapLimits(spot=NO_CAPS, campaign=NO_CAPS, account=NO_CAPS, everything=NO_CAPS)

@@ -16,7 +16,7 @@ from bench.firing.engine import ORDER_FILE
 from bench.firing.scene import EngineOrder, Scene, write_ledger
 from sync.client import ControlClient
 from sync.sandbox import Sandbox, SandboxSettings
-from sync.setup import SOCKET_NAME
+from sync.setup import LEDGER_NAME, SOCKET_NAME
 from timebase import SystemClock
 
 PATIENCE_S = 60.0
@@ -79,7 +79,7 @@ async def sandbox(folder: Path, accounts: tuple[str, ...]) -> AsyncIterator[Serv
 @contextlib.asynccontextmanager
 async def engine(folder: Path, scene: Scene, server: ServerProcess, *, mqtt_port: int = 0) -> AsyncIterator[EngineProcess]:
     """An engine that knows the scene and speaks to the sandbox."""
-    await asyncio.to_thread(write_ledger, scene, folder, CLOCK)
+    await asyncio.to_thread(write_ledger, scene, folder / LEDGER_NAME, CLOCK)
     order = EngineOrder(
         accounts=scene.accounts,
         fixtures=scene.fixtures,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from schedules.airing import Airing
+from sync.audit import AuditFiles
 from sync.conditions import GoalCondition, SpotCondition
 from sync.cues import Caps, Cue
 from sync.firings import Firings
@@ -100,8 +101,8 @@ def _cue(
     )
 
 
-def write_ledger(scene: Scene, folder: Path, clock: Clock) -> None:
-    """Make the scene's ledger in the folder: cues approved, every spot's airing open."""
+def write_ledger(scene: Scene, target: Path | str, clock: Clock, *, audit: AuditFiles | None = None) -> None:
+    """Make the scene's ledger in a file (or at a PostgreSQL URL): cues approved, every spot's airing open."""
     now_utc = clock.utc()
     airings = [
         Airing(
@@ -117,7 +118,7 @@ def write_ledger(scene: Scene, folder: Path, clock: Clock) -> None:
         )
         for row, spot in enumerate(scene.spots, start=1)
     ]
-    ledger = Ledger.open(folder / LEDGER_NAME, clock=clock, mode=scene.mode)
+    ledger = Ledger.open(target, clock=clock, mode=scene.mode, audit=audit)
     try:
         ledger.import_cues(scene.cues, actor="author")
         for cue in scene.cues:

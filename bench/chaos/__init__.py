@@ -1,0 +1,1 @@
+"""Real processes, killed again and again: `cuebird chaos` (docs/guarantees.md)."""
