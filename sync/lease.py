@@ -104,4 +104,6 @@ async def take_over(
             if not told:
                 raise
             _log.warning("lease_not_read", extra={"reason": str(error)})
+            # Who could not be heard was not silent: what kept us from reading may have kept the other from beating.
+            watch = SilenceWatch()
         await clock.sleep(LOOK_S)

@@ -111,6 +111,14 @@ async def test_a_ledger_that_cannot_be_read_is_no_silence() -> None:
     assert await story.run(seconds=8.5) is None
 
 
+async def test_after_an_outage_the_other_has_time_to_beat_again() -> None:
+    """The count stands where it stood before: the silence is measured from the first look that succeeds (found by a seed)."""
+    story = Story([MAIN, *[LedgerError("gone")] * 40, *[MAIN] * 10, beats(99)])
+    assert await story.run(seconds=11.0) is None
+    story = Story([MAIN, *[LedgerError("gone")] * 40, MAIN])
+    assert await story.run(seconds=8.0 + 3.0) == 9
+
+
 async def test_a_stop_in_order_ends_the_wait(tmp_path: Path) -> None:
     """The next look takes over."""
     story = Story([MAIN, MAIN, Lease(holder="", epoch=3, beat=11)])
