@@ -368,7 +368,9 @@ class Firings:
             raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
         judgement = judge(intent, facts)
         against = judgement.against
-        if armed_id is None and against and against.guard is Guard.OCCURRENCE and facts.used_by is not None:
+        # A correction is judged once: what was declined is not told again by each engine that finds the goal taken back.
+        told = against is not None and (against.guard is Guard.OCCURRENCE or intent.action is Action.CORRECT)
+        if armed_id is None and told and facts.used_by is not None:
             return ClaimResult(record=None, judgement=judgement)
         if against and against.guard is Guard.CAPS:
             for cue_id in disarm(self._database.beside(), intent, facts, reason=against.reason):
