@@ -5,18 +5,22 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from sync.audit import verify
+from sync.gate import Guard
+from sync.lease import SILENT_NS
 from sync.simulation.service import Sent
 from sync.simulation.world import World
 from sync.states import SETTLED, TRANSITIONS, FiringState, Mode
 
 MINUTE_NS = 60_000_000_000
+SILENT_NS_MIN = SILENT_NS - 1_000_000_000
+"""How long an engine has been unable to beat, at least, when another one takes its silence for its end."""
 
 
 class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
     Attributes:
-        guarantee: `G1` to `G12`, or `approval`, `caps`, `mode`, `veto`, `settle`.
+        guarantee: `G1` to `G12`, or `approval`, `caps`, `lease`, `mode`, `veto`, `settle`.
     """
 
     def __init__(self, guarantee: str, sentence: str) -> None:
@@ -43,11 +47,12 @@ class _Row(NamedTuple):
     body: str
     body_sha256: str | None
     settled_by: str
+    guard: str
 
 
 _ROWS = (
     "SELECT firing_id, occurrence_id, cue_id, account_id, mode, action, state, epoch, tweet_id, of_firing_id, "
-    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256, settled_by "
+    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256, settled_by, guard "
     "FROM firing ORDER BY firing_id"
 )
 
@@ -63,6 +68,8 @@ class Invariants:
         self._by_firing: Counter[int] = Counter()
         self._deletes: Counter[str] = Counter()
         self._priorities: dict[tuple[str, str], int] = {}
+        self._tripped: dict[str, int] = {}
+        self._lease: tuple[str, int] = ("", 0)
 
     def check(self) -> None:
         """Judge what has happened since the last call.
@@ -74,6 +81,7 @@ class Invariants:
         if recorded != self._recorded:
             self._recorded = recorded
             self._take_rows()
+            self._judge_lease()
         for sent in self._world.x.sent[self._judged :]:
             self._judged += 1
             if sent.kind == "post":
@@ -121,8 +129,27 @@ class Invariants:
                 claimed = claimed or row.claimed_mono_ns is not None
                 if known is not None and FiringState(row.state) not in _REACHABLE[FiringState(known.state)]:
                     raise BrokenGuaranteeError("G2", f"firing {firing_id} went from {known.state} to {row.state}")
+                if row.guard == Guard.CAPS:
+                    self._judge_disarmed(row)
         if claimed:
             self._judge_caps()
+
+    def _judge_disarmed(self, row: _Row) -> None:
+        self._tripped[row.cue_id] = self._world.clock.mono_ns()
+        ((hold,),) = self._world.rows("SELECT hold_reason FROM cue WHERE cue_id = ?", row.cue_id)
+        if not hold:
+            raise BrokenGuaranteeError("caps", f"cue {row.cue_id} has reached a cap and is not held")
+
+    def _judge_lease(self) -> None:
+        """An engine on another machine takes over from one that cannot beat any more, or has let go."""
+        (lease,) = self._world.rows("SELECT holder, epoch FROM lease") or [self._lease]
+        (holder, epoch), (before, epoch_before) = lease, self._lease
+        self._lease = lease
+        fired = next((one for one in self._world.processes if epoch_before and one.epoch == epoch_before), None)
+        if fired is None or epoch == epoch_before or before in ("", holder) or fired.task.done():
+            return
+        if fired.halted_ns is None or self._world.clock.mono_ns() - fired.halted_ns < SILENT_NS_MIN:
+            raise BrokenGuaranteeError("lease", f"another machine took over from engine {fired.number}, which was alive")
 
     def _judge_caps(self) -> None:
         for cue_id, most in self._truth.caps.items():
@@ -177,6 +204,9 @@ class Invariants:
                 raise BrokenGuaranteeError("G5", f"{sent.text!r} was sent after a kill was acknowledged")
             if span.holds(row.decided_mono_ns):
                 raise BrokenGuaranteeError("G4", f"{sent.text!r} was decided during a kill and caught up after it")
+        tripped_ns = self._tripped.get(row.cue_id)
+        if tripped_ns is not None and self._truth.rearmed.get(row.cue_id, 0) < tripped_ns < (row.claimed_mono_ns or 0):
+            raise BrokenGuaranteeError("caps", f"{sent.text!r} was sent although a cap had disarmed its cue")
         for span in self._truth.held.get(row.cue_id, []):
             if span.holds(row.decided_mono_ns) or span.holds(row.claimed_mono_ns or 0):
                 raise BrokenGuaranteeError("G4", f"{sent.text!r} was sent although its cue was held")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+FIRST, SECOND = "first", "second"
+"""Machines that may fire from one ledger."""
+
 _OWNER: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("owner", default=None)
 
 
@@ -46,14 +49,19 @@ class Process:
 
     Attributes:
         number: 1 for the first of a world, 2 for the next.
+        machine: where it runs; two machines stand by for each other.
         alive, running: False once it is dead; cleared while it is paused (SIGSTOP).
+        halted_ns: when it died or was last paused, None if neither has happened.
+        epoch: the ledger's when it took over, 0 before.
         effects_left: dies at that many effects from now; None lives on.
         engine: None before it has started and after it has ended.
         ended_with: why it ended by itself.
     """
 
-    def __init__(self, world: "World", number: int) -> None:
-        self.world, self.number = world, number
+    def __init__(self, world: "World", number: int, machine: str) -> None:
+        self.world, self.number, self.machine = world, number, machine
+        self.halted_ns: int | None = None
+        self.epoch = 0
         self.alive = True
         self.running = asyncio.Event()
         self.running.set()
@@ -76,10 +84,19 @@ class Process:
         await self.running.wait()
         if self.effects_left is not None:
             self.effects_left -= 1
-            if self.effects_left <= 0:
-                self.alive = False
+            if self.effects_left <= 0 and self.alive:
+                self.alive, self.halted_ns = False, self.world.clock.mono_ns()
         if not self.alive:
             await asyncio.get_running_loop().create_future()
+
+    def pause(self) -> None:
+        """Stop here (SIGSTOP)."""
+        self.running.clear()
+        self.halted_ns = self.world.clock.mono_ns()
+
+    def resume(self) -> None:
+        """Go on (SIGCONT)."""
+        self.running.set()
 
     def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something of the engine's as one of its own tasks would."""
@@ -98,7 +115,7 @@ class Process:
         try:
             engine = await Engine.start(self.world.setup(self), self.world.ledger, Pen(self))
             async with asyncio.TaskGroup() as group:
-                self.engine = engine
+                self.engine, self.epoch = engine, engine.epoch
                 await engine.run(ControlServer(engine, group))
         except* FencedError as fenced:
             self.ended_with = fenced
@@ -107,7 +124,8 @@ class Process:
 
     async def kill(self) -> None:
         """End as kill -9 does: what had an effect keeps it, nothing more happens."""
-        self.alive = False
+        if self.alive:
+            self.alive, self.halted_ns = False, self.world.clock.mono_ns()
         self.running.set()
         while left := [task for task in self.tasks if not task.done()]:
             for task in left:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 from sync.simulation.invariants import BrokenGuaranteeError, Invariants
 from sync.simulation.storage import Storage
-from sync.simulation.story import Story
+from sync.simulation.story import STEPS, Story
 from sync.simulation.world import World
 from timebase import VirtualLoop
 
@@ -37,33 +38,34 @@ class SeedResult:
     story: tuple[str, ...]
 
 
-def run_seed(seed: int, storage: Storage, *, tell_engine: bool = False) -> SeedResult:
-    """Play a seed to its end, or to the first guarantee that breaks. The same seed gives the same story.
+def run_seed(seed: int, storage: Storage, *, steps: int = STEPS, tell_engine: bool = False) -> SeedResult:
+    """Play a seed to its end, or to the first guarantee that breaks. The same seed and steps give the same story.
 
     Args:
+        steps: how much happens before all is quiet.
         tell_engine: put what the engine logs into the story too.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_play(seed, storage, tell_engine=tell_engine))
+        return runner.run(_play(seed, storage, steps=steps, tell_engine=tell_engine))
 
 
-def run_seeds(seeds: Iterable[int], *, workers: int | None = None) -> Iterator[SeedResult]:
-    """The results of many seeds, as they come, from a process a processor."""
+def run_seeds(seeds: Iterable[int], *, steps: int = STEPS, workers: int | None = None) -> Iterator[SeedResult]:
+    """The results of many seeds, as they come, from a process a processor; `steps` is that of `run_seed`."""
     every = list(seeds)
     chunks = [every[start : start + SEEDS_AT_ONCE] for start in range(0, len(every), SEEDS_AT_ONCE)]
     workers = min(workers or os.cpu_count() or 1, max(1, len(chunks)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_work) as pool:
-        for results in pool.map(_run_chunk, chunks):
+        for results in pool.map(functools.partial(_run_chunk, steps), chunks):
             yield from results
 
 
-async def _play(seed: int, storage: Storage, *, tell_engine: bool) -> SeedResult:
+async def _play(seed: int, storage: Storage, *, steps: int, tell_engine: bool) -> SeedResult:
     random.seed(seed)
     world = World(storage, seed)
     broken = ""
     with _told(world) if tell_engine else contextlib.nullcontext():
         try:
-            await Story(world, Invariants(world)).play()
+            await Story(world, Invariants(world), steps=steps).play()
             await world.close()
         except BrokenGuaranteeError as guarantee:
             broken = str(guarantee)
@@ -93,8 +95,8 @@ def _begin_work() -> None:
     _storages.append(Storage())
 
 
-def _run_chunk(seeds: list[int]) -> list[SeedResult]:
-    return [run_seed(seed, _storages[0]) for seed in seeds]
+def _run_chunk(steps: int, seeds: list[int]) -> list[SeedResult]:
+    return [run_seed(seed, _storages[0], steps=steps) for seed in seeds]
 
 
 # --- the engine's voice -------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import aiomqtt
 
 from hardware.events import ScoreKind
 from sync.errors import SyncError
+from sync.simulation.approvers import Approvers
 from sync.simulation.invariants import Invariants
+from sync.simulation.pair import Pair
 from sync.simulation.process import Process
 from sync.simulation.storage import scene_cues
 from sync.simulation.world import DEVICES, Span, World
@@ -28,14 +30,16 @@ REST_S = 240.0
 class Story:
     """Plays one seed and judges it after each step."""
 
-    def __init__(self, world: World, invariants: Invariants) -> None:
+    def __init__(self, world: World, invariants: Invariants, *, steps: int = STEPS) -> None:
         self.world, self.rng, self.truth, self.invariants = world, world.rng, world.truth, invariants
+        self.steps = steps
         self.current: Process
         self.goals: list[tuple[int, datetime]] = []
         self.corrections: list[tuple[int, datetime]] = []
         self.messages: list[tuple[aiomqtt.Message, datetime]] = []
         self.takes: dict[int, int] = {}
         self.points, self.wrong_s, self.edits = 0, 0, 0
+        self.pair, self.approvers = Pair(self), Approvers(self)
 
     async def play(self) -> None:
         """Play to the end.
@@ -44,20 +48,25 @@ class Story:
             BrokenGuaranteeError: by the first guarantee that does not hold.
         """
         self.world.x.faults = [self.rng.choice(FAULTS) for _ in range(100)]
+        if self.world.has_standby:
+            self.pair.begin()
         self.current = await self.world.start()
         likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait, self.play_on]
         rare: list[Callable[[], Coroutine[Any, Any, None]]] = [
             *(self.score_again, self.correct, self.correct_again, self.redeliver, self.retained, self.burst),
             *(self.die_soon, self.restart, self.pause, self.step_clock, self.break_disk, self.break_disk),
             *(self.kill, self.kill, self.kill_outside, self.hold, self.change_cue, self.change_mode, self.veto, self.settle),
+            *(self.approvers.withdraw, self.approvers.let_end, self.rearm),
+            *((self.pair.stand_by, self.pair.stand_by, self.pair.fall_silent) if self.world.has_standby else ()),
         ]
-        for _ in range(STEPS):
+        for _ in range(self.steps):
             await self.rng.choice(likely if self.rng.random() < 0.55 else rare)()
             self.invariants.check()
             await self.pass_time(self.rng.uniform(0, 0.4))
             await self.revive()
         self.current.effects_left = None
         await self.revive()
+        await self.pair.end()
         await self.pass_time(10)
         self.world.say("all is quiet, and the network well")
         self.world.x.faults = []
@@ -75,12 +84,14 @@ class Story:
         if not self.current.alive or self.current.task.done():
             self.world.say(f"engine {self.current.number} has died")
             await self.pass_time(self.rng.uniform(0, 3))
-            await self.restart()
+            if self.rng.random() < 0.5 or not await self.pair.take_over():
+                await self.restart()
+        self.pair.look()
 
     async def restart(self) -> None:
         """kill -9, and the supervisor starts it again."""
         await self.current.kill()
-        self.current = await self.world.start()
+        self.current = await self.world.start(self.current.machine)
 
     async def die_soon(self) -> None:
         self.current.effects_left = self.rng.randrange(1, 12)
@@ -89,12 +100,12 @@ class Story:
     async def pause(self) -> None:
         """A paused engine is replaced, and later goes on where it stood."""
         self.world.say(f"engine {self.current.number} is paused")
-        self.current.running.clear()
-        paused, self.current = self.current, await self.world.start()
+        self.current.pause()
+        paused, self.current = self.current, await self.world.start(self.current.machine)
         self.world.hear()
         await self.pass_time(self.rng.uniform(0, 2))
         self.world.say(f"engine {paused.number} goes on")
-        paused.running.set()
+        paused.resume()
 
     async def step_clock(self) -> None:
         """The wall clock steps."""
@@ -187,7 +198,7 @@ class Story:
         message = self.world.signed(ScoreKind.GOAL, self.points, event_utc=utc)
         message.retain = True
         await self.pass_time(self.rng.uniform(0, 2))
-        self.current = await self.world.start()
+        self.current = await self.world.start(self.current.machine)
         if self.current.line is not None:
             self.world.say(f"a retained message tells of goal {self.points}:0")
             self.current.do(self.current.line.deliver, message)
@@ -242,7 +253,19 @@ class Story:
         await self.rng.choice([self.hear, self.score])()
         await self.pass_time(self.rng.uniform(0.1, 1))
         span.until_ns = self.world.clock.mono_ns()
+        self.let_go(cue_id)
+
+    async def rearm(self) -> None:
+        """Let every cue go again that a cap has disarmed; the caps count on."""
+        for (cue_id,) in self.world.rows("SELECT cue_id FROM cue WHERE hold_actor = 'cap' ORDER BY cue_id"):
+            self.let_go(cue_id)
+        await self.rng.choice([self.hear, self.score, self.burst])()
+
+    def let_go(self, cue_id: str) -> None:
+        """Rearm a cue, once what has happened to it so far has been judged."""
+        self.invariants.check()
         self.world.ledger.hold_cue(cue_id, actor="ops", reason="")
+        self.truth.rearmed[cue_id] = self.world.clock.mono_ns()
         self.world.say(f"cue {cue_id} is rearmed")
 
     async def change_cue(self) -> None:

@@ -28,7 +28,7 @@ from sync.ledger import Ledger
 from sync.media_uploading import MediaUploader
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
-from sync.simulation.process import Hands, Line, Process, own_tasks
+from sync.simulation.process import FIRST, Hands, Line, Process, own_tasks
 from sync.simulation.service import Service
 from sync.simulation.storage import Storage, scene_cues
 from sync.states import Action
@@ -37,6 +37,8 @@ from timebase import LoopClock, VirtualLoop
 
 DEVICES = tuple(DeviceKey(venue="arena", device=f"oes-{number}", fixture="final", key=b"k" * 32) for number in (1, 2))
 """Two gateways that read the same scoreboard."""
+SELDOM_S = 100_000.0
+"""Between two heartbeats where nobody listens for them."""
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,6 +65,7 @@ class Truth:
         of_goal, of_onset: the real event behind a report, by its instant: two gateways, two feeds tell of one.
         taken_back: real goals that do not stand.
         heard_live: reports by the engine that heard them as they happened.
+        rearmed: when a cue was last let go again, by a person.
         not_live: spans from the acknowledgement of another mode to the return.
         vetoed: firings whose veto was acknowledged.
         settled: firings a person has settled, and as what.
@@ -78,6 +81,7 @@ class Truth:
     of_onset: dict[int, str] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     heard_live: set[tuple[int, datetime]] = field(default_factory=set)
+    rearmed: dict[str, int] = field(default_factory=dict)
     not_live: list[Span] = field(default_factory=list)
     vetoed: set[int] = field(default_factory=set)
     settled: dict[int, str] = field(default_factory=dict)
@@ -114,6 +118,8 @@ class World:
         if any(policy.values()):
             self.store(dataclasses.replace(self.cue("goal"), **policy))
         self.ledger_broken = False
+        self.heartbeat_s = SELDOM_S
+        self.has_standby = seed % 4 == 3
         self.state_dir = Path()
         self.uploader: MediaUploader | None = None
         self.processes: list[Process] = []
@@ -148,7 +154,7 @@ class World:
             return process.line
 
         return EngineSetup(
-            state_dir=self.state_dir,
+            state_dir=self.state_dir if process.machine == FIRST else self.state_dir / process.machine,
             accounts=tuple(AccountSetup(account_id=name, handle=name) for name in ("coffee", "cable", "bank")),
             feeds={"main": "nord", "backup": "nord"},
             fixtures=(FixtureSetup(fixture="final", home="North", away="South"),),
@@ -156,14 +162,14 @@ class World:
             media=self.uploader,
             link=link,
             clock=self.clock,
-            heartbeat_s=100_000.0,
+            heartbeat_s=self.heartbeat_s,
             timer_probe_s=None,
             boot_id="simulated",
         )
 
-    async def start(self) -> Process:
-        """A new engine, which takes over the ledger."""
-        process = Process(self, len(self.processes) + 1)
+    async def start(self, machine: str = FIRST) -> Process:
+        """A new engine, which takes over the ledger, or stands by while one on another machine beats."""
+        process = Process(self, len(self.processes) + 1, machine)
         self.processes.append(process)
         await self.clock.advance(0)
         self.say(f"engine {process.number} starts")

@@ -21,6 +21,7 @@ from sync.firings import ClaimResult, Firings
 from sync.recording import read_recording
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
+from sync.simulation.process import FIRST, SECOND
 from sync.simulation.storage import Storage
 from sync.simulation.world import World
 from sync.states import Action, FiringState, Mode
@@ -538,6 +539,51 @@ async def test_correction_is_posted_once(storage: Storage) -> None:
         await world.clock.advance(2)
         assert world.texts("bank")[2:] == ["1:0 after 12:34"]
         assert [record.action for record in world.records()] == [Action.POST, Action.CORRECT, Action.POST]
+        check(world)
+
+
+@virtual
+async def test_a_correction_that_was_declined_is_not_declined_again(storage: Storage) -> None:
+    """One record and one alarm, however many engines find the goal taken back (found by a seed)."""
+    async with world_of(storage, seed=1) as world:
+        first = await world.start()
+        await world.goal(1)
+        await world.clock.advance(2)
+        world.ledger.set_mode(Mode.OFF, actor="ops")
+        await world.correct(0)
+        await world.clock.advance(2)
+        for _ in range(2):
+            await first.kill()
+            first = await world.start()
+            await world.clock.advance(2)
+        assert [(record.action, record.state) for record in world.records()] == [
+            (Action.POST, FiringState.POSTED),
+            (Action.CORRECT, FiringState.DECLINED),
+        ]
+        told = [alarm for alarm in world.ledger.alarms(limit=50) if "stands uncorrected" in alarm.text]
+        assert len(told) == 1
+
+
+@virtual
+async def test_a_standby_that_could_not_read_does_not_take_over(storage: Storage) -> None:
+    """A ledger that is out of order for a while keeps the one from beating and the other from looking; then both go on."""
+    async with world_of(storage) as world:
+        world.heartbeat_s = 1.0
+        first = await world.start(FIRST)
+        second = await world.start(SECOND)
+        await world.clock.advance(2.5)
+        world.ledger_broken = True
+        await world.clock.advance(4)
+        world.ledger_broken = False
+        await world.clock.advance(5)
+        assert (first.listening is not None, second.listening, world.newest_epoch()) == (True, None, 1)
+        first.pause()
+        await world.clock.advance(3)
+        assert second.listening is not None
+        first.resume()
+        world.hear()
+        await world.clock.advance(10)
+        assert first.ended_with is not None
         check(world)
 
 

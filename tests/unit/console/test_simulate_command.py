@@ -26,6 +26,13 @@ def test_a_few_seeds_in_processes_of_their_own() -> None:
     assert facts["sent"] > 0
 
 
+def test_a_story_is_as_long_as_asked() -> None:
+    """More steps tell more; a broken story replays with the same number."""
+    short, long = (simulate("--seed", "3", "--steps", steps) for steps in ("2", "30"))
+    assert (short.exit_code, long.exit_code) == (0, 0)
+    assert len(short.stdout.splitlines()) < len(long.stdout.splitlines())
+
+
 def test_one_seed_tells_its_story() -> None:
     """What happened, what the engine said, and the end."""
     told = simulate("--seed", "3")
