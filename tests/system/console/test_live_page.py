@@ -319,6 +319,18 @@ async def test_a_feed_without_data_is_shown_as_old(page: Page, engine: ScriptedE
     await expect(page.locator(".meter-db")).to_have_text("– dB")
 
 
+async def test_an_approval_that_ends_too_early_is_told_on_the_cue(page: Page, engine: ScriptedEngine) -> None:
+    """Below what the cue does now, as long as it is so."""
+    cue: Json = {"cue_id": "a", "name": "Coffee", "kind": "spot", "account_id": "x", "variants_left": 3}
+    cue |= {"state": "armed", "detail": "window open until 20:15:30 UTC"}
+    sentence = "its approval ends 2027-03-01 19:00 UTC, before the window of 2027-03-01 20:15 UTC closes"
+    engine.publish("cue", {**cue, "warning": sentence})
+    await expect(page.locator("#cues article .warn")).to_have_text(sentence)
+    await expect(page.locator("#cues article .warn")).to_be_visible()
+    engine.publish("cue", {**cue, "warning": ""})
+    await expect(page.locator("#cues article .warn")).to_be_hidden()
+
+
 async def test_a_cue_that_is_over_leaves_the_page(page: Page, engine: ScriptedEngine) -> None:
     """What is spent wants a person; what is over does not, and is only counted."""
     for cue_id, name in (("a", "Coffee"), ("b", "Tea")):
