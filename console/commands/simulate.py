@@ -23,9 +23,7 @@ def simulate(
     first: Annotated[int, typer.Option("--first", min=0, help="The first seed.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", min=0, metavar="S", help="Play this one and tell its story.")] = None,
     *,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, max=1000, help="How much happens in a story; else what finds most.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, max=1000, help="How much happens in a story; else 40.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; else one for each processor.")] = None,
     as_json: AsJson = False,
 ) -> None:
