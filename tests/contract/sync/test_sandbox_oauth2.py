@@ -281,7 +281,6 @@ async def test_the_state_comes_back_with_a_yes_and_with_a_no(sandbox: Sandbox) -
         (("users.read",), set[str]()),
         (("media.write",), {"media"}),
     ],
-    ids=str,
 )
 async def test_a_token_may_do_what_was_granted_and_no_more(sandbox: Sandbox, scopes: tuple[str, ...], allowed: set[str]) -> None:
     """403 Forbidden in X's words, which is a refusal for the publisher; nothing is posted."""
