@@ -105,8 +105,8 @@ class Striker:
         missed: steps that were not reached in time, and what else went another way than planned, by how often.
     """
 
-    def __init__(self, house: House, story: Story, seed: int) -> None:
-        self._house, self._story = house, story
+    def __init__(self, house: House, story: Story, seed: int, *, fenced_patience_s: float = FENCED_PATIENCE_S) -> None:
+        self._house, self._story, self._fenced_patience_s = house, story, fenced_patience_s
         self._rng = random.Random(f"striker {seed}")
         self.missed: dict[str, int] = {}
 
@@ -198,7 +198,7 @@ class Striker:
             life.signal(signal.SIGCONT)
             firing.stopped = False
         try:
-            await within(life.ended.wait(), f"{firing.name} ends", FENCED_PATIENCE_S)
+            await within(life.ended.wait(), f"{firing.name} ends", self._fenced_patience_s)
         except StuckError as stuck:
             raise BrokenGuaranteeError("G1", f"{firing.name} has been replaced and goes on ({stuck})") from stuck
 

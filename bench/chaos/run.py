@@ -13,7 +13,7 @@ from typing import Any
 
 import aiomqtt
 
-from bench.chaos.blows import Blow, Striker, plan
+from bench.chaos.blows import FENCED_PATIENCE_S, Blow, Striker, plan
 from bench.chaos.house import House, house
 from bench.chaos.judge import Judge
 from bench.chaos.processes import CLOCK, StuckError, nursery
@@ -121,7 +121,8 @@ async def _play(
     one.disk = built.room is not None and built.room.mounted
     state_dirs = tuple(built.folder / place.name for place in built.engines)
     story = Story(one.seed, built.scene, mqtt_port=built.broker.port, page_url=built.page_url, state_dirs=state_dirs)
-    striker, judge = Striker(built, story, one.seed), _judge(built, story)
+    fenced_patience_s = min(FENCED_PATIENCE_S, rest_patience_s)
+    striker, judge = Striker(built, story, one.seed, fenced_patience_s=fenced_patience_s), _judge(built, story)
     planned = iter(blows) if blows is not None else plan(one.seed, postgresql=built.database is not None, full=one.disk)
     telling = asyncio.create_task(story.tell(), name="story")
     story.going.set()
