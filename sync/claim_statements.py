@@ -42,7 +42,13 @@ def _facts_statement() -> sa.Select[Any]:
     )
     used_by = (
         sa.select(FIRING.c.firing_id)
-        .where(keeper, FIRING.c.mode == SWITCH.c.mode, FIRING.c.cue_id == cue_id, FIRING.c.action == sa.bindparam("action"))
+        .where(
+            keeper,
+            # What a person has stopped keeps its occurrence in every mode: whoever vetoes a rehearsal's means the tweet.
+            sa.or_(FIRING.c.mode == SWITCH.c.mode, FIRING.c.state == FiringState.WITHDRAWN.value),
+            FIRING.c.cue_id == cue_id,
+            FIRING.c.action == sa.bindparam("action"),
+        )
         .limit(1)
         .correlate(SWITCH)
     )

@@ -361,7 +361,7 @@ def test_no_statement_of_the_claim_reads_more_than_it_needs(tmp_path: Path) -> N
     database = Database(tmp_path / "ledger.db")
     statements = Statements(database.sql)
     wanted = {
-        "firing_at_most_once (occurrence_id=? AND cue_id=? AND account_id=? AND mode=? AND action=?)": statements.facts,
+        "firing_at_most_once (occurrence_id=? AND cue_id=? AND account_id=?)": statements.facts,
         "firing_text_once (account_id=? AND mode=? AND text_sha256=?)": statements.used_texts(3),
         "INTEGER PRIMARY KEY (rowid=?)": statements.state,
     }

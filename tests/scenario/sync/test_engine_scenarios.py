@@ -25,7 +25,7 @@ from sync.simulation.process import FIRST, SECOND
 from sync.simulation.storage import Storage
 from sync.simulation.world import World
 from sync.states import Action, FiringState, Mode
-from sync.wire import Kill, Release, SetMode, Settle
+from sync.wire import Kill, Release, SetMode, Settle, Veto
 from timebase import VirtualLoop
 
 P = ParamSpec("P")
@@ -584,6 +584,24 @@ async def test_a_standby_that_could_not_read_does_not_take_over(storage: Storage
         world.hear()
         await world.clock.advance(10)
         assert first.ended_with is not None
+        check(world)
+
+
+@virtual
+async def test_a_veto_holds_in_every_mode(storage: Storage) -> None:
+    """One that waits in a rehearsal is stopped after the mode has become LIVE: no later report fires it (found by a seed)."""
+    async with world_of(storage, mode=Mode.REHEARSAL) as world:
+        process = await world.start()
+        await _at(world, 5)
+        world.hear(feed_id="main")
+        await world.clock.advance(0.5)
+        (waiting,) = [record for record in world.records() if record.state is FiringState.ARMED]
+        await process.ask(SetMode(op="mode", mode="LIVE", actor="ops"))
+        await process.ask(Veto(op="veto", firing_id=waiting.firing_id, actor="ops", reason="wrong spot"))
+        world.hear(feed_id="backup", ago_s=0.8)
+        await world.clock.advance(10)
+        assert world.texts("cable") == []
+        assert world.texts("coffee") == ["one"]
         check(world)
 
 
