@@ -110,7 +110,10 @@ class Nursery:
 async def nursery() -> AsyncIterator[Nursery]:
     """A nursery; with it end all its children."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.chaos.nursery", stdin=pipe, stdout=pipe)
+    # A session of its own: Ctrl-C is for the harness, which then puts everything away in order.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.chaos.nursery", stdin=pipe, stdout=pipe, start_new_session=True
+    )
     running = Nursery(process)
     reading = asyncio.create_task(running.read(), name="nursery")
     try:
@@ -145,7 +148,9 @@ class Broker:
         if program is None:
             raise BenchError("mosquitto is not installed; install it (Debian: apt-get install mosquitto)")
         quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(program, "-c", str(self._config), stdout=quiet, stderr=quiet)
+        self._process = await asyncio.create_subprocess_exec(
+            program, "-c", str(self._config), stdout=quiet, stderr=quiet, start_new_session=True
+        )
         await within(_answering(self.port), "mosquitto answers")
 
     async def kill(self) -> None:
