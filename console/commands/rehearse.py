@@ -1,7 +1,9 @@
 """`cuebird rehearse`: what recorded signals would have fired, and why not. Nothing can leave."""
 
+import contextlib
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -12,8 +14,6 @@ import typer
 from console.options import AsJson, ConfigOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from console.config import Config
     from sync.recording import Recorded
 
@@ -61,15 +61,26 @@ def rehearse_recorded(
         raise typer.BadParameter("give at least one of --record, --scoreboard and --feed")
     loaded = load_config(find_config(config))
     signals = list(_signals(loaded, records or [], captures or [], feeds or [], protocol=protocol, starts=starts, lasts_s=lasts))
-    # What is an alarm to the engine is a line of the report here.
-    logging.getLogger("sync").setLevel(logging.ERROR)
-    rehearsal = rehearse(signals, planned_setup(loaded))
+    with _told_by_the_report():
+        rehearsal = rehearse(signals, planned_setup(loaded))
     if csv_file is not None:
         write_csv(rehearsal, csv_file)
     if as_json:
         typer.echo(json.dumps(as_facts(rehearsal), ensure_ascii=False))
     else:
         print_report(rehearsal, Terminal())
+
+
+@contextlib.contextmanager
+def _told_by_the_report() -> Iterator[None]:
+    """What is an alarm to the engine is a line of the report here."""
+    log = logging.getLogger("sync")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _signals(
