@@ -36,7 +36,7 @@ from sync.snapshot import JsonObject
 from sync.states import Action, FiringState, Mode
 from sync.wire import Veto
 
-SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "600"))
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "300"))
 """As many as two cores play in a minute or so."""
 SEEDS_A_TEST = 20
 SEEDS_A_BUG_MAX = 300
