@@ -24,11 +24,22 @@ PATIENCE_S = 90.0
 """The kernels may have to be compiled first."""
 
 
+def hear_interrupts() -> None:
+    """As a terminal starts a program: what a shell runs in the background would pass on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def listening(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The running command; gone afterwards."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True
+        *COMMAND,
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -273,10 +273,13 @@ async def test_an_engine_that_stands_by_is_not_called_lost() -> None:
         assert "cuebird_engine_stands_by 1.0" in render(hub)
         await until(clock, lambda: hub.detail == "nobody answers")
     assert hub.stale_reason() == "No connection to the engine: nobody answers"
-    seen = [data["tick"]["stands_by"] if event == "snapshot" else data["stands_by"] for event, data in await received(client)
-            if event in ("tick", "snapshot")]  # fmt: skip
-    assert True in seen
-    assert not seen[-1]
+    stood_by = [
+        data["tick"]["stands_by"] if event == "snapshot" else data["stands_by"]
+        for event, data in await received(client)
+        if event in {"tick", "snapshot"}
+    ]
+    assert any(stood_by), "no browser was told that the engine stands by"
+    assert stood_by[-1] is False
 
 
 def test_an_engine_that_has_taken_over_stands_by_no_more() -> None:
