@@ -18,8 +18,8 @@ import aiomqtt
 
 from bench.chaos.processes import CLOCK
 from bench.chaos.scene import DEVICES_A_FIXTURE, FEEDS, FIXTURES, devices
+from bench.firing.inputs import detection, status
 from bench.firing.scene import Scene
-from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.messages import EventBody, key_id, sign
@@ -181,7 +181,7 @@ class Story:
     async def _watch_feeds(self) -> None:
         while True:
             for feed_id in FEEDS:
-                self._report("feed", feed=_status(feed_id))
+                self._report("feed", feed=status(feed_id))
             await CLOCK.sleep(0.2)
 
     async def _hear(self) -> None:
@@ -193,7 +193,7 @@ class Story:
                 if fresh is not None:
                     self._heard.append(fresh)
                 for feed_id in FEEDS:
-                    self._report("detection", detection=_detection(spot_id, feed_id))
+                    self._report("detection", detection=detection(spot_id, feed_id))
                     self.signals += 1
             await CLOCK.sleep(TURN_S)
 
@@ -311,31 +311,3 @@ class _Ear:
                             await engine.request("ping")
                 except SyncError:
                     continue
-
-
-def _status(feed_id: str) -> FeedStatus:
-    return FeedStatus(
-        feed_id=feed_id,
-        state=FeedState.LIVE,
-        level_db=-20.0,
-        position_s=1.0,
-        seen_mono_ns=CLOCK.mono_ns(),
-        sent_utc=CLOCK.utc(),
-    )
-
-
-def _detection(spot_id: str, feed_id: str) -> Detection:
-    now_ns = CLOCK.mono_ns()
-    return Detection(
-        spot_id=spot_id,
-        spot_ids=(spot_id,),
-        feed_id=feed_id,
-        onset_s=1.0,
-        decided_s=1.2,
-        score=50.0,
-        threshold=40.0,
-        speed=1.0,
-        onset_mono_ns=now_ns - 200_000_000,
-        decided_mono_ns=now_ns,
-        decided_utc=CLOCK.utc(),
-    )

@@ -1,4 +1,4 @@
-"""What a listener tells the benchmark's engine."""
+"""What a listener tells an engine under test."""
 
 from bench.firing.scene import FEED
 from fingerprints.events import Detection, FeedState, FeedStatus
@@ -7,20 +7,20 @@ from timebase import SystemClock
 CLOCK = SystemClock()
 
 
-def status() -> FeedStatus:
+def status(feed_id: str = FEED) -> FeedStatus:
     """The feed is heard now."""
     return FeedStatus(
-        feed_id=FEED, state=FeedState.LIVE, level_db=-20.0, position_s=1.0, seen_mono_ns=CLOCK.mono_ns(), sent_utc=CLOCK.utc()
+        feed_id=feed_id, state=FeedState.LIVE, level_db=-20.0, position_s=1.0, seen_mono_ns=CLOCK.mono_ns(), sent_utc=CLOCK.utc()
     )
 
 
-def detection(spot_id: str) -> Detection:
+def detection(spot_id: str, feed_id: str = FEED) -> Detection:
     """A spot whose first audible sample came 200 ms ago is recognised now."""
     now_ns = CLOCK.mono_ns()
     return Detection(
         spot_id=spot_id,
         spot_ids=(spot_id,),
-        feed_id=FEED,
+        feed_id=feed_id,
         onset_s=8.0,
         decided_s=8.2,
         score=50.0,
