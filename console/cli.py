@@ -29,7 +29,21 @@ FORESEEN = (
 
 GROUPS = (
     *("demo", "serve", "config", "listening", "delay", "spots", "calibration", "schedule", "cues"),
-    *("scoreboard", "bench", "gateway", "sandbox", "firing", "account", "user", "audit", "simulate", "rehearse", "chaos", "run"),
+    *(
+        "scoreboard",
+        "scte35",
+        "bench",
+        "gateway",
+        "sandbox",
+        "firing",
+        "account",
+        "user",
+        "audit",
+        "simulate",
+        "rehearse",
+        "chaos",
+        "run",
+    ),
 )
 """Modules of `console.commands`, in the order of the help page."""
 
