@@ -27,6 +27,10 @@ HIGHEST_HZ: Final = 5500.0
 ENERGY_FLOOR: Final = 1e-6
 """Added to each band's energy: white noise at about -83 dB full scale. Digital silence has contrast 0, not noise."""
 
+HEARD_FLOOR: Final = 1e-8
+"""The same for what is heard, 20 dB lower: a feed may be 40 dB quieter than the recording, with rounding to 16 bits below that.
+A print keeps the higher floor, so that no rounding is taken for something to recognise."""
+
 STILL_NATS: Final = 0.02
 """A smaller contrast is no movement at all: silence, or one steady tone. A still bit agrees with nothing."""
 
@@ -141,14 +145,14 @@ def _transform(x, spare):  # type: ignore[no-untyped-def] # compiled into the ty
 
 
 @numba.njit(nogil=True)
-def _slopes_of_frame(pcm, start, x, spectrum, slopes):  # type: ignore[no-untyped-def] # compiled into the typed loops below
+def _slopes_of_frame(pcm, start, floor, x, spectrum, slopes):  # type: ignore[no-untyped-def] # noqa: PLR0917 # compiled into the typed loops
     for k in range(WINDOW_SAMPLES):
         sample = pcm[start + k]
         x[k] = sample * _WINDOW[k] if np.isfinite(sample) else np.float32(0.0)
     _transform(x, spectrum)
     above = np.float32(0.0)
     for band in range(BANDS):
-        energy = np.float32(ENERGY_FLOOR)
+        energy = np.float32(floor)
         # No band reaches bin 0 or the last: both parts of every bin that is read are there.
         for k in range(_SPANS[band, 0], _SPANS[band, 1]):
             real, imag = np.float32(spectrum[2 * k - 1]), np.float32(spectrum[2 * k])
@@ -159,13 +163,13 @@ def _slopes_of_frame(pcm, start, x, spectrum, slopes):  # type: ignore[no-untype
         above = level
 
 
-@numba.njit(numba.float32[:, ::1](_SOUND), cache=True, nogil=True)
-def _slopes_of(pcm):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
+@numba.njit(numba.float32[:, ::1](_SOUND, numba.float32), cache=True, nogil=True)
+def _slopes_of(pcm, floor):  # type: ignore[no-untyped-def] # compiled: the signature above is the type
     n_frames = max(0, (len(pcm) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
     slopes = np.empty((n_frames, BITS), np.float32)
     x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
     for frame in range(n_frames):
-        _slopes_of_frame(pcm, frame * HOP_SAMPLES, x, spectrum, slopes[frame])
+        _slopes_of_frame(pcm, frame * HOP_SAMPLES, floor, x, spectrum, slopes[frame])
     return slopes
 
 
@@ -196,7 +200,7 @@ def _feed(samples, n_kept, pcm, first, n_done, before):  # type: ignore[no-untyp
     x, spectrum = np.empty(WINDOW_SAMPLES, np.float64), np.empty(WINDOW_SAMPLES, np.float64)
     slopes = np.empty(BITS, np.float32)
     for frame in range(n_frames):
-        _slopes_of_frame(samples, first + frame * HOP_SAMPLES, x, spectrum, slopes)
+        _slopes_of_frame(samples, first + frame * HOP_SAMPLES, HEARD_FLOOR, x, spectrum, slopes)
         earlier = before[(n_done + frame) % LAG_FRAMES]
         sign, still = np.uint32(0), np.uint32(0)
         for band in range(BITS):
@@ -212,16 +216,17 @@ def _feed(samples, n_kept, pcm, first, n_done, before):  # type: ignore[no-untyp
     return words
 
 
-def slopes_of(pcm: Floats) -> Floats:
+def slopes_of(pcm: Floats, *, floor: float = ENERGY_FLOOR) -> Floats:
     """The slopes of every whole frame of `pcm`.
 
     Args:
         pcm: float32 [shape=(n_samples,)], mono, 16 kHz; a NaN or infinity counts as 0.
+        floor: added to each band's energy; `HEARD_FLOOR` for what a stream would say.
 
     Returns:
         float32 [shape=(n_frames, BITS)], nats, new memory; n_frames is 0 below `WINDOW_SAMPLES` samples.
     """
-    slopes: Floats = _slopes_of(np.ascontiguousarray(pcm, np.float32))
+    slopes: Floats = _slopes_of(np.ascontiguousarray(pcm, np.float32), floor)
     return slopes
 
 
@@ -279,13 +284,13 @@ def pack_bits(bits: npt.NDArray[np.bool_]) -> Words:
     return packed
 
 
-def contrasts_of(pcm: Floats) -> Floats:
-    """The contrasts of a whole recording.
+def contrasts_of(pcm: Floats, *, floor: float = ENERGY_FLOOR) -> Floats:
+    """The contrasts of a whole recording; `floor` as in `slopes_of`.
 
     Returns:
         float32 [shape=(n_frames, BITS)], nats; row `n` belongs to frame `n + LAG_FRAMES`.
     """
-    slopes = slopes_of(pcm)
+    slopes = slopes_of(pcm, floor=floor)
     contrasts: Floats = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES]
     return contrasts
 

@@ -37,7 +37,7 @@ what is kept here doubts a little more, for codecs that are worse.
 LONGEST_S: Final = 600.0
 SHORTEST_S: Final = 2.0
 BLOCK_SAMPLES: Final = 64
-AUDIBLE_BELOW_PEAK_DB: Final = -45.0
+AUDIBLE_BELOW_PEAK_DB: Final = -40.0
 AUDIBLE_FLOOR_DB: Final = -60.0
 
 _GAINS: Final = np.log(2.0 * (1.0 - np.array(FLIP_PROBABILITIES)))
@@ -64,6 +64,7 @@ PARAMETERS: Final = {
     "lowest_hz": features.LOWEST_HZ,
     "highest_hz": features.HIGHEST_HZ,
     "energy_floor": features.ENERGY_FLOOR,
+    "heard_floor": features.HEARD_FLOOR,
     "phases": PHASES,
     "lead_samples": LEAD_SAMPLES,
     "class_edges_nats": list(CLASS_EDGES_NATS),
@@ -167,7 +168,8 @@ def anchor_row(gains: Floats) -> int:
 def audible_span(pcm: Floats) -> tuple[int, int]:
     """The first audible sample and the one after the last.
 
-    A 4 ms block is audible when its level is above -60 dB full scale and within 45 dB of the loudest block.
+    A 4 ms block is audible when its level is above -60 dB full scale and within 40 dB of the loudest block: a
+    breath or a click before the first word is not what a spot begins with.
 
     Returns:
         (start, end), (0, 0) when nothing is audible.

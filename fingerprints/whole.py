@@ -31,6 +31,9 @@ LOWEST_HZ: Final = 300.0
 HIGHEST_HZ: Final = 3000.0
 """What AM radio and a telephone still carry, so that the index hears them too."""
 ENERGY_FLOOR: Final = 1e-5
+HEARD_FLOOR: Final = 1e-7
+"""Of the reference and of what is heard, as in `features.py`: a feed may be 40 dB quieter than the recording."""
+
 STILL_NATS: Final = 0.02
 STRONG_NATS: Final = 0.5
 """A reference contrast above this is strong; about half of music and speech is."""
@@ -96,7 +99,7 @@ _WINDOW: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW_SAMPLES) / W
 _FRAMES_AT_ONCE: Final = 256
 
 
-def contrasts_of(pcm: Floats) -> Floats:
+def contrasts_of(pcm: Floats, *, floor: float = ENERGY_FLOOR) -> Floats:
     """How each band pair's balance has moved in the last 192 ms, for every whole row of `pcm`.
 
     Returns:
@@ -105,14 +108,14 @@ def contrasts_of(pcm: Floats) -> Floats:
     if len(pcm) < ROW_SPAN_SAMPLES:
         return np.empty((0, BANDS - 1), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(pcm, WINDOW_SAMPLES)[::HOP_SAMPLES]
-    slopes = np.concatenate([_slopes(frames[i : i + _FRAMES_AT_ONCE]) for i in range(0, len(frames), _FRAMES_AT_ONCE)])
+    slopes = np.concatenate([_slopes(frames[i : i + _FRAMES_AT_ONCE], floor) for i in range(0, len(frames), _FRAMES_AT_ONCE)])
     contrasts: Floats = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES]
     return contrasts
 
 
-def _slopes(frames: Floats) -> Floats:
+def _slopes(frames: Floats, floor: float) -> Floats:
     spectra = np.fft.rfft(frames * _WINDOW, axis=1)
-    return np.asarray(_slopes_of_spectra(spectra, _BANDS_OF_BINS, _SPANS, np.float32(ENERGY_FLOOR)), np.float32)
+    return np.asarray(_slopes_of_spectra(spectra, _BANDS_OF_BINS, _SPANS, np.float32(floor)), np.float32)
 
 
 @numba.njit("float32[:, ::1](complex64[:, ::1], float32[:, ::1], int64[:, ::1], float32)", cache=True, nogil=True)
@@ -383,7 +386,7 @@ class RowStream:
         n_frames = max(0, (len(self._pending) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
         if n_frames:
             frames = np.lib.stride_tricks.sliding_window_view(self._pending, WINDOW_SAMPLES)[::HOP_SAMPLES]
-            self._slopes = np.concatenate([self._slopes, _slopes(frames)])
+            self._slopes = np.concatenate([self._slopes, _slopes(frames, HEARD_FLOOR)])
             self._pending = self._pending[n_frames * HOP_SAMPLES :]
         contrasts = self._slopes[LAG_FRAMES:] - self._slopes[:-LAG_FRAMES]
         self._slopes = self._slopes[-LAG_FRAMES:]

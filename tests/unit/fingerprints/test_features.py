@@ -10,6 +10,7 @@ from fingerprints.features import (
     BANDS,
     BITS,
     ENERGY_FLOOR,
+    HEARD_FLOOR,
     HOP_SAMPLES,
     SOUND_KEPT_SAMPLES,
     STILL_NATS,
@@ -80,13 +81,24 @@ def test_stream_bits_are_signs_and_stillness_bit_by_bit(music: Callable[[int, fl
     """The compiled loop packs what plain comparisons of the contrasts say, lowest band first, however the sound is cut."""
     pcm = music(12, 1.0)
     pcm[3_000:8_000] = 0.0
-    contrasts = contrasts_of(pcm)
+    contrasts = contrasts_of(pcm, floor=HEARD_FLOOR)
     stream = FeatureStream()
     parts = [stream.feed(part) for part in np.split(pcm, [1, 700, 701, 5_000])]
 
     assert [part.first_frame for part in parts] == [2, 2, 2, 2, 36]
     assert np.array_equal(np.concatenate([part.signs for part in parts]), pack_bits(contrasts > 0))
     assert np.array_equal(np.concatenate([part.stills for part in parts]), pack_bits(np.abs(contrasts) < STILL_NATS))
+
+
+def test_a_feed_forty_decibels_quieter_says_the_same(music: Callable[[int, float], Pcm]) -> None:
+    """Clear contrasts of a recording keep their signs when it comes rounded to 16 bits at a hundredth of its level."""
+    pcm = music(2, 4.0)
+    quiet = (np.round(pcm * 327.68) / 32768).astype(np.float32)
+    contrasts = contrasts_of(pcm)
+    clear = pack_bits(np.abs(contrasts) > np.median(np.abs(contrasts)))
+    flips = np.bitwise_count((FeatureStream().feed(quiet).signs ^ pack_bits(contrasts > 0)) & clear).sum()
+
+    assert flips < 0.04 * np.bitwise_count(clear).sum()
 
 
 def test_half_a_second_of_sound_stays_at_hand(music: Callable[[int, float], Pcm]) -> None:

@@ -47,6 +47,16 @@ def test_quiet_noise_before_the_sound_is_not_audible(music: Music) -> None:
     assert audible_span(np.concatenate([noise, music(4, 3.0)]))[0] == 16_000
 
 
+def test_a_breath_before_the_first_word_is_not_its_head(music: Music) -> None:
+    """What is 41 dB below the loudest is not what a spot begins with, even well above the floor."""
+    spot = music(3, 3.0)
+    loudest = np.sqrt(np.max(np.mean(np.square(spot[: len(spot) // 64 * 64].reshape(-1, 64)), axis=1)))
+    breath = np.full(4_800, loudest * 10 ** (-41 / 20), np.float32)
+    first, _ = audible_span(np.concatenate([breath, spot]))
+
+    assert first >= 4_800
+
+
 def test_a_print_survives_its_file(music: Music) -> None:
     """What was dumped is loaded, to the bit."""
     print_ = make_print("spot", music(5, 3.0))

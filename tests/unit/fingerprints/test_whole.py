@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fingerprints import whole
 from fingerprints.errors import PrintFileError
+from fingerprints.features import pack_bits
 from fingerprints.library import SpotLibrary
 from fingerprints.rates import AS_DELIVERED, Rate
 from fingerprints.whole_file import FILE_NAME, KeptRows, dump_rows, load_rows, open_index
@@ -33,7 +34,18 @@ def test_rows_of_a_stream_are_those_of_the_whole(music: Music) -> None:
     stream = whole.RowStream()
     parts = [stream.feed(part)[0] for part in np.split(pcm, [1, 4000, 9000, 9001, 30_000])]
 
-    assert np.array_equal(np.concatenate(parts), whole.rows_of(pcm)[:, 0])
+    assert np.array_equal(np.concatenate(parts), pack_bits(whole.contrasts_of(pcm, floor=whole.HEARD_FLOOR) > 0))
+
+
+def test_a_feed_forty_decibels_quieter_says_the_same(music: Music) -> None:
+    """What is strong in the recording is still there when it comes rounded to 16 bits at a hundredth of its level."""
+    pcm = np.float32(0.3) * music(2, 6.0)
+    quiet = (np.round(pcm * 327.68) / 32768).astype(np.float32)
+    signs, _ = whole.RowStream().feed(quiet)
+    rows = whole.rows_of(pcm)
+    flips = np.bitwise_count((signs ^ rows[:, 0]) & rows[:, 1]).sum() / np.bitwise_count(rows[:, 1]).sum()
+
+    assert flips < whole.FLIP_STRONG
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
