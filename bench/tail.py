@@ -120,3 +120,16 @@ def at_most(failures: int, trials: int) -> tuple[float, float]:
     low = float(beta.ppf(0.025, hits, failures + 1)) if hits else 0.0
     high = float(beta.ppf(0.975, hits + 1, failures)) if failures else 1.0
     return low, high
+
+
+def median_between(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a median, by its order statistics; the outermost values where there are too few.
+
+    Source:
+        David & Nagaraja, Order Statistics, 2003, section 7.1.
+    """
+    from scipy.stats import binom
+
+    ordered = sorted(values)
+    outside = max(1, int(binom.ppf(0.025, len(ordered), 0.5)))
+    return ordered[outside - 1], ordered[len(ordered) - outside]

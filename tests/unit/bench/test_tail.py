@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.tail import at_most, fit_tail, rate_a_year, threshold_for
+from bench.tail import at_most, fit_tail, median_between, rate_a_year, threshold_for
 
 
 def exponential(slope: float, count: int) -> list[float]:
@@ -66,3 +66,9 @@ def test_too_few_coincidences_are_no_tail() -> None:
 def test_interval_of_a_share_is_clopper_and_pearsons(failures: int, trials: int, low: float, high: float) -> None:
     """Values of the published table."""
     assert at_most(failures, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_median_of_few_is_known_between_two_of_them() -> None:
+    """Of twelve the third and the tenth (Conover's tables); of three all that can be said lies between the outermost."""
+    assert median_between([*range(12, 0, -1)]) == (3, 10)
+    assert median_between([5.0, float("inf"), 1.0]) == (1.0, float("inf"))
