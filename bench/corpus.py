@@ -10,6 +10,7 @@ import random
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -174,8 +175,12 @@ def _synthesised(folder: Path, name: str, sentences: Sequence[Sentence], *, pitc
     return Track(name=name, kind="speech", files=tuple(files), lengths_s=lengths_s)
 
 
+@lru_cache(maxsize=256)
 def render_spot(corpus: Corpus, spot: Spot) -> Pcm:
-    """A spot as it would be delivered: float32 [shape=(n_samples, 2)], 48 kHz, -20 dB full scale RMS, faded in over 2 ms."""
+    """A spot as it would be delivered: float32 [shape=(n_samples, 2)], 48 kHz, -20 dB full scale RMS, faded in over 2 ms.
+
+    It is kept, since every condition airs it, and must not be written to.
+    """
     pcm = _cut(corpus.spot_tracks[spot.place.track], spot.place.start_s, SPOT_S)
     if spot.kind == "voice over music":
         voice = _cut(corpus.spot_tracks[spot.voice.track], spot.voice.start_s, SPOT_S)
@@ -184,6 +189,7 @@ def render_spot(corpus: Corpus, spot: Spot) -> Pcm:
     pcm = at_level(pcm, LEVEL_DB)
     fade = round(FADE_IN_S * STREAM_RATE_HZ)
     pcm[:fade] *= np.linspace(0.0, 1.0, fade, dtype=np.float32)[:, None]
+    pcm.flags.writeable = False
     return pcm
 
 

@@ -124,7 +124,7 @@ def measure_condition(name: str, first: int, whole_library: bool) -> dict[str, A
     pcm, airings, delivered = make_stream(corpus, spots, condition, seed=setting.seed, aired_s=setting.aired_s)
     heard, delay_s = through(condition, pcm)
     references = [reference(one) for one in delivered]
-    prints = [make_print(spot.id, one) for spot, one in zip(spots, references, strict=True)]
+    prints = state.library[first : first + len(spots)]
     began = time.process_time()
     if whole_library:
         found = hear_library(state.heads, first, len(spots), heard)

@@ -36,7 +36,7 @@ class Setting:
     n_peers: int
 
 
-QUICK: Final = Setting(name="quick", n_spots=20, batch=10, impostor_hours=0.25, impostor_core_s=60, library_core_s=60, n_peers=12)
+QUICK: Final = Setting(name="quick", n_spots=16, batch=16, impostor_hours=0.25, impostor_core_s=60, library_core_s=60, n_peers=12)
 FULL: Final = Setting(
     name="full", n_spots=120, batch=40, impostor_hours=25.0, impostor_core_s=36_000, library_core_s=36_000, n_peers=60
 )
