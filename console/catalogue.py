@@ -1,7 +1,7 @@
 """What cues may refer to and must keep, taken from the configuration."""
 
 from console.config import Config
-from hardware.scoring import COUNTING_UP
+from hardware.sports import COUNTING_UP
 from sync.cues import Catalogue
 from sync.media_files import FOLDER_NAME, MediaStore
 from sync.tweets import TweetRules

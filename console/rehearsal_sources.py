@@ -43,7 +43,7 @@ def signals_of_capture(
         HardwareError: the protocol or the sport is not known.
         OSError: the file cannot be read.
     """
-    from hardware.protocols import protocol_named
+    from hardware.scoreboards.protocols import protocol_named
     from hardware.scoring import ScoreChange, ScoreKeeper, Seen
 
     fixture = _fixture(config, fixture_id)

@@ -14,7 +14,7 @@ from console.ledgers import audit_files, open_ledger
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
 from hardware.replay import ReplayState
-from hardware.scoring import COUNTING_UP
+from hardware.sports import COUNTING_UP
 from sync.caps import CapLimits
 from sync.client import ControlClient
 from sync.cues import Caps

@@ -2,6 +2,7 @@
 
 HardwareError
 ├── UnknownProtocolError   no decoder of that name
+├── UnrecognisedConsoleError   a stream that no decoder understands
 ├── ScriptError            a simulated match that cannot be played
 ├── SettingError           an address, source, name or key that cannot be used
 ├── ConsoleLostError       the scoreboard console cannot be reached or has fallen silent
@@ -18,6 +19,10 @@ class HardwareError(Exception):
 
 class UnknownProtocolError(HardwareError):
     """No decoder of that name."""
+
+
+class UnrecognisedConsoleError(HardwareError):
+    """A stream that no decoder understands."""
 
 
 class ScriptError(HardwareError):

@@ -20,6 +20,22 @@ class ScoreKind(enum.StrEnum):
     PERIOD = "period"
     RESTART = "restart"
     """Play goes on: the game clock runs again after it had stopped."""
+    STOP = "stop"
+    """The game clock stops after it had run."""
+    HORN = "horn"
+    """The console's horn begins to sound."""
+    TIMEOUT = "timeout"
+    """A time-out begins."""
+
+
+class Timeout(enum.StrEnum):
+    """Whose time-out a console shows."""
+
+    NONE = "none"
+    HOME = "home"
+    AWAY = "away"
+    UNTOLD = "untold"
+    """A time-out is on; the console does not say whose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +50,10 @@ class Reading:
         period: as shown, empty when blank.
         running: whether the game clock runs, None where the protocol does not say.
         valid: the frame's checksum was right, or the protocol has none and the layout is sound.
-        checked: the protocol has a checksum and it was right; without one, changes need confirmation.
+        checked: the frame had a checksum, it was right and can be trusted alone; without it, changes need confirmation.
+        home_told, away_told: whether this very frame told the points, rather than an earlier one of the same console.
+        horn: whether the horn sounds, None where the protocol does not say.
+        timeout: whose time-out is on, None where the protocol does not say.
         frame: the bytes it was read from, so that a record can name its evidence.
     """
 
@@ -47,6 +66,10 @@ class Reading:
     running: bool | None
     valid: bool
     checked: bool
+    home_told: bool = True
+    away_told: bool = True
+    horn: bool | None = None
+    timeout: Timeout | None = None
     frame: bytes = field(default=b"", repr=False)
 
 
@@ -57,12 +80,12 @@ class ScoreEvent:
     Attributes:
         event_id: the message's ULID, new for each message.
         venue, device, fixture: where it comes from and which match it tells of.
-        kind: goal, correction, period or restart.
-        side: whose points changed; None for a period and a restart.
-        delta: points added (a correction's is negative); 0 for a period and a restart.
+        kind: what happened.
+        side: whose points changed, or whose time-out it is; None where it is nobody's or not told.
+        delta: points added (a correction's is negative); 0 where no points changed.
         home, away: the score after the change.
-        ordinal: for a goal, the side's points after it: with fixture and side it names the goal,
-            whichever gateway reports it and however often. For a correction, the side's points after it.
+        ordinal: for a goal, the side's points after it, in volleyball with 100 for each set before: with fixture and
+            side it names the goal, whichever gateway reports it and however often. For a correction, the same. 0 otherwise.
         period, clock: as shown at the change.
         player: who scored, empty where the gateway does not know.
         event_utc: when the change was seen at the gateway, by the gateway's clock.

@@ -19,13 +19,13 @@ from typing import Literal
 import aiomqtt
 
 from hardware.clock_quality import clock_quality
-from hardware.decoding import Decoder
 from hardware.errors import ConsoleLostError
 from hardware.events import Reading
 from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
 from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, publish, tls_context
-from hardware.protocols import protocol_named
+from hardware.scoreboards.decoding import Decoder
+from hardware.scoreboards.protocols import protocol_named
 from hardware.scoring import ScoreChange, ScoreKeeper, Seen
 from hardware.sources import parse_source
 from hardware.topics import DeviceTopic
@@ -45,8 +45,8 @@ class GatewaySettings:
 
     Attributes:
         identity: who we are, which match we keep, and our key.
-        sport: key of `hardware.scoring.STEPS`.
-        protocol: key of `hardware.protocols.PROTOCOLS`.
+        sport: key of `hardware.sports.STEPS`.
+        protocol: key of `hardware.scoreboards.protocols.PROTOCOLS`.
         source: `tcp://host:port` or the path of a serial port.
         freshness_s: an event older than this is not sent any more.
     """
@@ -70,7 +70,7 @@ class Gateway:
         """
         self._settings, self._clock, self._identity = settings, clock, settings.identity
         self._protocol = protocol_named(settings.protocol)
-        self._source = parse_source(settings.source, baud=self._protocol.baud)
+        self._source = parse_source(settings.source, baud=self._protocol.baud, parity=self._protocol.parity)
         self._keeper = ScoreKeeper(sport=settings.sport)
         self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
         self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")

@@ -22,8 +22,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hardware.board import Board
 from hardware.errors import ScriptError
+from hardware.scoreboards.board import Board
 
 STEPS_MAX = 10_000
 SCRIPT_S_MAX = 86_400.0

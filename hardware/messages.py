@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hardware.errors import RefusedMessage
 from hardware.events import ScoreKind, Side
 from hardware.replay import ReplayState
+from hardware.sports import SET_ORDINALS
 from hardware.topics import NAME, DeviceTopic, parse_topic
 
 VERSION = 1
@@ -58,7 +59,7 @@ B = TypeVar("B", bound=_Body)
 
 
 class EventBody(_Body):
-    """A goal, correction, change of period or restart of play as it travels; the fields are explained in docs/mqtt.md."""
+    """What happened on a scoreboard as it travels; the fields are explained in docs/mqtt.md."""
 
     id: Ulid
     sequence: Annotated[int, Field(ge=1, lt=1 << 53)]
@@ -81,13 +82,15 @@ class EventBody(_Body):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        signs = {ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1, ScoreKind.PERIOD: 0, ScoreKind.RESTART: 0}
-        sign = (self.delta > 0) - (self.delta < 0)
-        if sign != signs[self.type] or (self.side is None) != (signs[self.type] == 0):
+        sign = {ScoreKind.GOAL: 1, ScoreKind.CORRECTION: -1}.get(self.type, 0)
+        sided = self.side is not None
+        if (self.delta > 0) - (self.delta < 0) != sign or (self.type is not ScoreKind.TIMEOUT and sided != bool(sign)):
             raise ValueError(f"a {self.type} with side {self.side} and delta {self.delta} makes no sense")
-        shown = {Side.HOME: self.home, Side.AWAY: self.away, None: 0}[self.side]
-        if self.ordinal != shown:
-            raise ValueError(f"ordinal {self.ordinal} is not the side's points, {shown}")
+        shown = {Side.HOME: self.home, Side.AWAY: self.away, None: 0}[self.side] if sign else 0
+        # In a sport in sets the sets before count, which no points do.
+        sets, rest = divmod(self.ordinal - shown, SET_ORDINALS)
+        if rest or sets < 0 or (sets and (not sign or shown >= SET_ORDINALS)):
+            raise ValueError(f"ordinal {self.ordinal} does not name the side's points, {shown}")
         return self
 
 

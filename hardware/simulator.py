@@ -14,8 +14,10 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from hardware.errors import ScriptError
 from hardware.match import LINE_ACTIONS, Action, Match, Step
-from hardware.protocols import ScoreboardProtocol
+from hardware.scoreboards.board import Board, Encoder
+from hardware.scoreboards.protocols import ScoreboardProtocol
 from hardware.sources import set_raw
 from timebase import Clock
 
@@ -122,7 +124,7 @@ async def pty_line(protocol: ScoreboardProtocol) -> AsyncIterator[PtyLine]:
     """A `PtyLine` on a new pseudo-terminal, set to the protocol's speed."""
     ours, theirs = pty.openpty()
     try:
-        set_raw(theirs, baud=protocol.baud)
+        set_raw(theirs, baud=protocol.baud, parity=protocol.parity)
         os.set_blocking(ours, False)
         # Their end stays open here too, so that a gateway may come and go without hanging up the line.
         yield PtyLine(ours, os.ttyname(theirs))
@@ -132,22 +134,23 @@ async def pty_line(protocol: ScoreboardProtocol) -> AsyncIterator[PtyLine]:
 
 
 async def play(
-    protocol: ScoreboardProtocol, match: Match, line: Line, *, clock: Clock, sport: str = "ice_hockey", seed: int = 1
+    protocol: ScoreboardProtocol, match: Match, line: Line, *, clock: Clock, sport: str | None = None, seed: int = 1
 ) -> None:
     """Play `match` on `line` from now on, then keep showing its last board, until cancelled.
 
     Args:
-        sport: chooses the frame layout where a protocol has several.
+        sport: chooses the frames where a protocol has several; None plays the console's usual sport.
         seed: of the damage and the junk.
 
     Raises:
-        ScriptError: a step leads to a board that no console shows.
+        SettingError: the console has no frames for the sport.
+        ScriptError: a step leads to a board that the console does not show.
     """
-    rng = random.Random(seed)
+    rng, encode = random.Random(seed), protocol.encoder(protocol.sport(sport))
     begin_ns, cycle, done_s = clock.mono_ns(), 0, -1.0
     while True:
         at_s = cycle * protocol.cycle_ms / 1000
-        frames = protocol.encode(match.board(at_s), sport)
+        frames = _encoded(encode, match.board(at_s), at_s)
         for step in _due(match.steps, after_s=done_s, until_s=at_s):
             log.info("simulator.step", extra={"at_s": step.at_s, "action": step.action.value, "line": line.address})
             frames = _on_the_line(step, frames, line, rng)
@@ -155,6 +158,13 @@ async def play(
             line.send(frame)
         done_s, cycle = at_s, cycle + 1
         await clock.sleep_until(begin_ns + cycle * protocol.cycle_ms * NS_PER_S // 1000)
+
+
+def _encoded(encode: Encoder, board: Board, at_s: float) -> list[bytes]:
+    try:
+        return encode(board)
+    except ValueError as error:
+        raise ScriptError(f"match script: at {at_s:g} s: {error}") from error
 
 
 def _due(steps: Iterable[Step], *, after_s: float, until_s: float) -> list[Step]:
@@ -174,6 +184,6 @@ def _on_the_line(step: Step, frames: list[bytes], line: Line, rng: random.Random
 
 
 def damaged_frame(frame: bytes, rng: random.Random) -> bytes:
-    """The frame with one of its bytes made unprintable, as a bad cable does; start and end stay."""
+    """The frame with one of its bytes changed to another value, as a bad cable does; start and end stay."""
     at = rng.randint(2, len(frame) - 2)
-    return frame[:at] + bytes([rng.randint(0x00, 0x0C)]) + frame[at + 1 :]
+    return frame[:at] + bytes([frame[at] ^ rng.randint(1, 0xFF)]) + frame[at + 1 :]

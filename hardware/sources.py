@@ -18,7 +18,7 @@ SILENCE_S = 3.0
 CONNECT_TIMEOUT_S = 5.0
 CHUNK_BYTES_MAX = 4096
 
-_SPEEDS = {2400: termios.B2400, 9600: termios.B9600, 19200: termios.B19200}
+_SPEEDS = {2400: termios.B2400, 9600: termios.B9600, 19200: termios.B19200, 115200: termios.B115200}
 
 
 class ConsoleSource(Protocol):
@@ -59,10 +59,11 @@ class TcpSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SerialSource:
-    """A serial port, or a pseudo-terminal that imitates one: 8 data bits, no parity, 1 stop bit."""
+    """A serial port, or a pseudo-terminal that imitates one: 8 data bits, 1 stop bit, parity `N` or `E`."""
 
     path: str
     baud: int
+    parity: str = "N"
 
     def __str__(self) -> str:
         return self.path
@@ -79,7 +80,7 @@ class SerialSource:
         except OSError as error:
             raise ConsoleLostError(f"{self.path}: cannot be opened ({_why(error)}); is the cable in?") from error
         try:
-            set_raw(port.fileno(), baud=self.baud)
+            set_raw(port.fileno(), baud=self.baud, parity=self.parity)
             # Frames that waited in the buffer are old: reading them now would date goals wrongly.
             termios.tcflush(port.fileno(), termios.TCIFLUSH)
         except termios.error as error:
@@ -93,8 +94,10 @@ class SerialSource:
             transport.close()
 
 
-def set_raw(descriptor: int, *, baud: int) -> None:
-    """Make a terminal pass bytes as they are: 8N1 at `baud`, modem lines ignored.
+def set_raw(descriptor: int, *, baud: int, parity: str = "N") -> None:
+    """Make a terminal pass bytes as they are: 8 data bits and 1 stop bit at `baud`, modem lines ignored.
+
+    A byte with wrong parity is passed on: the decoder sees the damage.
 
     Raises:
         termios.error: it is no terminal.
@@ -102,19 +105,21 @@ def set_raw(descriptor: int, *, baud: int) -> None:
     tty.setraw(descriptor)
     settings = termios.tcgetattr(descriptor)
     settings[2] |= termios.CLOCAL | termios.CREAD
-    settings[2] &= ~(termios.CSTOPB | termios.PARENB)
+    settings[2] &= ~(termios.CSTOPB | termios.PARENB | termios.PARODD)
+    if parity == "E":
+        settings[2] |= termios.PARENB
     settings[4] = settings[5] = _SPEEDS[baud]
     termios.tcsetattr(descriptor, termios.TCSANOW, settings)
 
 
-def parse_source(source: str, *, baud: int) -> TcpSource | SerialSource:
+def parse_source(source: str, *, baud: int, parity: str = "N") -> TcpSource | SerialSource:
     """The console at `tcp://host:port`, or at the path of a serial port.
 
     Raises:
         SettingError: it is neither.
     """
     if source.startswith("/"):
-        return SerialSource(path=source, baud=baud)
+        return SerialSource(path=source, baud=baud, parity=parity)
     try:
         parts = urlsplit(source)
         host, port = parts.hostname, parts.port

@@ -68,7 +68,7 @@ def score_signals(state: FixtureState, event: ScoreEvent) -> tuple[FixtureState,
     """The match after a score event, and what the event means for cues."""
     if event.kind is ScoreKind.RESTART:
         return state, (PlayRestarted(fixture=event.fixture, on_air_utc=event.event_utc),)
-    if event.side is None or event.kind is ScoreKind.PERIOD:
+    if event.side is None or event.kind not in (ScoreKind.GOAL, ScoreKind.CORRECTION):
         return state, ()
     if event.kind is ScoreKind.GOAL:
         state, take, taken_back = score(state, event.side, event.ordinal, event.event_utc)

@@ -15,7 +15,8 @@ import typer
 if TYPE_CHECKING:
     from hardware.events import Reading
     from hardware.match import Match
-    from hardware.protocols import ScoreboardProtocol
+    from hardware.scoreboards.decoding import Decoder
+    from hardware.scoreboards.protocols import ScoreboardProtocol
     from hardware.simulator import Line
 
 CHUNK_BYTES = 1 << 16
@@ -26,27 +27,71 @@ def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
     group = typer.Typer(no_args_is_help=True, help="Decode scoreboard consoles, and imitate them.")
     group.command("decode")(decode)
+    group.command("protocols")(protocols)
     group.command("simulate")(simulate)
     app.add_typer(group, name="scoreboard")
 
 
 def decode(
     file: Annotated[Path, typer.Argument(help="Recorded bytes of a console's line; - reads standard input.")],
-    protocol: Annotated[str, typer.Option(help="oes or stramatel.")],
+    protocol: Annotated[str, typer.Option(help="A name from `cuebird scoreboard protocols`; auto finds it out.")] = "auto",
     output: Annotated[Literal["jsonl", "table"], typer.Option("--format", help="One JSON object a line, or a table.")] = "table",
 ) -> None:
     """Print every reading in a recording: where it began, the score, the clock, and whether it is to be believed."""
-    from hardware.protocols import protocol_named
+    from hardware.scoreboards.protocols import protocol_named
+    from hardware.scoreboards.recognition import AutoDecoder
 
-    decoder = protocol_named(protocol).decoder()
+    known = None if protocol == "auto" else protocol_named(protocol)
+    decoder = known.decoder() if known else AutoDecoder()
     with _opened(file) as stream:
-        readings = (reading for chunk in _chunks(stream) for reading in decoder.feed(chunk))
-        if output == "jsonl":
-            for reading in readings:
-                typer.echo(json.dumps(_facts(reading)))
-        else:
-            _print_table(readings)
+        if output == "table":
+            typer.echo(f"{'offset':>10}  {'home':>4}  {'away':>4}  {'clock':>5}  {'period':>6}  running  valid")
+        for readings in _batches(decoder, stream):
+            lines = [_row(reading) if output == "table" else json.dumps(_facts(reading)) for reading in readings]
+            typer.echo("\n".join(lines), nl=bool(lines))
+    if isinstance(decoder, AutoDecoder):
+        known = decoder.protocol
+        typer.echo(f"recognised as {known.name if known else 'nothing'}", err=True)
+    if known is not None:
+        basis = ", ".join(known.provenance)
+        provisional = "; provisional: known from other people's code only" if known.provisional else ""
+        typer.echo(f"{known.name}: {known.console} (basis: {basis}{provisional})", err=True)
     typer.echo(f"{decoder.good_frames} good frames, {decoder.bad_frames} damaged", err=True)
+
+
+def protocols(
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as one JSON array.")] = False,
+) -> None:
+    """List the consoles that can be read: sports, lines and speeds, checks, and how each protocol is known."""
+    from hardware.scoreboards.protocols import PROTOCOLS
+
+    if as_json:
+        typer.echo(json.dumps([_protocol_facts(one) for one in PROTOCOLS.values()], indent=1))
+        return
+    for one in PROTOCOLS.values():
+        facts = _protocol_facts(one)
+        typer.echo(one.name + ("  (provisional: known from other people's code only)" if one.provisional else ""))
+        for label, key in (
+            ("console", "console"), ("sports", "sports"), ("line", "transport"), ("check", "check"), ("basis", "provenance"),
+            ("also", "aliases"),
+        ):  # fmt: skip
+            shown = facts[key]
+            typer.echo(f"  {label:<8} {', '.join(shown) if isinstance(shown, list) else shown}")
+
+
+def _protocol_facts(protocol: "ScoreboardProtocol") -> dict[str, object]:
+    line = f"serial {' or '.join(str(speed) for speed in protocol.speeds)} 8{protocol.parity}1" if protocol.speeds else ""
+    return {
+        "name": protocol.name,
+        "aliases": list(protocol.aliases),
+        "console": protocol.console,
+        "sports": list(protocol.sports),
+        "transport": "; ".join(part for part in (protocol.network, line) if part),
+        "speeds": list(protocol.speeds),
+        "check": protocol.check.value,
+        "provenance": [basis.value for basis in protocol.provenance],
+        "provisional": protocol.provisional,
+    }
 
 
 def _opened(file: Path) -> BufferedReader:
@@ -57,6 +102,12 @@ def _chunks(stream: BufferedReader) -> Iterator[bytes]:
     # read1 gives what is there, so that a live line is decoded as it comes.
     while chunk := stream.read1(CHUNK_BYTES):
         yield chunk
+
+
+def _batches(decoder: "Decoder", stream: BufferedReader) -> "Iterator[list[Reading]]":
+    for chunk in _chunks(stream):
+        yield decoder.feed(chunk)
+    yield decoder.finish()
 
 
 def _facts(reading: "Reading") -> dict[str, object]:
@@ -71,34 +122,30 @@ def _facts(reading: "Reading") -> dict[str, object]:
     }
 
 
-def _print_table(readings: "Iterator[Reading]") -> None:
-    """Rows are printed as they come, so that a live line can be watched."""
-    typer.echo(f"{'offset':>10}  {'home':>4}  {'away':>4}  {'clock':>5}  {'period':>6}  running  valid")
-    for reading in readings:
-        running = {True: "yes", False: "no", None: ""}[reading.running]
-        home, away = ("" if points is None else points for points in (reading.home, reading.away))
-        valid = "yes" if reading.valid else "no"
-        typer.echo(
-            f"{reading.offset:>10}  {home:>4}  {away:>4}  {reading.clock:>5}  {reading.period:>6}  {running:>7}  {valid:>5}"
-        )
+def _row(reading: "Reading") -> str:
+    running = {True: "yes", False: "no", None: ""}[reading.running]
+    home, away = ("" if points is None else points for points in (reading.home, reading.away))
+    valid = "yes" if reading.valid else "no"
+    return f"{reading.offset:>10}  {home:>4}  {away:>4}  {reading.clock:>5}  {reading.period:>6}  {running:>7}  {valid:>5}"
 
 
 def simulate(
-    protocol: Annotated[str, typer.Argument(help="oes or stramatel.")],
+    protocol: Annotated[str, typer.Argument(help="A name from `cuebird scoreboard protocols`.")],
     *,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve on this address; port 0 takes any.")] = "127.0.0.1:4001",
     serial: Annotated[bool, typer.Option("--pty", help="Offer a pseudo-terminal, like a serial port, instead.")] = False,
     script: Annotated[Path | None, typer.Option(help="What happens when (TOML); without it the board just runs.")] = None,
-    sport: Annotated[str, typer.Option(help="Chooses the frame layout where a protocol has several.")] = "ice_hockey",
+    sport: Annotated[
+        str | None, typer.Option(help="Chooses the frames where a protocol has several; the console's usual sport unless said.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it is as one JSON object.")] = False,
 ) -> None:
     """Play a match on a simulated console: real frames at the real pace. Stop it with Ctrl-C."""
-    from hardware.protocols import protocol_named
-    from hardware.scoring import steps_of
+    from hardware.scoreboards.protocols import protocol_named
     from hardware.simulator import pty_line, tcp_line
 
     spoken = protocol_named(protocol)
-    steps_of(sport)
+    played = spoken.sport(sport)
     match = _match(script)
     line: AbstractAsyncContextManager[Line]
     if serial:
@@ -106,13 +153,13 @@ def simulate(
     else:
         host, port = _host_port(listen)
         line = tcp_line(host, port)
-    asyncio.run(_simulate(spoken, match, line, sport=sport, as_json=as_json))
+    asyncio.run(_simulate(spoken, match, line, sport=played, as_json=as_json))
 
 
 def _match(script: Path | None) -> "Match":
-    from hardware.board import Board
     from hardware.errors import ScriptError
     from hardware.match import Match, parse_match
+    from hardware.scoreboards.board import Board
 
     if script is None:
         return Match(start=Board(clock_tenths=20 * 600, period="1", running=True), steps=())

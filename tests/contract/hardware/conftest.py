@@ -12,15 +12,15 @@ from typing import Literal, Protocol, TypeVar
 import aiomqtt
 import pytest
 
-from hardware.board import Board
 from hardware.broker import EmbeddedBroker
 from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
 from hardware.gateway import Gateway, GatewaySettings
 from hardware.keys import DeviceKey
 from hardware.link import LinkHandlers, MqttLink
 from hardware.mqtt import BrokerAddress
-from hardware.oes import encode
 from hardware.replay import ReplayState
+from hardware.scoreboards.board import Board
+from hardware.scoreboards.oes import encode
 from hardware.simulator import TcpLine, tcp_line
 from timebase import Backoff, Clock, SystemClock
 

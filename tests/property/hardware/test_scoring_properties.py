@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.events import Reading, ScoreKind
-from hardware.scoring import STEPS, ScoreChange, ScoreKeeper, Seen
+from hardware.scoring import ScoreChange, ScoreKeeper, Seen
+from hardware.sports import STEPS
 
 points = st.one_of(st.none(), st.integers(0, 6))
 readings = st.builds(

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from hardware import oes, stramatel
-from hardware.board import Board
 from hardware.events import DeviceState, DeviceStatus, Reading, Refusal, ScoreEvent
 from hardware.keys import DeviceKey
 from hardware.link import LinkHandlers, MqttLink
 from hardware.mqtt import BrokerAddress
-from hardware.protocols import protocol_named
+from hardware.scoreboards import oes, stramatel
+from hardware.scoreboards.board import Board
+from hardware.scoreboards.protocols import PROTOCOLS, protocol_named
 from hardware.simulator import PtyLine, pty_line
 from hardware.sources import parse_source
 from timebase import SystemClock
@@ -75,6 +75,29 @@ def test_decode_prints_every_reading_as_json() -> None:
     assert b"519 good frames, 0 damaged" in ran.stderr
 
 
+def test_decode_finds_out_the_console() -> None:
+    """The same readings as with the name, which standard error tells with how the protocol is known."""
+    file = GOLDEN / "stramatel_basketball.bin"
+    ran = cuebird("scoreboard", "decode", "--protocol", "auto", str(file), "--format", "jsonl")
+    named = cuebird("scoreboard", "decode", "--protocol", "Stramatel_TV", str(file), "--format", "jsonl")
+
+    assert (ran.returncode, named.returncode) == (0, 0)
+    assert ran.stdout == named.stdout != b""
+    assert b"recognised as stramatel" in ran.stderr
+    assert b"basis: manual, capture" in ran.stderr
+
+
+def test_the_consoles_are_listed_with_how_they_are_known() -> None:
+    """For people and for programs; what is known from code only is marked."""
+    shown = cuebird("scoreboard", "protocols").stdout.decode()
+    facts = json.loads(cuebird("scoreboard", "protocols", "--json").stdout)
+
+    assert "swiss-timing  (provisional: known from other people's code only)" in shown
+    assert [one["name"] for one in facts] == list(PROTOCOLS)
+    assert facts[0]["transport"] == "serial 19200 8N1"
+    assert {one["name"] for one in facts if one["provisional"]} == {"swiss-timing", "mp70"}
+
+
 def test_decode_prints_a_table() -> None:
     """The same for people."""
     ran = cuebird("scoreboard", "decode", "--protocol", "stramatel", str(GOLDEN / "stramatel_cable.bin"))
@@ -89,12 +112,16 @@ def test_decode_prints_a_table() -> None:
     [
         (
             ("scoreboard", "decode", "--protocol", "daktro", "x"),
-            "daktro: not a known scoreboard protocol; known are oes, stramatel",
+            "daktro: not a known scoreboard protocol; known are bodet, cts, daktronics, favero, livestats, mp70, oes, stramatel",
         ),
         (("scoreboard", "decode", "--protocol", "oes", "/no/such.bin"), "/no/such.bin: No such file or directory"),
         (("scoreboard", "simulate", "oes", "--script", "/no/such.toml"), "/no/such.toml: No such file or directory"),
         (("scoreboard", "simulate", "oes", "--listen", "4001"), "is not HOST:PORT"),
-        (("scoreboard", "simulate", "oes", "--sport", "curling"), "sport 'curling': not known"),
+        (
+            ("scoreboard", "simulate", "oes", "--sport", "curling"),
+            "sport 'curling': oes has no frames for it; use one of ice_hockey",
+        ),
+        (("scoreboard", "decode", "/dev/null"), "0 bytes and no frame of a known console"),
         (("gateway", "--config", "/no/cuebird.toml"), "/no/cuebird.toml"),
     ],
 )

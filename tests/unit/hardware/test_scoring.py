@@ -214,16 +214,16 @@ def test_an_unchecked_period_needs_a_second_reading() -> None:
 
 def test_an_unknown_sport_is_answered_with_the_known_ones() -> None:
     """The message is enough to correct the configuration."""
-    with pytest.raises(SettingError, match=r"sport 'curling': not known; use one of basketball, floorball, football"):
+    with pytest.raises(SettingError, match=r"sport 'curling': not known; use one of american_football, basketball, fencing"):
         ScoreKeeper(sport="curling")
 
 
 def test_play_goes_on_when_the_clock_runs_again() -> None:
-    """Told once, and not when it stops; a protocol that does not say, or a damaged reading, changes nothing."""
+    """Told once, as its stop is; a protocol that does not say, or a damaged reading, changes nothing."""
     board = Board()
     board.show(1, 0)
     board.show(1, 0)
-    assert board.show(1, 0, running=False) == []
+    assert board.show(1, 0, running=False) == [("stop", None, 0, 0)]
     assert board.show(1, 0, running=None) == []
     assert board.show(1, 0, valid=False) == []
     assert board.show(1, 0) == [("restart", None, 0, 0)]
@@ -251,6 +251,9 @@ def test_whether_the_clock_stood_must_have_been_seen() -> None:
 def test_an_unchecked_restart_needs_a_second_reading() -> None:
     """One odd frame starts no play."""
     board = Board(checked=False)
-    for running in (True, True, True, False, False, True, False, False, False, True):
+    for running in (True, True, True, True, False):
+        assert board.show(1, 0, running=running) == []
+    assert board.show(1, 0, running=False) == [("stop", None, 0, 0)]
+    for running in (True, False, False, False, True):
         assert board.show(1, 0, running=running) == []
     assert board.show(1, 0) == [("restart", None, 0, 0)]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from console.demo.verdict import Aired, Expected, Verdict, expected_goals, expected_spots, judge
-from hardware.board import Board
 from hardware.match import Action, Match, Step
+from hardware.scoreboards.board import Board
 
 KAFFEE = Aired(spot_id="kaffee-30", onset_s=18.0, cue_id="kaffee-spot", occurrence_id="airing:a/kaffee-30/1")
 BRUS = Aired(spot_id="brus-10", onset_s=8.0, cue_id="brus-spot", occurrence_id="airing:a/brus-10/1")

@@ -16,23 +16,29 @@ Source:
 
 import re
 
-from hardware.board import Board
-from hardware.decoding import FixedFrameDecoder, FrameLayout, clock_text, damaged, points
 from hardware.events import Reading
+from hardware.scoreboards.board import Board, Encoder
+from hardware.scoreboards.decoding import FrameDecoder, Framing, clock_text, damaged, fixed_length, points
 
 NAME = "oes"
 BAUD = 9600
 FRAME_BYTES = 45
-LAYOUT = FrameLayout(start=re.compile(rb"\x02\x74"), length=FRAME_BYTES, end=0x0D)
+FRAMING = Framing(
+    start=re.compile(rb"\x02\x74"),
+    start_bytes=2,
+    measure=fixed_length(length=FRAME_BYTES, end=0x0D),
+    most_bytes=FRAME_BYTES,
+    steady=lambda frame: (b"", frame[6:7] + frame[11:42]),
+)
 
 _TEXT = re.compile(rb"[0-9: ]{13}[A-Z][0-9: ]{26}[\x30-\x3f]", re.DOTALL)
 _DOTTED = frozenset([*range(2, 5), *range(22, 42)])
 """Positions whose bit 7 lights a dot or a lamp."""
 
 
-def decoder() -> FixedFrameDecoder:
+def decoder() -> FrameDecoder:
     """A new decoder for one console."""
-    return FixedFrameDecoder(LAYOUT, _parse)
+    return FrameDecoder(FRAMING, _parse)
 
 
 def checksum(body: bytes) -> int:
@@ -71,16 +77,20 @@ def _parse(frame: bytes, offset: int) -> Reading:
     )
 
 
+def encoder(sport: str) -> Encoder:
+    """One frame a cycle."""
+    del sport
+    return encode
+
+
 def encode(board: Board) -> list[bytes]:
     """One cycle of what a console showing `board` sends: a single frame.
 
     Raises:
         ValueError: more than 99 points, which its two digits cannot show, or a period that is no digit.
     """
-    if board.home > 99 or board.away > 99:
-        raise ValueError(f"score {board.home}-{board.away}: an OES console shows two digits a side")
-    if board.period and not board.period.isdigit():
-        raise ValueError(f"period {board.period!r}: an OES console shows a digit")
+    board.two_digits("an OES console")
+    board.digit_period("an OES console")
     clock = bytearray(board.clock_digits.replace(" ", ":").encode("ascii"))
     clock[0] |= 0 if board.running else 0x80
     clock[1] |= 0 if board.shows_tenths else 0x80
