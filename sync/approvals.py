@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from schedules.airing import Airing
 from sync.audit import AuditChain
 from sync.conditions import SpotCondition
-from sync.cues import Cue
+from sync.cues import Cue, person
 from sync.database import Database
+from sync.prepared import Cursor
 from sync.schema import APPROVAL
 
 SOON = timedelta(days=1)
@@ -35,25 +36,40 @@ class ExpiredApproval:
     expires_utc: datetime
 
 
+_STANDING = (
+    sa.select(APPROVAL.c.approval_id, APPROVAL.c.cue_id, APPROVAL.c.sha256, APPROVAL.c.approved_by)
+    .where(APPROVAL.c.cue_id == sa.bindparam("of_cue"), APPROVAL.c.voided_utc.is_(None))
+    .order_by(APPROVAL.c.approval_id)
+)
+_VOID = sa.update(APPROVAL).where(APPROVAL.c.approval_id == sa.bindparam("wanted_id"))
+
+
 def void(
-    connection: sa.Connection,
+    database: Database,
+    cursor: Cursor,
     audit: AuditChain,
-    which: sa.ColumnElement[bool],
+    cue_id: str,
     *,
+    of: str | None,
     actor: str,
     reason: Ended,
     remark: str,
     now_utc: datetime,
 ) -> int:
-    """Void approvals for good and record each, in the caller's transaction; how many there were."""
-    standing = sa.and_(which, APPROVAL.c.voided_utc.is_(None))
-    columns = (APPROVAL.c.approval_id, APPROVAL.c.cue_id, APPROVAL.c.sha256, APPROVAL.c.approved_by)
-    rows = connection.execute(sa.update(APPROVAL).where(standing).values(voided_utc=now_utc).returning(*columns)).all()
+    """Void a cue's approvals for good and record each, in the transaction of `claiming`; how many there were.
+
+    Args:
+        of: whose, however they write their name; None is everybody's.
+    """
     said = {"remark": remark} if remark else {}
-    for row in sorted(rows, key=lambda row: row.approval_id):
-        facts = {**row._mapping, "actor": actor, "reason": reason.value, **said}
-        audit.append(connection, now_utc, "approval_voided", facts)
-    return len(rows)
+    standing = [
+        row for row in database.prepared(_STANDING).run(cursor, {"of_cue": cue_id}) if of is None or person(row[3]) == person(of)
+    ]
+    for approval_id, _, sha256, approved_by in standing:
+        database.prepared(_VOID, sets=("voided_utc",)).run(cursor, {"wanted_id": approval_id, "voided_utc": now_utc})
+        facts = {"approval_id": approval_id, "cue_id": cue_id, "sha256": sha256, "approved_by": approved_by}
+        audit.append(database.beside(), now_utc, "approval_voided", {**facts, "actor": actor, "reason": reason.value, **said})
+    return len(standing)
 
 
 _LATELY_EXPIRED = (

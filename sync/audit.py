@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sync.database import Database
 from sync.errors import LedgerError
 from sync.key_files import KEY_BYTES, make_key, read_key
+from sync.prepared import Row
 from sync.schema import AUDIT, FIRING
 
 if TYPE_CHECKING:
@@ -220,18 +221,18 @@ def verify(database: Database, key: bytes, anchor: Anchor | None) -> AuditReport
         walk = _Walk(key, anchor, key_id_told=(_began(connection) or {}).get("key_id"))
         memory = _Memory()
         fault = None
-        for record, following in _pairs(_records(connection)):
+        for record, following in _pairs(_records(database, connection)):
             if (fault := walk.fault_of(record, following)) is not None:
                 break
             memory.take(record)
-        fault = fault or walk.fault_at_end() or memory.fault_against(connection)
+        fault = fault or walk.fault_at_end() or memory.fault_against(database, connection)
         return AuditReport(records=walk.whole, anchor=None if anchor is None else anchor.number, fault=fault)
 
 
 def records(database: Database, *, after: int = -1) -> Iterator[AuditRecord]:
     """Every record from a number on, oldest first, as one state of the ledger has them."""
     with database.snapshot() as connection:
-        yield from _records(connection, after=after)
+        yield from _records(database, connection, after=after)
 
 
 class _Walk:
@@ -315,18 +316,19 @@ class _Memory:
         elif record.kind == BEGAN:
             self._firings_before = facts["firings_before"]
 
-    def fault_against(self, connection: sa.Connection) -> Fault | None:
-        return self._firing_fault(connection) or self._approval_fault(connection) or self._switch_fault(connection)
+    def fault_against(self, database: Database, connection: sa.Connection) -> Fault | None:
+        return self._firing_fault(database, connection) or self._approval_fault(connection) or self._switch_fault(connection)
 
-    def _firing_fault(self, connection: sa.Connection) -> Fault | None:
+    def _firing_fault(self, database: Database, connection: sa.Connection) -> Fault | None:
         left = dict(self._firings)
-        for row in _rows(connection, FIRING, FIRING.c.firing_id, after=0):
-            number, digest = left.pop(row.firing_id, (None, ""))
-            if number is None and row.firing_id <= self._firings_before:
+        for row in _rows(database, connection, _FIRINGS_AFTER, after=0):
+            facts = _told(dict(zip(_FIRING_FACTS, row, strict=True)))
+            number, digest = left.pop(row[0], (None, ""))
+            if number is None and row[0] <= self._firings_before:
                 continue
-            if digest != _digest(canonical(firing_facts(row))):
+            if digest != _digest(canonical(facts)):
                 what = "was never recorded" if number is None else f"is not as record {number} says"
-                return _unrecorded(number, f"firing {row.firing_id}, {row.state} in the ledger, {what}")
+                return _unrecorded(number, f"firing {row[0]}, {facts['state']} in the ledger, {what}")
         for firing_id, (number, _) in left.items():
             return _unrecorded(number, f"firing {firing_id}, of which record {number} tells, is not in the ledger")
         return None
@@ -366,14 +368,21 @@ _FIRING_FACTS = (
 )
 
 
-def firing_facts(firing: "FiringRecord | sa.Row[Any]") -> dict[str, Any]:
+def firing_facts(firing: "FiringRecord") -> dict[str, Any]:
     """What is recorded of a firing at each of its steps; what is empty is left out."""
-    return {name: value for name in _FIRING_FACTS if (value := getattr(firing, name)) not in (None, "")}
+    return _told({name: getattr(firing, name) for name in _FIRING_FACTS})
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None and value != ""}
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def canonical(facts: Mapping[str, Any]) -> str:
     """The one way to write these facts: sorted keys, no spaces, letters as they are."""
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(facts)
 
 
 def mac_of(key: bytes, before: str, *, number: int, utc: datetime, kind: str, facts_json: str) -> str:
@@ -425,16 +434,29 @@ def _began(connection: sa.Connection) -> dict[str, Any] | None:
     return None if text is None else json.loads(text)
 
 
-def _records(connection: sa.Connection, *, after: int = -1) -> Iterator[AuditRecord]:
-    for row in _rows(connection, AUDIT, AUDIT.c.number, after=after):
-        yield AuditRecord(number=row.number, utc=row.utc, kind=row.kind, facts_json=row.facts_json, mac=row.mac)
+def _after(columns: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
+    """Some thousand rows at a time, by the first of these columns: a long chain need not fit into memory."""
+    key, after = columns[0], sa.bindparam("after", type_=sa.BigInteger())
+    return sa.select(*columns).where(key > after).order_by(key).limit(sa.literal_column(str(ROWS_AT_ONCE)))
 
 
-def _rows(connection: sa.Connection, table: sa.Table, key: sa.Column[int], *, after: int) -> Iterator[sa.Row[Any]]:
-    """The table's rows by their key, some thousands at a time: a long chain need not fit into memory."""
-    while rows := connection.execute(sa.select(table).where(key > after).order_by(key).limit(ROWS_AT_ONCE)).all():
+_RECORDS_AFTER = _after((AUDIT.c.number, AUDIT.c.utc, AUDIT.c.kind, AUDIT.c.facts_json, AUDIT.c.mac))
+_FIRINGS_AFTER = _after([FIRING.c[name] for name in _FIRING_FACTS])
+
+
+def _records(database: Database, connection: sa.Connection, *, after: int = -1) -> Iterator[AuditRecord]:
+    for number, utc, kind, facts_json, mac in _rows(database, connection, _RECORDS_AFTER, after=after):
+        yield AuditRecord(number=number, utc=utc, kind=kind, facts_json=facts_json, mac=mac)
+
+
+def _rows(database: Database, connection: sa.Connection, statement: sa.Select[Any], *, after: int) -> Iterator[Row]:
+    """The statement's rows, whose first column is their key, from the next one on."""
+    cursor: Any = connection.connection.cursor()
+    read = database.prepared(statement)
+    while rows := read.run(cursor, {"after": after}):
         yield from rows
-        after = rows[-1]._mapping[key]
+        after = rows[-1][0]
+    cursor.close()
 
 
 def _pairs(these: Iterable[AuditRecord]) -> Iterator[tuple[AuditRecord, AuditRecord | None]]:

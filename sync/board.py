@@ -67,6 +67,7 @@ class Board:
         self._fired: set[tuple[Mode, str]] = set()
         self._by_spot: dict[tuple[str, str], list[Airing]] = {}
         self._used_texts: set[tuple[str, Mode, str]] = set()
+        self._templates: frozenset[str] = frozenset()
         self._planned: frozenset[str] = frozenset()
         self._variants: frozenset[tuple[str, str]] = frozenset()
         self.account_fault: Callable[[str, Mode], str] = lambda _account_id, _mode: ""
@@ -82,6 +83,7 @@ class Board:
         self._used_texts = set(loaded.used_texts)
         self._planned = frozenset(airing_occurrence(airing) for airing in loaded.airings)
         self._variants = frozenset((one.cue.account_id, variant) for one in loaded.cues for variant in one.cue.variants)
+        self._templates = frozenset(variant for _, variant in self._variants if is_template(variant))
         self._by_spot = {}
         for airing in loaded.airings:
             self._by_spot.setdefault((airing.channel, airing.spot_id), []).append(airing)
@@ -222,7 +224,10 @@ class Board:
 
     def armed_accounts(self, mode: Mode, now_utc: datetime) -> frozenset[str]:
         """Accounts of the cues that could fire now."""
-        return frozenset(view.account_id for view in self.cue_views(mode, now_utc) if view.state == "armed")
+        standing = (
+            (one.cue.account_id, self._cue_state(one, mode, left=self._left(one.cue, mode), now_utc=now_utc)) for one in self.cues
+        )
+        return frozenset(account_id for account_id, (state, _) in standing if state == "armed")
 
     def lapses(self, now_utc: datetime) -> Iterator[tuple[str, str]]:
         """For each cue its name, and why its approval will not hold when it is needed; empty when it will."""
@@ -263,7 +268,7 @@ class Board:
 
     def _cue_view(self, stored: StoredCue, mode: Mode, now_utc: datetime) -> CueView:
         cue = stored.cue
-        left = sum(is_template(variant) or (cue.account_id, mode, variant) not in self._used_texts for variant in cue.variants)
+        left = self._left(cue, mode)
         state, detail = self._cue_state(stored, mode, left=left, now_utc=now_utc)
         return CueView(
             cue_id=cue.cue_id,
@@ -274,6 +279,12 @@ class Board:
             detail=detail,
             variants_left=left,
             warning=self._lapse(stored, now_utc),
+        )
+
+    def _left(self, cue: Cue, mode: Mode) -> int:
+        """How many of a cue's variants may still be posted."""
+        return sum(
+            variant in self._templates or (cue.account_id, mode, variant) not in self._used_texts for variant in cue.variants
         )
 
     def _lapse(self, stored: StoredCue, now_utc: datetime) -> str:
@@ -316,7 +327,7 @@ class Board:
         unused = [
             number
             for number, text in enumerate(cue.variants, start=1)
-            if is_template(text) or (cue.account_id, mode, text) not in self._used_texts
+            if text in self._templates or (cue.account_id, mode, text) not in self._used_texts
         ]
         numbers = unused[:1] if isinstance(cue.on, SpotCondition) else unused
         fault = next(filter(None, (self.media_fault(cue, media_of_variant(cue.media, one), mode) for one in numbers)), "")
@@ -368,12 +379,11 @@ class Board:
 
 
 def _approval_awaited(stored: StoredCue, now_utc: datetime) -> str:
-    if not stored.approved:
+    ends_utc = stored.expires_utc
+    if ends_utc is None:
         given = f"approved by {stored.approved_by}; " if stored.approvals else ""
         return f"{given}waiting for an approval of exactly this text"
-    if stored.expires_utc is not None and stored.expires_utc <= now_utc:
-        return f"its approval expired at {stored.expires_utc:%Y-%m-%d %H:%M} UTC"
-    return ""
+    return f"its approval expired at {ends_utc:%Y-%m-%d %H:%M} UTC" if ends_utc <= now_utc else ""
 
 
 def account_view(health: AccountHealth) -> AccountView:

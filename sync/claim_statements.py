@@ -139,6 +139,9 @@ _LEFT = (
     .order_by(FIRING.c.firing_id)
 )
 
+_WITHDRAWN = ("state", "reserving", "reason", "updated_utc")
+_WITHDRAW = sa.update(FIRING).where(FIRING.c.state == sa.literal(FiringState.ARMED.value)).returning(*FIRING.columns)
+
 
 class Statements:
     """What is run between deciding and rest, for one database."""
@@ -151,6 +154,7 @@ class Statements:
         self.claims = self._select(_CLAIMS)
         self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
         self.state = self._select(sa.select(FIRING.c.state).where(FIRING.c.firing_id == sa.bindparam("of_firing")))
+        self.withdraw = Prepared(_WITHDRAW, sql, results=list(FIRING.columns), column_keys=_WITHDRAWN)
         added = [column.name for column in FIRING.columns if column.name != "firing_id"]
         self.insert = Prepared(
             sa.insert(FIRING).returning(FIRING.c.firing_id), sql, results=[FIRING.c.firing_id], column_keys=added

@@ -6,8 +6,9 @@ SQLite runs in WAL with `synchronous=FULL`: a committed claim survives a power c
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,7 +52,8 @@ class Database:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
         self._engine = _make_engine(target, self.name, busy_timeout_ms)
         self._reading = self._engine.execution_options(**_ONLY_READS)
-        self._claims, self._looks, self._asks = _Kept(self._engine), _Kept(self._engine), _Kept(self._engine)
+        self._claims = _Kept(self._engine, self._error, begin=_BEGIN[self.dialect])
+        self._looks, self._asks = _Kept(self._engine, self._error), _Kept(self._engine, self._error)
         self._prepared: dict[tuple[sa.Executable, tuple[str, ...]], Prepared] = {}
         try:
             self._migrate()
@@ -89,45 +91,34 @@ class Database:
         with self._translated(), self._reading.connect() as connection:
             yield connection
 
-    @contextlib.contextmanager
-    def claiming(self) -> Iterator[Cursor]:
+    def claiming(self) -> contextlib.AbstractContextManager[Cursor]:
         """As `writing`; one thread at a time, the others wait.
 
         Raises:
             LedgerConflictError: a unique index refused what was written; nothing was.
             LedgerError: as `writing`.
         """
-        with self._translated(), self._claims.cursor() as cursor:
-            cursor.execute(_BEGIN[self.dialect])
-            yield cursor
-            self._claims.commit()
+        return self._claims
 
     def beside(self) -> sa.Connection:
         """SQLAlchemy's connection in the transaction of `claiming`, while that lasts: for statements too rare to prepare."""
         return self._claims.connection()
 
-    @contextlib.contextmanager
-    def looking(self) -> Iterator[Cursor]:
+    def looking(self) -> contextlib.AbstractContextManager[Cursor]:
         """As `reading`; one thread at a time, the others wait.
 
         Raises:
             LedgerError: as `writing`.
         """
-        with self._translated(), self._looks.cursor() as cursor:
-            yield cursor
-            # Where reading opens a transaction by itself, the next look must not see the past.
-            self._looks.commit()
+        return self._looks
 
-    @contextlib.contextmanager
-    def asking(self) -> Iterator[Cursor]:
+    def asking(self) -> contextlib.AbstractContextManager[Cursor]:
         """As `looking`, on a connection of its own: several statements, of which each sees the newest state.
 
         Raises:
             LedgerError: as `writing`.
         """
-        with self._translated(), self._asks.cursor() as cursor:
-            yield cursor
-            self._asks.commit()
+        return self._asks
 
     def prepared(self, statement: sa.Select[Any] | sa.UpdateBase, *, sets: tuple[str, ...] = ()) -> Prepared:
         """The statement compiled for this database, at the first call; for those that a module keeps.
@@ -171,9 +162,12 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
-            conflict = isinstance(getattr(error, "orig", error), self._engine.dialect.loaded_dbapi.IntegrityError)
-            kind = LedgerConflictError if conflict else LedgerError
-            raise kind(f"ledger {self.name}: {_sentence(error)}") from error
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> LedgerError:
+        conflict = isinstance(getattr(error, "orig", error), self._engine.dialect.loaded_dbapi.IntegrityError)
+        kind = LedgerConflictError if conflict else LedgerError
+        return kind(f"ledger {self.name}: {_sentence(error)}")
 
     def _migrate(self) -> None:
         with self.reading() as connection:
@@ -191,29 +185,51 @@ class Database:
 class _Kept:
     """A connection that stays checked out, for one thread at a time; after any error the next one is new.
 
-    Transactions are begun and ended with the driver's own words, so SQLAlchemy is told to begin none.
+    `with` gives the driver's cursor; at its end what was done is committed. Transactions are begun and ended with the driver's
+    own words, so SQLAlchemy is told to begin none. A class and no generator: every claim and every look passes here.
+
+    Args:
+        translate: the ledger's error for one of the database's.
+        begin: said first, where statements belong together.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, translate: Callable[[Exception], LedgerError], *, begin: str = "") -> None:
         self._engine = engine.execution_options(**_ONLY_READS)
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self._translate, self._begin = translate, begin
         self._turn = threading.Lock()
         self._connection: sa.Connection | None = None
         self._driver: Any = None
 
-    @contextlib.contextmanager
-    def cursor(self) -> Iterator[Cursor]:
-        with self._turn:
+    def __enter__(self) -> Cursor:
+        self._turn.acquire()
+        try:
             if self._connection is None:
                 self._connection = self._engine.connect()
                 self._driver = self._connection.connection.driver_connection
-            try:
-                yield self._driver.cursor()
-            except BaseException:
-                self._drop()
-                raise
+            cursor: Cursor = self._driver.cursor()
+            if self._begin:
+                cursor.execute(self._begin)
+            return cursor
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                # Where reading opens a transaction by itself, the next look must not see the past.
+                self.commit()
+        except BaseException as failed:
+            self._fail(failed)
+            raise
+        if error is None:
+            self._turn.release()
+        else:
+            self._fail(error)
 
     def connection(self) -> sa.Connection:
-        assert self._connection is not None  # asked within `cursor` only
+        assert self._connection is not None  # asked within `with` only
         return self._connection
 
     def commit(self) -> None:
@@ -223,6 +239,15 @@ class _Kept:
         """Give the connection back."""
         with self._turn:
             self._drop()
+
+    def _fail(self, error: BaseException) -> None:
+        """Let the connection and the turn go; a database's error becomes the ledger's."""
+        try:
+            self._drop()
+        finally:
+            self._turn.release()
+        if isinstance(error, self._errors):
+            raise self._translate(error) from error
 
     def _drop(self) -> None:
         connection, self._connection, self._driver = self._connection, None, None

@@ -6,7 +6,8 @@ same time is written together: many claims, or many outcomes, and one commit (do
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -217,13 +218,12 @@ class Firings:
         """
         state = FiringState.WITHDRAWN
         values = {"state": state.value, "reserving": state in RESERVING, "reason": f"killed: {reason}"}
-        withdraw = sa.update(FIRING).where(FIRING.c.state == FiringState.ARMED.value)
-        with self._database.writing() as connection:
-            switch = self._ledger.kill_in(connection, actor=actor, reason=reason, epoch=self._epoch)
-            rows = connection.execute(withdraw.values(**values, updated_utc=self._clock.utc()).returning(FIRING)).all()
-            withdrawn = tuple(_record(row._mapping) for row in rows)
+        with self._database.claiming() as cursor:
+            switch = self._ledger.kill_in(cursor, actor=actor, reason=reason, epoch=self._epoch)
+            rows = self._statements.withdraw.run(cursor, {**values, "updated_utc": self._clock.utc()})
+            withdrawn = tuple(_record(dict(zip(_NAMES, row, strict=True))) for row in rows)
             for record in withdrawn:
-                self._note(record, connection)
+                self._note(record)
         return switch, withdrawn
 
     # --- what became of it ----------------------------------------------------------------------
@@ -313,14 +313,16 @@ class Firings:
             rows = self._database.prepared(reads.KNOWN_TWEETS).run(cursor, {"wanted_account": account_id})
         return frozenset(tweet_id for (tweet_id,) in rows)
 
-    def used_texts(self, cue: Cue, mode: Mode) -> frozenset[str]:
-        """Those of the cue's variants that have left its account in this mode, and not before its duplicate window."""
+    def used_texts(self, cues: Iterable[Cue], modes: Iterable[Mode]) -> frozenset[tuple[str, Mode, str]]:
+        """Those of the cues' variants that have left, as (account, mode, text); not those from before a duplicate window."""
         now = (self._clock.mono_ns(), self._clock.utc())
-        used = set[str]()
+        used = set[tuple[str, Mode, str]]()
         with self._database.asking() as cursor:
-            for begin in range(0, len(cue.variants), TEXTS_AT_ONCE):
-                some = cue.variants[begin : begin + TEXTS_AT_ONCE]
-                used |= self._texts_used(cursor, cue, some, mode, now=now, own_id=0)
+            for cue, mode in itertools.product(cues, modes):
+                for begin in range(0, len(cue.variants), TEXTS_AT_ONCE):
+                    some = cue.variants[begin : begin + TEXTS_AT_ONCE]
+                    found = self._texts_used(cursor, cue, some, mode, now=now, own_id=0)
+                    used |= {(cue.account_id, mode, text) for text in found}
         return frozenset(used)
 
     def fired_airings(self, *, since_utc: datetime) -> frozenset[tuple[Mode, str]]:
@@ -560,9 +562,9 @@ class Firings:
         self._note(record)
         return record
 
-    def _note(self, record: FiringRecord, connection: sa.Connection | None = None) -> None:
-        """Record a firing's step in the transaction that makes it: that of `claiming`, unless another is given."""
-        self._audit.append(connection or self._database.beside(), self._clock.utc(), "firing", firing_facts(record))
+    def _note(self, record: FiringRecord) -> None:
+        """Record a firing's step in the transaction that makes it."""
+        self._audit.append(self._database.beside(), self._clock.utc(), "firing", firing_facts(record))
 
     def _recover_one(self, cursor: Cursor, record: FiringRecord) -> FiringRecord:
         if record.state is FiringState.ARMED:

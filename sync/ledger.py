@@ -18,12 +18,12 @@ from schedules.airing import Airing
 from sync import ledger_statements as statements
 from sync.approvals import Ended, ExpiredApproval, note_expired, void
 from sync.audit import AuditChain, AuditFiles
-from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, person, stored_media_fault
+from sync.cues import Approval, Catalogue, Cue, approve, cue_fault, cue_from_json, stored_media_fault
 from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
 from sync.prepared import Cursor, Row
-from sync.schema import AIRING, APPROVAL, AUDIT, CUE, LEASE, SWITCH
+from sync.schema import AIRING, AUDIT, SWITCH
 from sync.snapshot import AlarmView
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -196,8 +196,8 @@ class Ledger:
 
     def let_go(self, epoch: int) -> None:
         """Stop in order: whoever stands by need not wait."""
-        with self.database.writing() as connection:
-            connection.execute(sa.update(LEASE).where(LEASE.c.epoch == epoch).values(holder=""))
+        with self.database.claiming() as cursor:
+            self.database.prepared(statements.LET_GO, sets=("holder",)).run(cursor, {"mine": epoch, "holder": ""})
 
     def set_mode(self, mode: Mode, *, actor: str, epoch: int | None = None) -> Switch:
         """Change how far firings go from the next claim on.
@@ -205,45 +205,46 @@ class Ledger:
         Raises:
             FencedError: `epoch` is given and another engine has taken over.
         """
-        with self.database.writing() as connection:
-            return self._set_switch(connection, "mode", {"mode": mode.value}, actor=actor, reason="", epoch=epoch)
+        with self.database.claiming() as cursor:
+            return self._set_switch(cursor, "mode", {"mode": mode.value}, actor=actor, reason="", epoch=epoch)
 
     def kill(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
         """Let no claim pass any more, until `release`."""
-        with self.database.writing() as connection:
-            return self.kill_in(connection, actor=actor, reason=reason, epoch=epoch)
+        with self.database.claiming() as cursor:
+            return self.kill_in(cursor, actor=actor, reason=reason, epoch=epoch)
 
-    def kill_in(self, connection: sa.Connection, *, actor: str, reason: str, epoch: int | None) -> Switch:
-        """As `kill`, in a transaction that does more."""
+    def kill_in(self, cursor: Cursor, *, actor: str, reason: str, epoch: int | None) -> Switch:
+        """As `kill`, in a transaction of `claiming` that does more."""
         values = {"killed": True, "kill_reason": reason[:REASON_CHARS_MAX], "kill_actor": actor}
-        return self._set_switch(connection, "kill", values, actor=actor, reason=reason, epoch=epoch)
+        return self._set_switch(cursor, "kill", values, actor=actor, reason=reason, epoch=epoch)
 
     def release(self, *, actor: str, reason: str, epoch: int | None = None) -> Switch:
         """Undo a kill."""
         values = {"killed": False, "kill_reason": "", "kill_actor": ""}
-        with self.database.writing() as connection:
-            return self._set_switch(connection, "release", values, actor=actor, reason=reason, epoch=epoch)
+        with self.database.claiming() as cursor:
+            return self._set_switch(cursor, "release", values, actor=actor, reason=reason, epoch=epoch)
 
     # --- cues -----------------------------------------------------------------------------------
 
     def import_cues(self, cues: Sequence[Cue], *, actor: str) -> ImportDiff:
         """Add and change cues, all or nothing; others stay. A change voids every approval, for good."""
         new, changed, unchanged = list[str](), list[str](), list[str]()
-        with self.database.writing() as connection:
-            known = {row.cue_id: row.sha256 for row in connection.execute(sa.select(CUE.c.cue_id, CUE.c.sha256))}
+        add = self.database.prepared(statements.ADD_CUE, sets=("cue_id", *statements.CUE_VALUES))
+        with self.database.claiming() as cursor:
+            known: dict[str, str] = dict(self._run(cursor, statements.CUE_HASHES))
             for cue in cues:
                 values = {"canonical_json": cue.canonical_json(), "sha256": cue.sha256(), "updated_utc": self.clock.utc()}
                 if cue.cue_id not in known:
                     new.append(cue.cue_id)
-                    connection.execute(sa.insert(CUE).values(cue_id=cue.cue_id, hold_reason="", hold_actor="", **values))
+                    add.run(cursor, {"cue_id": cue.cue_id, **values})
                 elif known[cue.cue_id] != values["sha256"]:
                     changed.append(cue.cue_id)
-                    connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue.cue_id).values(**values))
-                    self._void(connection, APPROVAL.c.cue_id == cue.cue_id, actor=actor, reason=Ended.CHANGED)
+                    self._change_cue(cursor, cue.cue_id, values)
+                    self._void(cursor, cue.cue_id, of=None, actor=actor, reason=Ended.CHANGED)
                 else:
                     unchanged.append(cue.cue_id)
             if new or changed:
-                self._event(connection, "cues_imported", actor=actor, new=new, changed=changed)
+                self._event(self.database.beside(), "cues_imported", actor=actor, new=new, changed=changed)
         return ImportDiff(new=tuple(new), changed=tuple(changed), dropped=(), unchanged=tuple(unchanged))
 
     def cues(self) -> tuple[StoredCue, ...]:
@@ -276,16 +277,18 @@ class Ledger:
             ApprovalError: the approver wrote it, it has changed since, or it could not be fired as it is.
         """
         checked = self._checked(cue_id, catalogue)
-        with self.database.writing() as connection:
-            row = self._cue_row(connection, cue_id)
-            if row.sha256 != (checked if sha256 is None else sha256) or row.sha256 != checked:
+        add = self.database.prepared(statements.ADD_APPROVAL, sets=statements.APPROVAL_VALUES)
+        with self.database.claiming() as cursor:
+            canonical_json, stored_sha256 = self._cue_row(cursor, cue_id)
+            if stored_sha256 != (checked if sha256 is None else sha256) or stored_sha256 != checked:
                 raise ApprovalError(f"cue {cue_id}: it has changed since it was shown; look at it again")
             now_utc = self.clock.utc()
-            approval = approve(cue_from_json(row.canonical_json), approved_by=approved_by, expires_utc=now_utc + valid_for)
-            self._void(connection, _of_person(connection, cue_id, approved_by), actor=approval.approved_by, reason=Ended.RENEWED)
-            values = {"cue_id": cue_id, "sha256": row.sha256, "approved_by": approval.approved_by, "approved_utc": now_utc}
-            connection.execute(sa.insert(APPROVAL).values(expires_utc=approval.expires_utc, **values))
-            self._event(connection, "cue_approved", actor=approval.approved_by, cue_id=cue_id, sha256=approval.sha256)
+            approval = approve(cue_from_json(canonical_json), approved_by=approved_by, expires_utc=now_utc + valid_for)
+            self._void(cursor, cue_id, of=approved_by, actor=approval.approved_by, reason=Ended.RENEWED)
+            values = {"cue_id": cue_id, "sha256": stored_sha256, "approved_by": approval.approved_by, "approved_utc": now_utc}
+            add.run(cursor, {"expires_utc": approval.expires_utc, **values})
+            facts = {"actor": approval.approved_by, "cue_id": cue_id, "sha256": approval.sha256}
+            self._event(self.database.beside(), "cue_approved", **facts)
         return approval
 
     def withdraw_approval(self, cue_id: str, *, by: str, reason: str = "") -> None:
@@ -295,10 +298,9 @@ class Ledger:
             CueError: there is no such cue.
             ApprovalError: that person's approval of it does not stand.
         """
-        with self.database.writing() as connection:
-            self._cue_row(connection, cue_id)
-            which = _of_person(connection, cue_id, by)
-            if self._void(connection, which, actor=by.strip(), reason=Ended.WITHDRAWN, remark=reason) == 0:
+        with self.database.claiming() as cursor:
+            self._cue_row(cursor, cue_id)
+            if self._void(cursor, cue_id, of=by, actor=by.strip(), reason=Ended.WITHDRAWN, remark=reason) == 0:
                 raise ApprovalError(f"cue {cue_id}: {by} has not approved it as it is; `cuebird cues show {cue_id}` says who has")
 
     def note_expired_approvals(self) -> tuple[ExpiredApproval, ...]:
@@ -307,24 +309,28 @@ class Ledger:
 
     def _checked(self, cue_id: str, catalogue: Catalogue | None) -> str:
         # Weighing texts takes a while: outside the transaction that others wait for.
-        with self.database.reading() as connection:
-            row = self._cue_row(connection, cue_id)
-        cue = cue_from_json(row.canonical_json)
-        if catalogue is not None and (fault := cue_fault(cue, catalogue) or stored_media_fault(cue, catalogue)):
-            raise ApprovalError(f"cue {cue_id}: {fault}")
-        return str(row.sha256)
+        with self.database.asking() as cursor:
+            canonical_json, sha256 = self._cue_row(cursor, cue_id)
+        if catalogue is not None:
+            cue = cue_from_json(canonical_json)
+            if fault := cue_fault(cue, catalogue) or stored_media_fault(cue, catalogue):
+                raise ApprovalError(f"cue {cue_id}: {fault}")
+        return sha256
 
-    def _cue_row(self, connection: sa.Connection, cue_id: str) -> sa.Row[Any]:
-        row = connection.execute(sa.select(CUE).where(CUE.c.cue_id == cue_id)).one_or_none()
-        if row is None:
+    def _cue_row(self, cursor: Cursor, cue_id: str) -> tuple[str, str]:
+        """A cue's canonical JSON and its hash."""
+        for canonical_json, sha256 in self._run(cursor, statements.CUE_BY_ID, wanted_id=cue_id):
+            return canonical_json, sha256
+        raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
+
+    def _change_cue(self, cursor: Cursor, cue_id: str, values: Mapping[str, Any]) -> None:
+        change = self.database.prepared(statements.CHANGE_CUE, sets=tuple(values))
+        if not change.run(cursor, {"wanted_id": cue_id, **values}):
             raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
-        return row
 
-    def _void(
-        self, connection: sa.Connection, which: sa.ColumnElement[bool], *, actor: str, reason: Ended, remark: str = ""
-    ) -> int:
-        now_utc = self.clock.utc()
-        return void(connection, self.audit, which, actor=actor, reason=reason, remark=remark[:REASON_CHARS_MAX], now_utc=now_utc)
+    def _void(self, cursor: Cursor, cue_id: str, *, of: str | None, actor: str, reason: Ended, remark: str = "") -> int:
+        remark, now_utc = remark[:REASON_CHARS_MAX], self.clock.utc()
+        return void(self.database, cursor, self.audit, cue_id, of=of, actor=actor, reason=reason, remark=remark, now_utc=now_utc)
 
     def hold_cue(self, cue_id: str, *, actor: str, reason: str) -> None:
         """Hold a cue, or with an empty reason let it go again.
@@ -332,11 +338,11 @@ class Ledger:
         Raises:
             CueError: there is no such cue.
         """
-        with self.database.writing() as connection:
+        with self.database.claiming() as cursor:
             values = {"hold_reason": reason[:REASON_CHARS_MAX], "hold_actor": actor if reason else ""}
-            if connection.execute(sa.update(CUE).where(CUE.c.cue_id == cue_id).values(**values)).rowcount == 0:
-                raise CueError(f"cue {cue_id}: there is none; `cuebird cues list` shows them")
-            self._event(connection, "cue_held" if reason else "cue_released", actor=actor, cue_id=cue_id, reason=reason)
+            self._change_cue(cursor, cue_id, values)
+            kind = "cue_held" if reason else "cue_released"
+            self._event(self.database.beside(), kind, actor=actor, cue_id=cue_id, reason=reason)
 
     # --- airings --------------------------------------------------------------------------------
 
@@ -450,16 +456,17 @@ class Ledger:
     # --- inside ---------------------------------------------------------------------------------
 
     def _set_switch(
-        self, connection: sa.Connection, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None
+        self, cursor: Cursor, kind: str, values: dict[str, Any], *, actor: str, reason: str, epoch: int | None
     ) -> Switch:
-        before = _read_switch(connection)
+        before = _switch(self._one(cursor, statements.SWITCH_NOW))
         if epoch is not None and before.epoch != epoch:
             raise FencedError(
                 f"ledger {self.database.name}: another engine has taken over (epoch {before.epoch}, mine is {epoch})"
             )
-        connection.execute(sa.update(SWITCH).values(changed_utc=self.clock.utc(), **values))
-        self._event(connection, kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
-        return _read_switch(connection)
+        change = self.database.prepared(statements.CHANGE_SWITCH, sets=(*values, "changed_utc"))
+        change.run(cursor, {**values, "changed_utc": self.clock.utc()})
+        self._event(self.database.beside(), kind, actor=actor, reason=reason, mode=values.get("mode", before.mode.value))
+        return _switch(self._one(cursor, statements.SWITCH_NOW))
 
     def _put(self, put: sa.UpdateBase, first: sa.UpdateBase, name: str, key: str, state_json: str) -> None:
         values = {"state_json": state_json, "updated_utc": self.clock.utc()}
@@ -484,16 +491,6 @@ class Ledger:
 
 def _has_switch(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(SWITCH.c.switch_id)).first() is not None
-
-
-def _of_person(connection: sa.Connection, cue_id: str, name: str) -> sa.ColumnElement[bool]:
-    """Which approvals of a cue are a person's, however they write their name."""
-    rows = connection.execute(sa.select(APPROVAL.c.approval_id, APPROVAL.c.approved_by).where(APPROVAL.c.cue_id == cue_id))
-    return APPROVAL.c.approval_id.in_([row.approval_id for row in rows if person(row.approved_by) == person(name)])
-
-
-def _read_switch(connection: sa.Connection) -> Switch:
-    return _switch(tuple(connection.execute(statements.SWITCH_NOW).one()))
 
 
 def _switch(row: Row) -> Switch:

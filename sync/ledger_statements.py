@@ -15,9 +15,11 @@ NEXT_EPOCH = (
     .values(epoch=SWITCH.c.epoch + 1, changed_utc=sa.bindparam("now_utc", type_=SWITCH.c.changed_utc.type))
     .returning(SWITCH.c.epoch)
 )
+CHANGE_SWITCH = sa.update(SWITCH)
 LEASE_VALUES = ("holder", "epoch", "beat")
 FIRST_LEASE = sa.insert(LEASE).values(lease_id=1)
 NEXT_LEASE = sa.update(LEASE)
+LET_GO = sa.update(LEASE).where(LEASE.c.epoch == sa.bindparam("mine"))
 BEAT = sa.update(LEASE).where(LEASE.c.epoch == sa.bindparam("mine")).values(beat=LEASE.c.beat + 1).returning(LEASE.c.beat)
 
 STANDING_APPROVALS = (
@@ -27,6 +29,13 @@ STANDING_APPROVALS = (
     .order_by(APPROVAL.c.approval_id)
 )
 CUES = sa.select(CUE.c.cue_id, CUE.c.canonical_json, CUE.c.sha256, CUE.c.hold_reason, CUE.c.hold_actor).order_by(CUE.c.cue_id)
+CUE_HASHES = sa.select(CUE.c.cue_id, CUE.c.sha256)
+CUE_BY_ID = sa.select(CUE.c.canonical_json, CUE.c.sha256).where(CUE.c.cue_id == sa.bindparam("wanted_id"))
+CUE_VALUES = ("canonical_json", "sha256", "updated_utc")
+ADD_CUE = sa.insert(CUE).values(hold_reason="", hold_actor="")
+CHANGE_CUE = sa.update(CUE).where(CUE.c.cue_id == sa.bindparam("wanted_id")).returning(CUE.c.cue_id)
+ADD_APPROVAL = sa.insert(APPROVAL)
+APPROVAL_VALUES = ("cue_id", "sha256", "approved_by", "approved_utc", "expires_utc")
 
 _CLOSES_AFTER = AIRING.c.closes_utc >= sa.bindparam("closes_after_utc", type_=AIRING.c.closes_utc.type)
 AIRINGS = (

@@ -104,6 +104,8 @@ def firing_view(record: FiringRecord) -> FiringView:
 def log_firing(record: FiringRecord) -> None:
     """Write the one canonical line of a firing that has come to rest, with every instant."""
     level = logging.INFO if record.state in (FiringState.POSTED, FiringState.DECLINED) else logging.WARNING
+    if not _log.isEnabledFor(level):
+        return
     facts = {
         "firing_id": record.firing_id,
         "occurrence_id": record.occurrence_id,

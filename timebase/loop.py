@@ -55,13 +55,13 @@ class LoopClock:
 
     def __init__(self, loop: VirtualLoop, *, start_utc: datetime = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)) -> None:
         self._loop = loop
-        self._utc_at_zero = start_utc - timedelta(microseconds=loop.now_ns / 1000)
+        self._utc_at_zero = start_utc - timedelta(microseconds=loop.now_ns // 1000)
 
     def mono_ns(self) -> int:
         return self._loop.now_ns
 
     def utc(self) -> datetime:
-        return self._utc_at_zero + timedelta(microseconds=self._loop.now_ns / 1000)
+        return self._utc_at_zero + timedelta(microseconds=self._loop.now_ns // 1000)
 
     def step_utc(self, step: timedelta) -> None:
         """Move the wall clock by `step`; `mono_ns` stays."""

@@ -7,6 +7,5 @@ X and by what really happened, not by what the engine believes.
 
 from sync.simulation.invariants import BrokenGuaranteeError
 from sync.simulation.runner import SeedResult, run_seed, run_seeds
-from sync.simulation.story import STEPS
 
-__all__ = ["STEPS", "BrokenGuaranteeError", "SeedResult", "run_seed", "run_seeds"]
+__all__ = ["BrokenGuaranteeError", "SeedResult", "run_seed", "run_seeds"]

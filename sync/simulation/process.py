@@ -79,6 +79,11 @@ class Process:
         """The engine, while it can take anything in."""
         return self.engine if self.alive and self.running.is_set() else None
 
+    @property
+    def is_unhindered(self) -> bool:
+        """Whether the next effect is certain to happen at once."""
+        return self.alive and self.effects_left is None and self.running.is_set()
+
     async def point(self) -> None:
         """Pass, or stop here for ever when the process is dead, or as long as it is paused."""
         await self.running.wait()
@@ -142,12 +147,15 @@ class Pen:
         self._process = process
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        await self._process.point()
-        if self._process.world.ledger_broken:
+        process = self._process
+        if not process.is_unhindered:
+            await process.point()
+        if process.world.ledger_broken:
             raise LedgerError("ledger: database or disk is full")
         result = work(*args, **kwargs)
         await asyncio.sleep(0)
-        await self._process.point()
+        if not process.is_unhindered:
+            await process.point()
         return result
 
     async def at_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import multiprocessing
 import os
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.simulation.invariants import BrokenGuaranteeError, Invariants
+from sync.simulation.plot import Plot
 from sync.simulation.storage import Storage
-from sync.simulation.story import STEPS, Story
+from sync.simulation.story import Story
 from sync.simulation.world import World
 from timebase import VirtualLoop
 
@@ -38,18 +40,18 @@ class SeedResult:
     story: tuple[str, ...]
 
 
-def run_seed(seed: int, storage: Storage, *, steps: int = STEPS, tell_engine: bool = False) -> SeedResult:
+def run_seed(seed: int, storage: Storage, *, steps: int | None = None, tell_engine: bool = False) -> SeedResult:
     """Play a seed to its end, or to the first guarantee that breaks. The same seed and steps give the same story.
 
     Args:
-        steps: how much happens before all is quiet.
+        steps: how much happens before all is quiet; as much as the seed says, unless given.
         tell_engine: put what the engine logs into the story too.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_play(seed, storage, steps=steps, tell_engine=tell_engine))
 
 
-def run_seeds(seeds: Iterable[int], *, steps: int = STEPS, workers: int | None = None) -> Iterator[SeedResult]:
+def run_seeds(seeds: Iterable[int], *, steps: int | None = None, workers: int | None = None) -> Iterator[SeedResult]:
     """The results of many seeds, as they come, from a process a processor; `steps` is that of `run_seed`."""
     every = list(seeds)
     chunks = [every[start : start + SEEDS_AT_ONCE] for start in range(0, len(every), SEEDS_AT_ONCE)]
@@ -59,13 +61,13 @@ def run_seeds(seeds: Iterable[int], *, steps: int = STEPS, workers: int | None =
             yield from results
 
 
-async def _play(seed: int, storage: Storage, *, steps: int, tell_engine: bool) -> SeedResult:
+async def _play(seed: int, storage: Storage, *, steps: int | None, tell_engine: bool) -> SeedResult:
     random.seed(seed)
-    world = World(storage, seed)
+    world = World(storage, Plot.of(seed, steps=steps))
     broken = ""
     with _told(world) if tell_engine else contextlib.nullcontext():
         try:
-            await Story(world, Invariants(world), steps=steps).play()
+            await Story(world, Invariants(world)).play()
             await world.close()
         except BrokenGuaranteeError as guarantee:
             broken = str(guarantee)
@@ -93,9 +95,12 @@ def _begin_work() -> None:
     # What the engines of a story log is asked for with its seed, not written by the thousand.
     logging.disable(logging.CRITICAL)
     _storages.append(Storage())
+    # What is there now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
 
 
-def _run_chunk(steps: int, seeds: list[int]) -> list[SeedResult]:
+def _run_chunk(steps: int | None, seeds: list[int]) -> list[SeedResult]:
     return [run_seed(seed, _storages[0], steps=steps) for seed in seeds]
 
 

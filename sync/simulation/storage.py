@@ -1,5 +1,6 @@
 """The ledger's database in memory, set back to the same beginning for each story: the same code, without a disk."""
 
+import dataclasses
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -9,6 +10,7 @@ from sync.audit import AuditChain
 from sync.cues import Cue, parse_cues
 from sync.database import IN_MEMORY, Database
 from sync.ledger import Ledger
+from sync.simulation.plot import Plot
 from sync.states import Mode
 from timebase import Clock, VirtualClock
 
@@ -72,6 +74,17 @@ kind = "goal"
 fixture = "final"
 side = "any"
 """
+CAP_IF_TIGHT = 3
+CORRECTING: dict[str, Any] = {
+    "taken_back": "correct",
+    "corrections": (
+        "No goal for {side} after all.",
+        "{side}: it does not count.",
+        "Taken back from {side}.",
+        "Not {side}, not yet.",
+    ),
+}
+"""What a goal's cue says where it corrects instead of deleting."""
 PLAN = ((5, 30), (14, 20), (23, 30), (32, 30))
 """Seconds after the beginning at which a spot of that length is planned."""
 
@@ -80,6 +93,13 @@ PLAN = ((5, 30), (14, 20), (23, 30), (32, 30))
 def scene_cues() -> tuple[Cue, ...]:
     """The cues every story begins with."""
     return parse_cues(CUES.encode(), source="simulation")
+
+
+def goal_cue(plot: Plot) -> Cue:
+    """The goal's cue as a story has it."""
+    goal = next(cue for cue in scene_cues() if cue.cue_id == "goal")
+    caps = dataclasses.replace(goal.caps, per_minute=CAP_IF_TIGHT) if plot.caps_are_tight else goal.caps
+    return dataclasses.replace(goal, **(CORRECTING if plot.corrects else {}), confirm_restart=plot.confirm_restart, caps=caps)
 
 
 class Storage:
@@ -99,12 +119,27 @@ class Storage:
             ledger.approve_cue(cue.cue_id, approved_by="approver")
         self.airings = _airings(ledger.clock)
         ledger.replace_airings({"plan": self.airings})
-        self._beginning = self.driver.serialize()
+        self._beginning: bytes = self.driver.serialize()
+        self._beginnings = {goal_cue(Plot()): self._beginning}
 
-    def ledger(self, clock: Clock) -> Ledger:
-        """The ledger as it stands at the beginning of a story."""
-        self.driver.deserialize(self._beginning)
+    def ledger(self, clock: Clock, *, goal: Cue) -> Ledger:
+        """The ledger as it stands at the beginning of a story.
+
+        Args:
+            goal: the goal's cue as this story has it.
+        """
+        if goal not in self._beginnings:
+            self._begin_with(goal)
+        self.driver.deserialize(self._beginnings[goal])
         return Ledger(self.database, clock, self.chain)
+
+    def _begin_with(self, goal: Cue) -> None:
+        """Keep this beginning too: to import and approve it anew costs as much as a step of a story."""
+        self.driver.deserialize(self._beginning)
+        ledger = Ledger(self.database, VirtualClock(), self.chain)
+        ledger.import_cues([goal], actor="sponsor")
+        ledger.approve_cue(goal.cue_id, approved_by="approver")
+        self._beginnings[goal] = self.driver.serialize()
 
     def close(self) -> None:
         """Let the memory go."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import dataclasses
 import itertools
 import random
 from collections.abc import Callable
@@ -28,9 +27,10 @@ from sync.ledger import Ledger
 from sync.media_uploading import MediaUploader
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
+from sync.simulation.plot import Plot
 from sync.simulation.process import FIRST, Hands, Line, Process, own_tasks
 from sync.simulation.service import Service
-from sync.simulation.storage import Storage, scene_cues
+from sync.simulation.storage import Storage, goal_cue, scene_cues
 from sync.states import Action
 from sync.translate import airing_at
 from timebase import LoopClock, VirtualLoop
@@ -88,43 +88,32 @@ class Truth:
     priorities: dict[str, int] = field(default_factory=dict)
 
 
-CORRECTING: dict[str, Any] = {
-    "taken_back": "correct",
-    "corrections": (
-        "No goal for {side} after all.",
-        "{side}: it does not count.",
-        "Taken back from {side}.",
-        "Not {side}, not yet.",
-    ),
-}
-"""What a goal's cue says in every other story."""
+SCENE = Plot()
+"""A world in which nothing happens by itself: for scenarios."""
 
 
 class World:
     """Everything around the engines, and the hand that moves time."""
 
-    def __init__(self, storage: Storage, seed: int = 0) -> None:
+    def __init__(self, storage: Storage, plot: Plot = SCENE) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.set_task_factory(own_tasks)
-        self.rng = random.Random(seed)
+        self.plot = plot
+        self.rng = random.Random(plot.seed)
         self.clock = LoopClock(loop)
         self.x = Service(self.clock, self.rng)
         self.storage = storage
-        self.ledger: Ledger = storage.ledger(self.clock)
+        goal = goal_cue(plot)
+        self.ledger: Ledger = storage.ledger(self.clock, goal=goal)
         self.airings = storage.airings
-        # Every other story corrects instead of deleting, and every third one waits until play goes on.
-        policy = {**(CORRECTING if seed % 2 else {}), "confirm_restart": seed % 3 == 2}
-        if any(policy.values()):
-            self.store(dataclasses.replace(self.cue("goal"), **policy))
         self.ledger_broken = False
         self.heartbeat_s = SELDOM_S
-        self.has_standby = seed % 4 == 3
         self.state_dir = Path()
         self.uploader: MediaUploader | None = None
         self.processes: list[Process] = []
         self.truth = Truth()
-        for cue in scene_cues():
+        for cue in (goal if one.cue_id == goal.cue_id else one for one in scene_cues()):
             self.truth.texts[cue.cue_id] = set(cue.variants)
             self.truth.caps[cue.cue_id] = cue.caps.per_minute
             self.truth.priorities[cue.cue_id] = cue.priority

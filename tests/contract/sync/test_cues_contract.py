@@ -300,9 +300,9 @@ async def test_a_text_leaves_again_only_after_its_window(ledger: Ledger, clock: 
     await clock.advance(86_399)
     clock.step_utc(timedelta(days=3))
     assert guard_of(firings.claim(spot(clock, 4, cue=cue), account_faults={})) is Guard.TEXT
-    assert firings.used_texts(cue, Mode.LIVE) == {"one #ad", "two #ad"}
+    assert firings.used_texts([cue], [Mode.LIVE]) == {(cue.account_id, Mode.LIVE, text) for text in ("one #ad", "two #ad")}
     await clock.advance(2)
-    assert firings.used_texts(cue, Mode.LIVE) == frozenset()
+    assert firings.used_texts([cue], [Mode.LIVE]) == frozenset()
     again = [firings.claim(spot(clock, number, cue=cue), account_faults={}) for number in (5, 6, 7)]
     assert [guard_of(result) for result in again] == [None, None, Guard.TEXT]
     assert [claimed(result).text for result in again[:2]] == ["one #ad", "two #ad"]

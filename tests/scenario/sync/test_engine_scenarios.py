@@ -21,9 +21,10 @@ from sync.firings import ClaimResult, Firings
 from sync.recording import read_recording
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
+from sync.simulation.plot import Plot
 from sync.simulation.process import FIRST, SECOND
 from sync.simulation.storage import Storage
-from sync.simulation.world import World
+from sync.simulation.world import SCENE, World
 from sync.states import Action, FiringState, Mode
 from sync.wire import Kill, Release, SetMode, Settle, Veto
 from timebase import VirtualLoop
@@ -40,8 +41,8 @@ def storage() -> Iterator[Storage]:
 
 
 @contextlib.asynccontextmanager
-async def world_of(storage: Storage, seed: int = 0, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
-    world = World(storage, seed)
+async def world_of(storage: Storage, plot: Plot = SCENE, *, mode: Mode = Mode.LIVE) -> AsyncIterator[World]:
+    world = World(storage, plot)
     if mode is not Mode.LIVE:
         world.ledger.set_mode(mode, actor="ops")
     try:
@@ -527,7 +528,7 @@ async def test_an_engine_records_what_it_takes(storage: Storage, tmp_path: Path,
 @virtual
 async def test_correction_is_posted_once(storage: Storage) -> None:
     """The tweet stays, its correction follows it, whoever reports the correction and however often; scored anew it fires anew."""
-    async with world_of(storage, seed=1) as world:
+    async with world_of(storage, Plot(corrects=True)) as world:
         await world.start()
         await world.goal(1)
         await world.clock.advance(2)
@@ -545,7 +546,7 @@ async def test_correction_is_posted_once(storage: Storage) -> None:
 @virtual
 async def test_a_correction_that_was_declined_is_not_declined_again(storage: Storage) -> None:
     """One record and one alarm, however many engines find the goal taken back (found by a seed)."""
-    async with world_of(storage, seed=1) as world:
+    async with world_of(storage, Plot(corrects=True)) as world:
         first = await world.start()
         await world.goal(1)
         await world.clock.advance(2)
@@ -608,7 +609,7 @@ async def test_a_veto_holds_in_every_mode(storage: Storage) -> None:
 @virtual
 async def test_correction_follows_a_tweet_whose_answer_was_lost(storage: Storage) -> None:
     """What is found on the timeline after the goal was taken back is corrected then, also when the engine died in between."""
-    async with world_of(storage, seed=1) as world:
+    async with world_of(storage, Plot(corrects=True)) as world:
         world.x.faults, world.x.readable = ["lost_after"], False
         process = await world.start()
         await world.goal(1)
@@ -625,7 +626,7 @@ async def test_correction_follows_a_tweet_whose_answer_was_lost(storage: Storage
 @virtual
 async def test_kill_keeps_a_correction_and_says_so(storage: Storage) -> None:
     """After a kill nothing leaves, corrections neither; a person is told that the tweet stands."""
-    async with world_of(storage, seed=1) as world:
+    async with world_of(storage, Plot(corrects=True)) as world:
         process = await world.start()
         await world.goal(1)
         await world.clock.advance(2)

@@ -46,7 +46,7 @@ def test_a_broken_guarantee_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 3 and the guarantee, at the end of the story that led there."""
     monkeypatch.setattr(Shooter, "_withhold", lambda self, record: "")
     for seed in range(20):
-        told = simulate("--seed", str(seed))
+        told = simulate("--seed", str(seed), "--steps", "40")
         if told.exit_code:
             assert told.exit_code == 3
             assert told.stdout.splitlines()[-1].startswith(f"seed {seed}: G")
