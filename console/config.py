@@ -30,6 +30,7 @@ from console.settings import (
     Fixture,
     Gateway,
     Listening,
+    MarkerSource,
     Mqtt,
     Paths,
     Publisher,
@@ -52,6 +53,7 @@ __all__ = [
     "Fixture",
     "Gateway",
     "Listening",
+    "MarkerSource",
     "Mqtt",
     "Paths",
     "Publisher",
@@ -242,6 +244,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     """Each sentence about tables that do not fit together."""
     yield from _twice("channel", [one.id for one in config.channels])
     yield from _twice("feed", [one.id for one in config.feeds])
+    yield from _twice("marker_source", [one.id for one in config.marker_sources])
     yield from _twice("account", [one.id for one in config.accounts])
     yield from _twice("fixture", [one.id for one in config.fixtures])
     yield from _twice("device", [one.id for one in config.devices])
@@ -249,6 +252,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     devices = [one.id for one in config.devices]
     for index, feed in enumerate(config.feeds):
         yield from _unknown(f"feed[{index}].channel", feed.channel, "channel", channels)
+    for index, source in enumerate(config.marker_sources):
+        yield from _unknown(f"marker_source[{index}].channel", source.channel, "channel", channels)
     for index, device in enumerate(config.devices):
         yield from _unknown(f"device[{index}].fixture", device.fixture, "fixture", list(fixtures))
         fixture = fixtures.get(device.fixture)

@@ -27,8 +27,8 @@ def as_toml(config: Config, path: Path) -> str:
 def as_json_text(config: Config, path: Path) -> str:
     """The configuration as one JSON object: `file`, `settings`, and `files` with `key`, `path`, `exists`."""
     settings = config.model_dump(mode="json", by_alias=True)
-    for feed in settings["feed"]:
-        feed["url"] = mask_url(feed["url"])
+    for source in (*settings["feed"], *settings["marker_source"]):
+        source["url"] = mask_url(source["url"])
     files = [
         {"key": f"{key}.{name}", "path": str(value), "exists": os.path.exists(value)}
         for key, table in _tables(config)
@@ -64,4 +64,8 @@ def _pair(name: str, value: Any) -> str:
         value = str(value)
     if name == "url":
         value = mask_url(value)
+    if isinstance(value, dict):
+        # In one line: a header of its own would end the table it stands in.
+        pairs = ", ".join(tomli_w.dumps({key: one}).strip() for key, one in value.items())
+        return f"{name} = {{{pairs and f' {pairs} '}}}"
     return tomli_w.dumps({name: value}).rstrip("\n")

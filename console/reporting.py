@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd, LateFound
+from hardware.markers import MarkerReport, MarkerSourceStatus
 from sync.client import ControlClient
 from sync.errors import EngineUnreachableError
 from timebase import Backoff, Clock
@@ -13,28 +14,31 @@ from timebase import Backoff, Clock
 log = logging.getLogger(__name__)
 
 FINDINGS_WAITING_MAX = 500
-"""Detections and their ends that the engine has not taken yet; beyond it the oldest are dropped, and said so."""
+"""Detections, their ends and markers that the engine has not taken yet; beyond it the oldest are dropped, and said so."""
 
 
 class EngineReporter:
     """Takes a listener's reports at once and sends them as the engine takes them.
 
-    While no engine answers, detections wait: whether one is too old to fire is the engine's to judge.
+    While no engine answers, detections and markers wait: whether one is too old to fire is the engine's to judge.
     """
 
     def __init__(self, client: ControlClient, *, clock: Clock) -> None:
         self._client, self._clock = client, clock
-        self._findings: deque[Detection | FollowEnd] = deque()
-        self._statuses: dict[str, FeedStatus] = {}
+        self._findings: deque[Detection | FollowEnd | MarkerReport] = deque()
+        self._statuses: dict[str, FeedStatus | MarkerSourceStatus] = {}
         self._filled = asyncio.Event()
         self.dropped_count = 0
         self.reached = asyncio.Event()
         """Set when the engine has taken a first report."""
+        self._emptied = asyncio.Event()
 
-    async def take(self, report: Detection | LateFound | FollowEnd | FeedStatus) -> None:
+    async def take(self, report: Detection | LateFound | FollowEnd | FeedStatus | MarkerReport | MarkerSourceStatus) -> None:
         """Note a report; never waits for the engine."""
         if isinstance(report, FeedStatus):
             self._statuses[report.feed_id] = report
+        elif isinstance(report, MarkerSourceStatus):
+            self._statuses[report.source_id] = report
         elif isinstance(report, LateFound):
             # The engine learns of it by its end: what was heard too late to fire must not look like a detection.
             log.info("spot.late", extra={"feed_id": report.feed_id, "spot_id": report.spot_id, "onset_s": report.onset_s})
@@ -46,6 +50,12 @@ class EngineReporter:
                 log.error("report.dropped", extra={"dropped": self.dropped_count})
             self._findings.append(report)
         self._filled.set()
+
+    async def sent(self) -> None:
+        """Return once the engine has everything that has been taken."""
+        while self._findings or self._statuses:
+            self._emptied.clear()
+            await self._emptied.wait()
 
     async def run(self) -> None:
         """Send what has been taken, until cancelled."""
@@ -65,6 +75,8 @@ class EngineReporter:
             finding = self._findings[0]
             if isinstance(finding, Detection):
                 await self._client.report("detection", detection=finding)
+            elif isinstance(finding, MarkerReport):
+                await self._client.report("marker", marker=finding)
             else:
                 await self._client.report("follow_end", follow_end=replace(finding, confidences=()))
             # Taken out only when it has been written: a broken connection loses none.
@@ -73,9 +85,13 @@ class EngineReporter:
             self.reached.set()
         statuses, self._statuses = self._statuses, {}
         for status in statuses.values():
-            await self._client.report("feed", feed=status)
+            if isinstance(status, FeedStatus):
+                await self._client.report("feed", feed=status)
+            else:
+                await self._client.report("marker_source", marker_source=status)
             self.reached.set()
             if self._findings:
                 return  # a detection never waits for the statuses of many feeds; theirs come again at once
         if not self._findings and not self._statuses:
             self._filled.clear()
+            self._emptied.set()

@@ -17,6 +17,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 
 from fingerprints.sources import CaptureError, parse_source
+from hardware.errors import SettingError
+from hardware.scte35.sources import parse_source as parse_marker_source
 
 ID_LETTERS_MAX = 64
 FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "srt", "rist", "alsa", "file")
@@ -84,6 +86,16 @@ def _feed_url(text: str) -> str:
         parse_source(text)
     except CaptureError as error:
         raise ValueError(f"{error.cause}; {error.fix}") from error
+    return text
+
+
+def _marker_url(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("not an address; write for example udp://239.1.1.1:5000, or file:///whole/path.ts")
+    try:
+        parse_marker_source(text)
+    except SettingError as error:
+        raise ValueError(str(error)) from error
     return text
 
 
@@ -259,6 +271,22 @@ class Feed(Table):
     channel_mix: Literal["mix", "left", "right", "side"] = "mix"
 
 
+class MarkerSource(Table):
+    """A source of a channel's markers (SCTE-35). `spots`: spots by other identifiers than the library knows of them.
+
+    `by_position`: the plan lists every spot of a break, so that a marker may mean the first, the second … `offset_ms`: added
+    to each instant.
+    """
+
+    id: Id
+    channel: Id
+    url: Annotated[str, AfterValidator(_marker_url)]
+    program: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    by_position: bool = False
+    offset_ms: Annotated[float, Field(ge=-60_000, le=60_000, allow_inf_nan=False)] = 0.0
+    spots: Annotated[dict[str, Id], Field(max_length=10_000)] = {}
+
+
 class Account(Table):
     """An account of X; its keys lie in `credentials_file`, never here."""
 
@@ -310,6 +338,7 @@ class Config(Table):
     listening: Listening = Listening()
     channels: tuple[Channel, ...] = Field(default=(), alias="channel", max_length=1000)
     feeds: tuple[Feed, ...] = Field(default=(), alias="feed", max_length=1000)
+    marker_sources: tuple[MarkerSource, ...] = Field(default=(), alias="marker_source", max_length=100)
     accounts: tuple[Account, ...] = Field(default=(), alias="account", max_length=1000)
     fixtures: tuple[Fixture, ...] = Field(default=(), alias="fixture", max_length=10_000)
     devices: tuple[Device, ...] = Field(default=(), alias="device", max_length=1000)

@@ -66,6 +66,7 @@ def planned_setup(config: Config) -> EngineSetup:
         state_dir=config.paths.state_dir,
         accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
         feeds={feed.id: feed.channel for feed in config.feeds},
+        marker_sources={source.id: source.channel for source in config.marker_sources},
         fixtures=tuple(
             FixtureSetup(fixture=one.id, home=one.home, away=one.away, clock_counts_up=one.sport in COUNTING_UP)
             for one in config.fixtures

@@ -7,6 +7,8 @@ HardwareError
 ├── SettingError           an address, source, name or key that cannot be used
 ├── ConsoleLostError       the scoreboard console cannot be reached or has fallen silent
 ├── EmbeddedBrokerError    the embedded broker does not start
+├── SectionError           bytes that are no broadcaster's marker (hardware/scte35/sections.py)
+├── SourceLostError        a source of markers cannot be opened or has fallen silent
 └── RefusedMessage         a message that is not believed; its text is the reason
 
 Messages are one sentence for people: the thing, the value, the fix.
@@ -35,6 +37,10 @@ class SettingError(HardwareError):
 
 class ConsoleLostError(HardwareError):
     """The scoreboard console cannot be reached or has fallen silent; the gateway tries again."""
+
+
+class SourceLostError(HardwareError):
+    """A source of markers cannot be opened or has fallen silent; it is tried again."""
 
 
 class EmbeddedBrokerError(HardwareError):

@@ -73,6 +73,8 @@ class Board:
         self.account_fault: Callable[[str, Mode], str] = lambda _account_id, _mode: ""
         self.media_fault: Callable[[Cue, Iterable[Media], Mode], str] = lambda _cue, _media, _mode: ""
         """Why one of these media is not ready; given by whoever tends them."""
+        self.markers_live: Callable[[str], bool] = lambda _channel: True
+        """Whether a source of a channel's markers lives; given by whoever follows them."""
 
     # --- taking in ------------------------------------------------------------------------------
 
@@ -345,6 +347,8 @@ class Board:
         return ("armed", f"{online[0].device} keeps the score") if online else ("idle", f"no device of {on.fixture} is online")
 
     def _spot_state(self, on: SpotCondition, mode: Mode, now_utc: datetime) -> tuple[str, str]:
+        if on.by in ("marker", "both") and not self.markers_live(on.channel):
+            return "idle", f"no source of {on.channel}'s markers is live"
         waiting = [one for one in self._still_to_come(on, now_utc) if (mode, airing_occurrence(one)) not in self._fired]
         if open_now := [one for one in waiting if one.opens_utc <= now_utc]:
             return "armed", f"window open until {max(one.closes_utc for one in open_now):%H:%M:%S} UTC"

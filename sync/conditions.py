@@ -24,11 +24,17 @@ SCORE_STATES: dict[ScoreState, str] = {
 """Each score state in words."""
 
 
+By = Literal["sound", "marker", "either", "both"]
+"""Who must tell that a spot began: its sound, the broadcaster's marker, one of them, or both."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCondition:
-    """A spot heard inside the window of a planned airing.
+    """A spot that began inside the window of a planned airing.
 
     Attributes:
+        by: who must tell so.
+        within_ms: how far sound and marker may lie apart where both must.
         first_in_day: only the first airing of a broadcast day.
         every: only every n-th airing of a broadcast day: the n-th, the 2n-th …
     """
@@ -38,6 +44,8 @@ class SpotCondition:
     channel: str
     first_in_day: bool = False
     every: int = 1
+    by: By = "sound"
+    within_ms: int = 1000
 
     @property
     def counts_the_day(self) -> bool:

@@ -30,10 +30,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sync.conditions import ALWAYS, GoalCondition, ScoreState, SpotCondition, When
+from sync.conditions import ALWAYS, By, GoalCondition, ScoreState, SpotCondition, When
 from sync.errors import ApprovalError, CueError, MediaError
 from sync.media import MEDIA_MAX, Fallback, Media, media_fault, media_warnings
 from sync.media_files import MediaRow, read_media
+from sync.quorum import TELLING_NS_MAX
 from sync.tweets import (
     FIELDS,
     NAME_CHARS_MAX,
@@ -315,6 +316,8 @@ class _SpotRow(_Row):
     channel: _Ref
     first_in_day: bool = False
     every: _Nth = 1
+    by: By = "sound"
+    within_ms: Annotated[int, Field(ge=50, le=10_000)] = 1000
 
     def condition(self) -> SpotCondition:
         return SpotCondition(**{**self.model_dump(), "spots": tuple(self.spots)})
@@ -378,6 +381,9 @@ class _CueRow(_Row):
             if self.deadline_ms <= getattr(self, key):
                 yield f"deadline_ms ({self.deadline_ms}) must be more than {key} ({getattr(self, key)})"
         if isinstance(self.on, _SpotRow):
+            least_ms = self.on.within_ms + TELLING_NS_MAX // 1_000_000
+            if self.on.by == "both" and self.deadline_ms <= least_ms:
+                yield f"deadline_ms ({self.deadline_ms}) must be more than {least_ms}: that long the second source may take"
             if self.on.first_in_day and self.on.every > 1:
                 yield f"on.every: {self.on.every} contradicts first_in_day; leave one of them out"
             if self.when is None and (self.on.first_in_day or self.on.every > 1):

@@ -7,7 +7,8 @@ from datetime import datetime
 from sync.conditions import GoalCondition, SpotCondition, day_of, goal_fault, hours_fault
 from sync.cues import Cue
 from sync.media import Media, media_by_text
-from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard
+from sync.quorum import Quorum, marker_key, sound_key
+from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked
 from sync.states import Action, Mode
 from sync.tweets import field_fault, fields_of, fill, fillable, minute_of
 
@@ -16,16 +17,20 @@ _NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a detection rests on, judged by the gate; None in an intent that rests on a signed event.
+    """What a detection or a marker rests on, judged by the gate; None in an intent that rests on a signed event.
 
     Attributes:
-        status_age_ns: age of the feed's last status when the detection arrived, None if there was none.
+        feed_id: the feed, or the source of markers.
+        score, threshold: of a detection; a marker has none.
+        status_age_ns: age of the source's last status when it told, None if there was none.
+        source: what it is, in words.
     """
 
     feed_id: str
     score: float
     threshold: float
     status_age_ns: int | None
+    source: str = "feed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Intent:
         taken_back: the goal does not stand any more.
         fire_mono_ns: not before this (the audience delay, the confirmation).
         deadline_mono_ns: not after this.
+        quorum: what another source must say besides, None where one is enough.
         restart_of: the fixture whose play must go on first, None where nothing is waited for.
         action: what it asks of the account; a correction is posted instead of a tweet that was taken back.
         of_firing_id, of_mode: for a correction, the firing it corrects and the mode that was posted in.
@@ -75,6 +81,7 @@ class Intent:
     deadline_mono_ns: int
     condition_fault: str = ""
     day: tuple[datetime, datetime] | None = None
+    quorum: Quorum | None = None
     restart_of: str | None = None
     action: Action = Action.POST
     of_firing_id: int | None = None
@@ -95,7 +102,22 @@ def decide_spot(signal: SpotHeard, cues: Iterable[Cue], *, status_age_ns: int | 
     return _in_order(
         _spot_intent(signal, cue, cue.on, status_age_ns=status_age_ns, now=now)
         for cue in cues
-        if isinstance(cue.on, SpotCondition) and cue.on.channel == signal.channel and _wanted(cue.on, signal)
+        if isinstance(cue.on, SpotCondition)
+        and cue.on.channel == signal.channel
+        and cue.on.by != "marker"
+        and _wanted(cue.on, signal)
+    )
+
+
+def decide_marked(signal: SpotMarked, cues: Iterable[Cue], *, status_age_ns: int | None, now: Moment) -> tuple[Intent, ...]:
+    """One intent for each cue that waits for this spot's marker on this channel, in the order in which they are to be claimed."""
+    return _in_order(
+        _marked_intent(signal, cue, cue.on, status_age_ns=status_age_ns, now=now)
+        for cue in cues
+        if isinstance(cue.on, SpotCondition)
+        and cue.on.channel == signal.channel
+        and cue.on.by != "sound"
+        and _wanted(cue.on, signal)
     )
 
 
@@ -119,13 +141,41 @@ def _in_order(intents: Iterable[Intent]) -> tuple[Intent, ...]:
     return tuple(sorted(intents, key=lambda intent: (bool(intent.condition_fault), -intent.cue.priority)))
 
 
-def _wanted(on: SpotCondition, signal: SpotHeard) -> bool:
+def _wanted(on: SpotCondition, signal: SpotHeard | SpotMarked) -> bool:
     # On plan the airing's spot is what counts; off plan any of the candidates, so that the refusal is recorded.
     heard = (signal.spot_id,) if signal.airing else signal.spot_ids
     return any(spot_id in on.spots for spot_id in heard)
 
 
 def _spot_intent(signal: SpotHeard, cue: Cue, on: SpotCondition, *, status_age_ns: int | None, now: Moment) -> Intent:
+    evidence = evidence_of(signal, status_age_ns=status_age_ns)
+    told_by, wanted, key = f"the sound of feed {signal.feed_id}", "the marker", marker_key(signal.occurrence_id)
+    return _begun_intent(signal, cue, on, evidence=evidence, quorum=_both(on, signal, key, told_by, wanted), now=now)
+
+
+def evidence_of(signal: SpotHeard, *, status_age_ns: int | None) -> Evidence:
+    """What a detection rests on."""
+    return Evidence(feed_id=signal.feed_id, score=signal.score, threshold=signal.threshold, status_age_ns=status_age_ns)
+
+
+def _marked_intent(signal: SpotMarked, cue: Cue, on: SpotCondition, *, status_age_ns: int | None, now: Moment) -> Intent:
+    evidence = Evidence(
+        feed_id=signal.source_id, score=0.0, threshold=0.0, status_age_ns=status_age_ns, source="source of markers"
+    )
+    told_by, wanted, key = f"the marker of {signal.source_id}", "the sound", sound_key(signal.occurrence_id)
+    return _begun_intent(signal, cue, on, evidence=evidence, quorum=_both(on, signal, key, told_by, wanted), now=now)
+
+
+def _both(on: SpotCondition, signal: SpotHeard | SpotMarked, key: str, told_by: str, wanted: str) -> Quorum | None:
+    if on.by != "both":
+        return None
+    within_ns = on.within_ms * _NS_PER_MS
+    return Quorum(key=key, told_by=told_by, wanted=wanted, at_mono_ns=signal.on_air_mono_ns, within_ns=within_ns)
+
+
+def _begun_intent(
+    signal: SpotHeard | SpotMarked, cue: Cue, on: SpotCondition, *, evidence: Evidence, quorum: Quorum | None, now: Moment
+) -> Intent:
     airing = signal.airing
     window = Window(opens_utc=airing.opens_utc, closes_utc=airing.closes_utc, on_air_utc=signal.on_air_utc) if airing else None
     return Intent(
@@ -136,7 +186,8 @@ def _spot_intent(signal: SpotHeard, cue: Cue, on: SpotCondition, *, status_age_n
         spot_id=signal.spot_id,
         off_plan=airing is None,
         window=window,
-        evidence=Evidence(feed_id=signal.feed_id, score=signal.score, threshold=signal.threshold, status_age_ns=status_age_ns),
+        evidence=evidence,
+        quorum=quorum,
         taken_back=False,
         on_air_mono_ns=signal.on_air_mono_ns,
         on_air_utc=signal.on_air_utc,

@@ -19,6 +19,7 @@ from typing import assert_never
 from fingerprints.events import Detection, FeedStatus, FollowEnd
 from hardware.events import DeviceStatus, Refusal, ScoreEvent
 from hardware.link import LinkHandlers
+from hardware.markers import MarkerReport, MarkerSourceStatus
 from schedules.airing import Airing
 from schedules.windows import WindowChange
 from sync.alarms import Alarms
@@ -27,16 +28,19 @@ from sync.bookkeeping import Bookkeeping
 from sync.commands import Commands
 from sync.conditions import SpotCondition
 from sync.control import ControlServer, control_server, ensure_no_engine
-from sync.decide import Intent, Moment, decide_goal, decide_spot
+from sync.corroboration import Corroboration
+from sync.decide import Intent, Moment, decide_goal, decide_spot, evidence_of
 from sync.errors import ControlError, LedgerError, SyncError
 from sync.firing_timer import FiringTimer, Lateness
 from sync.firings import Firings
 from sync.follow_up import FollowUp
-from sync.gate import Guard
-from sync.heartbeat import Heartbeat
+from sync.gate import Guard, evidence_fault
+from sync.heartbeat import LISTENER_SILENT_NS, Heartbeat
 from sync.lease import Lease, holder_of, take_over
 from sync.ledger import Ledger
 from sync.loading import Loader
+from sync.markers import Markers
+from sync.marking import Marking
 from sync.matches import Matches
 from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
@@ -63,9 +67,12 @@ from sync.wire import (
     FeedReport,
     FollowEndReport,
     Kill,
+    MarkerMessage,
+    MarkerSourceMessage,
     Ping,
     Release,
     Reload,
+    Report,
     Request,
     SetMode,
     Settle,
@@ -141,6 +148,10 @@ class Engine:
         self._ledger, self._firings, self._standing = ledger, firings, standing
         self._outlets = Outlets(setup.accounts, setup.publisher, self._clock)
         self._board = Board(dict(setup.feeds))
+        self._markers, self._corroboration = Markers(setup.marker_sources), Corroboration(self._clock)
+        self._board.markers_live = lambda channel: self._markers.live_on(
+            channel, now_mono_ns=self._clock.mono_ns(), older_than_ns=LISTENER_SILENT_NS
+        )
         self._names = {one.fixture: (one.home, one.away) for one in setup.fixtures}
         self._matches = Matches(tuple(self._names), ledger=ledger, firings=firings, writer=writer)
         self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, catalogue=setup.catalogue)
@@ -157,6 +168,7 @@ class Engine:
             lateness=lateness,
             clock=self._clock,
             tasks=self._tasks,
+            markers=self._markers,
             healths=self._outlets.healths,
             look_at_warmth=self._warmth.look if self._warmth else lambda: None,
         )
@@ -190,8 +202,9 @@ class Engine:
             clock=self._clock,
             timer=self._timer,
             stop_reason=lambda: standing.stop_reason,
-            taken_back=self._matches.is_taken_back,
+            withdrawn=self._withdrawn,
             play_restarted=self._matches.play_restarted,
+            agreed=self._corroboration.awaited,
             media=self._media.standings,
             show=self._showing.claimed,
             announce=self._announce,
@@ -210,6 +223,18 @@ class Engine:
             fire=self._fire,
             announce=self._announce,
         )
+        self._marking = Marking(
+            self._markers,
+            board=self._board,
+            corroboration=self._corroboration,
+            firings=firings,
+            showing=self._showing,
+            alarms=self._alarms,
+            clock=self._clock,
+            fire=self._fire,
+            announce=self._announce,
+            record=self._note,
+        )
         self._commands = Commands(
             standing=standing,
             modes=self._outlets.by_mode.keys(),
@@ -225,6 +250,7 @@ class Engine:
         )
         self.heartbeat = Heartbeat(
             board=self._board,
+            markers=self._markers,
             showing=self._showing,
             alarms=self._alarms,
             ledger=ledger,
@@ -336,9 +362,9 @@ class Engine:
         )
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
         self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
+        self._marking.hear(signal, believed=not evidence_fault(evidence_of(signal, status_age_ns=age_ns)))
         self._showing.detection(detection, signal.spot_id)
-        if self._recorder is not None:
-            self._recorder.note(detection, status_age_ns=age_ns)
+        self._note(detection, age_ns)
         if signal.airing is not None and self._board.take_heard(signal.airing.airing_id):
             self._books.note_heard(signal.airing.airing_id, signal.on_air_utc)
             self._showing.refresh()
@@ -354,8 +380,7 @@ class Engine:
             if isinstance(signal, GoalScored):
                 self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
         self._showing.score(event)
-        if self._recorder is not None:
-            self._recorder.note(event)
+        self._note(event)
         taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
         if not taken_back:
             self._books.note_match(event.fixture)
@@ -392,6 +417,22 @@ class Engine:
         if (view := self._board.take_refusal(refusal)) is not None:
             self._showing.publish("device", view)
 
+    async def take_marker(self, report: MarkerReport) -> None:
+        """Take a marker.
+
+        Raises:
+            ControlError: as `Marking.take`.
+        """
+        await self._marking.take(report)
+
+    def take_marker_source(self, status: MarkerSourceStatus, *, now_mono_ns: int | None = None) -> None:
+        """Take how a source of markers is; `now_mono_ns` as of `take_feed`.
+
+        Raises:
+            ControlError: it is not configured.
+        """
+        self._marking.take_status(status, now_mono_ns=now_mono_ns or self._clock.mono_ns())
+
     def _followed(self, end: FollowEnd) -> None:
         self._channel(end.feed_id)
         facts = {
@@ -409,12 +450,8 @@ class Engine:
         """The result of a request on the control socket."""
         result: JsonObject = {}
         match request:
-            case DetectionReport():
-                self.hear(request.detection)
-            case FeedReport():
-                self.take_feed(request.feed)
-            case FollowEndReport():
-                self._followed(request.follow_end)
+            case DetectionReport() | FeedReport() | FollowEndReport() | MarkerMessage() | MarkerSourceMessage():
+                await self._take_report(request)
             case Ping():
                 result = {"mono_ns": self._clock.mono_ns(), "utc": self._clock.utc()}
             case SnapshotRequest() | Subscribe():
@@ -436,6 +473,21 @@ class Engine:
                 assert_never(request)
         return result
 
+    async def _take_report(self, report: Report) -> None:
+        match report:
+            case DetectionReport():
+                self.hear(report.detection)
+            case FeedReport():
+                self.take_feed(report.feed)
+            case FollowEndReport():
+                self._followed(report.follow_end)
+            case MarkerMessage():
+                await self.take_marker(report.marker)
+            case MarkerSourceMessage():
+                self.take_marker_source(report.marker_source)
+            case _:
+                assert_never(report)
+
     def snapshot(self) -> JsonObject:
         """Everything, as docs/engine-socket.md shows it."""
         return self._showing.snapshot()
@@ -449,11 +501,16 @@ class Engine:
                 continue
             if fault := self._board.cue_faults.get(intent.cue.cue_id):
                 intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
-            firing = self._shooter.fire(intent, self._outlets.faults)
+            firing = self._shooter.fire(self._corroboration.asked(intent), self._outlets.faults)
             shot = self._tasks.begin(firing, name=f"fire {intent.occurrence_id}")
             if shot is not None:
                 self._shots.add(shot)
                 shot.add_done_callback(self._shots.discard)
+
+    def _withdrawn(self, occurrence_id: str) -> str:
+        if self._matches.is_taken_back(occurrence_id):
+            return "the goal has been taken back"
+        return self._markers.withdrawn(occurrence_id)
 
     def _too_many(self, intent: Intent) -> None:
         """One alarm for all that come in a second: an alarm is a transaction, and would take the claims' time."""
@@ -564,6 +621,10 @@ class Engine:
             changed=self._showing.refresh,
             alarm=self._alarms.sound,
         )
+
+    def _note(self, event: Detection | ScoreEvent | MarkerReport, status_age_ns: int | None = None) -> None:
+        if self._recorder is not None:
+            self._recorder.note(event, status_age_ns=status_age_ns)
 
     def _channel(self, feed_id: str) -> str:
         channel = self._board.channel_of(feed_id)

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sync.conditions import SpotCondition, day_fault
-from sync.decide import Intent
+from sync.decide import Evidence, Intent
 from sync.media import NOT_LOOKED_AT, MediaStanding
 from sync.states import Action, FiringState, Mode
 
 FEED_STATUS_AGE_MAX_NS = 2_000_000_000
-"""A feed whose listener has not spoken for this long is not believed."""
+"""A feed or a source of markers whose listener has not spoken for this long is not believed."""
 
 
 class Guard(enum.StrEnum):
@@ -28,6 +28,7 @@ class Guard(enum.StrEnum):
     OCCURRENCE = "occurrence"
     DEADLINE = "deadline"
     EVIDENCE = "evidence"
+    QUORUM = "quorum"
     CONDITION = "condition"
     PRIORITY = "priority"
     CAPS = "caps"
@@ -167,7 +168,8 @@ def _verdicts(intent: Intent, facts: Facts, text: str | None, media_fault: str) 
     yield Guard.ACCOUNT, facts.account_fault
     yield Guard.OCCURRENCE, _occurrence(intent, facts)
     yield Guard.DEADLINE, _deadline(intent, facts)
-    yield Guard.EVIDENCE, _evidence(intent)
+    yield Guard.EVIDENCE, evidence_fault(intent.evidence)
+    yield Guard.QUORUM, intent.quorum.fault if intent.quorum is not None else ""
     # After the evidence: the ledger counts the airings of a day by what their records say, and a doubtful one is none.
     yield Guard.CONDITION, _condition(intent, facts)
     yield Guard.PRIORITY, f"cue {facts.rival}, of another priority, has this occurrence" if facts.rival else ""
@@ -236,14 +238,14 @@ def _deadline(intent: Intent, facts: Facts) -> str:
     return f"{late_ns / 1e6:.0f} ms after its deadline" if late_ns > 0 else ""
 
 
-def _evidence(intent: Intent) -> str:
-    evidence = intent.evidence
+def evidence_fault(evidence: Evidence | None) -> str:
+    """Why what an intent rests on is not to be believed; empty when it is."""
     if evidence is None:
         return ""
     if evidence.status_age_ns is None:
-        return f"feed {evidence.feed_id} has sent no status"
+        return f"{evidence.source} {evidence.feed_id} has sent no status"
     if evidence.status_age_ns > FEED_STATUS_AGE_MAX_NS:
-        return f"feed {evidence.feed_id} was last heard of {evidence.status_age_ns / 1e9:.1f} s before"
+        return f"{evidence.source} {evidence.feed_id} was last heard of {evidence.status_age_ns / 1e9:.1f} s before"
     if not evidence.score >= evidence.threshold:
         return f"evidence {evidence.score:.1f} is below the threshold {evidence.threshold:.1f}"
     return ""

@@ -7,6 +7,7 @@ from sync.approval_watch import ApprovalWatch
 from sync.board import Board
 from sync.errors import LedgerError
 from sync.ledger import Ledger
+from sync.markers import Markers
 from sync.showing import Showing
 from sync.writer import Writer
 from timebase import Clock
@@ -32,6 +33,7 @@ class Heartbeat:
         self,
         *,
         board: Board,
+        markers: Markers,
         showing: Showing,
         alarms: Alarms,
         ledger: Ledger,
@@ -40,11 +42,12 @@ class Heartbeat:
         epoch: int,
         every_s: float,
     ) -> None:
-        self._board, self._showing, self._alarms = board, showing, alarms
+        self._board, self._markers, self._showing, self._alarms = board, markers, showing, alarms
         self._ledger, self._writer, self._clock = ledger, writer, clock
         self._epoch, self._every_s = epoch, every_s
         self._approvals = ApprovalWatch(board=board, ledger=ledger, alarms=alarms, clock=clock)
         self._silent: frozenset[str] = frozenset()
+        self._silent_sources: frozenset[str] = frozenset()
         self._anchor_fault = ""
         self._wall_offset = self._wall_offset_now()
 
@@ -86,6 +89,11 @@ class Heartbeat:
         news, self._silent = silent - self._silent, silent
         for feed_id in sorted(news):
             await self._alarms.sound("critical", f"the listener of feed {feed_id} has fallen silent; its detections are refused")
+        silent = self._markers.silent(now_mono_ns=now_ns, older_than_ns=LISTENER_SILENT_NS)
+        news, self._silent_sources = silent - self._silent_sources, silent
+        for source_id in sorted(news):
+            sentence = f"the listener of source of markers {source_id} has fallen silent; its markers are refused"
+            await self._alarms.sound("critical", sentence)
 
     async def _watch_clock(self) -> None:
         offset = self._wall_offset_now()

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from fingerprints.events import Detection
 from hardware.events import ScoreEvent
+from hardware.markers import MarkerReport
 from sync.errors import SyncError
 from sync.writer import Writer
 from timebase import Clock
@@ -29,6 +30,10 @@ LINE_BYTES_MAX = 1 << 16
 SIGNALS_MAX = 1_000_000
 
 
+Taken = Detection | ScoreEvent | MarkerReport
+"""What an engine takes."""
+
+
 class RecordingError(SyncError):
     """A record cannot be read; the message names file, line and fault."""
 
@@ -39,15 +44,15 @@ class Recorded:
 
     Attributes:
         utc, mono_ns: the same instant; `mono_ns` by the clock the event's own instants are given in.
-        status_age_ns: for a detection, how long ago its listener had last spoken; None if it had not.
+        status_age_ns: for a detection or a marker, how long ago its listener had last spoken; None if it had not.
     """
 
     utc: datetime
     mono_ns: int
-    event: Detection | ScoreEvent
+    event: Taken
     status_age_ns: int | None = None
 
-    def at(self, mono_ns: int) -> Detection | ScoreEvent:
+    def at(self, mono_ns: int) -> Taken:
         """The event as it would be had it been taken at that instant of another monotonic clock."""
         shift_ns = mono_ns - self.mono_ns
         event = self.event
@@ -55,6 +60,8 @@ class Recorded:
             return dataclasses.replace(
                 event, onset_mono_ns=event.onset_mono_ns + shift_ns, decided_mono_ns=event.decided_mono_ns + shift_ns
             )
+        if isinstance(event, MarkerReport):
+            return dataclasses.replace(event, at_mono_ns=event.at_mono_ns + shift_ns, seen_mono_ns=event.seen_mono_ns + shift_ns)
         return dataclasses.replace(
             event, event_mono_ns=event.event_mono_ns + shift_ns, received_mono_ns=event.received_mono_ns + shift_ns
         )
@@ -64,6 +71,8 @@ class Recorded:
         facts: dict[str, object] = {"utc": self.utc, "mono_ns": self.mono_ns}
         if isinstance(self.event, Detection):
             facts |= {"detection": self.event, "status_age_ns": self.status_age_ns}
+        elif isinstance(self.event, MarkerReport):
+            facts |= {"marker": self.event, "status_age_ns": self.status_age_ns}
         else:
             facts |= {"score": self.event}
         return json.dumps(to_jsonable_python(facts), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -82,7 +91,7 @@ class Recorder:
         self._lost = 0
         self._fault = self._told = ""
 
-    def note(self, event: Detection | ScoreEvent, *, status_age_ns: int | None = None) -> None:
+    def note(self, event: Taken, *, status_age_ns: int | None = None) -> None:
         """Keep a signal that is taken now; never waits."""
         if len(self._waiting) >= WAITING_MAX:
             self._lost += 1
@@ -130,12 +139,13 @@ class _Line(BaseModel):
     mono_ns: int
     detection: Detection | None = None
     score: ScoreEvent | None = None
+    marker: MarkerReport | None = None
     status_age_ns: int | None = None
 
     @model_validator(mode="after")
     def _one_event(self) -> "_Line":
-        if (self.detection is None) == (self.score is None):
-            raise ValueError("give either a detection or a score")
+        if [self.detection, self.score, self.marker].count(None) != 2:
+            raise ValueError("give a detection, a score or a marker, and only one of them")
         return self
 
 
@@ -162,6 +172,6 @@ def _parsed(line: bytes, *, where: str) -> Recorded:
         first = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "the line"
         raise RecordingError(f"{where}: {name}: {first['msg']}; docs/operating.md shows the format") from error
-    event = found.detection or found.score
+    event = found.detection or found.score or found.marker
     assert event is not None
     return Recorded(utc=found.utc, mono_ns=found.mono_ns, event=event, status_age_ns=found.status_age_ns)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fingerprints.events import Detection, FeedState, FeedStatus
+from hardware.events import ScoreEvent
+from hardware.markers import MarkerReport, MarkerSourceState, MarkerSourceStatus
 from sync.control import ControlServer
 from sync.cues import Cue
 from sync.engine import Engine
@@ -87,7 +89,8 @@ async def _play(signals: list[Recorded], setup: EngineSetup) -> Rehearsal:
             for signal in signals:
                 await loop.settled_at(_START_MONO_NS + _ns(signal.utc - signals[0].utc) + round(LEAD_S * 1e9))
                 await _tell(engine, signal, clock)
-            await clock.advance(max((_open_s(one.cue) for one in ledger.cues()), default=0.0) + AFTER_S)
+            open_s = max((_open_s(one.cue) for one in ledger.cues()), default=0.0)
+            await clock.advance(max(map(_ahead_s, signals)) + open_s + AFTER_S)
             alarms = engine.alarms
             running.cancel()
         return _shown(len(signals), ledger, alarms)
@@ -101,6 +104,7 @@ def _without_hands(setup: EngineSetup, clock: LoopClock) -> EngineSetup:
         state_dir=setup.state_dir,
         accounts=setup.accounts,
         feeds=setup.feeds,
+        marker_sources=setup.marker_sources,
         fixtures=setup.fixtures,
         publisher=None,
         mode=Mode.REHEARSAL,
@@ -116,15 +120,33 @@ def _without_hands(setup: EngineSetup, clock: LoopClock) -> EngineSetup:
 
 async def _tell(engine: Engine, signal: Recorded, clock: LoopClock) -> None:
     event = signal.at(clock.mono_ns())
-    if not isinstance(event, Detection):
+    if isinstance(event, ScoreEvent):
         await engine.take_score(event)
         return
     try:
+        if isinstance(event, MarkerReport):
+            await _tell_marker(engine, event, signal.status_age_ns, clock)
+            return
         if signal.status_age_ns is not None:
             engine.take_feed(_status(event, signal.status_age_ns, clock), now_mono_ns=clock.mono_ns() - signal.status_age_ns)
         engine.hear(event)
     except ControlError as error:
         raise SyncError(f"rehearsal: {error}; add it to the configuration") from error
+
+
+async def _tell_marker(engine: Engine, event: MarkerReport, age_ns: int | None, clock: LoopClock) -> None:
+    if age_ns is not None:
+        status = MarkerSourceStatus(
+            source_id=event.source_id,
+            state=MarkerSourceState.LIVE,
+            messages=0,
+            damaged=0,
+            ignored=0,
+            seen_mono_ns=clock.mono_ns() - age_ns,
+            sent_utc=clock.utc() - timedelta(microseconds=age_ns / 1000),
+        )
+        engine.take_marker_source(status, now_mono_ns=clock.mono_ns() - age_ns)
+    await engine.take_marker(event)
 
 
 def _status(event: Detection, age_ns: int, clock: LoopClock) -> FeedStatus:
@@ -141,6 +163,12 @@ def _status(event: Detection, age_ns: int, clock: LoopClock) -> FeedStatus:
 def _open_s(cue: Cue) -> float:
     """How long after its moment a firing of the cue can still change."""
     return (cue.deadline_ms + cue.audience_delay_ms + cue.confirm_ms) / 1000
+
+
+def _ahead_s(signal: Recorded) -> float:
+    """How long after it was taken a signal's moment comes: only a marker is told before."""
+    event = signal.event
+    return max(0.0, (event.at_mono_ns - signal.mono_ns) / 1e9) if isinstance(event, MarkerReport) else 0.0
 
 
 def _shown(signals: int, ledger: Ledger, alarms: tuple[AlarmView, ...]) -> Rehearsal:

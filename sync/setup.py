@@ -78,6 +78,7 @@ class EngineSetup:
         state_dir: where its socket is, and its ledger unless `ledger` says otherwise.
         accounts, fixtures: as configured.
         feeds: channel by feed id.
+        marker_sources: channel by the id of a source of markers.
         publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
         media: what uploads media for it.
         tokens: what renews its OAuth 2.0 tokens; None where no account has any.
@@ -102,6 +103,7 @@ class EngineSetup:
     feeds: Mapping[str, str]
     fixtures: tuple[FixtureSetup, ...]
     publisher: Publisher | None
+    marker_sources: Mapping[str, str] = field(default_factory=dict)
     media: MediaUploader | None = None
     tokens: TokenSetup | None = None
     mode: Mode = Mode.REHEARSAL

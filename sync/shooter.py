@@ -9,6 +9,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -46,8 +47,9 @@ class Shooter:
         timer: ends audience delays.
         stop_reason: why nothing may be sent any more in this process, empty while it may (kill, shutdown);
             asked right before the first byte, together with the ledger.
-        taken_back: whether an occurrence does not stand any more.
+        withdrawn: why an occurrence does not stand any more; empty while it does.
         play_restarted: returns once a fixture's play has gone on after an instant.
+        agreed: the intent once its second source agrees, or has had its time.
         media: which of a cue's media can be posted now, by mode and upload key.
         show: shown a firing that has been claimed; must not take the time the first byte waits for.
         announce: told of every other record that changes.
@@ -63,8 +65,9 @@ class Shooter:
         clock: Clock,
         timer: FiringTimer,
         stop_reason: Callable[[], str],
-        taken_back: Callable[[str], bool],
+        withdrawn: Callable[[str], str],
         play_restarted: Callable[[str, datetime], Coroutine[Any, Any, None]],
+        agreed: Callable[[Intent], Coroutine[Any, Any, Intent]],
         media: Callable[[Cue], Mapping[Mode, Mapping[str, MediaStanding]]],
         show: Callable[[FiringRecord], None],
         announce: Callable[[FiringRecord], Awaitable[None]],
@@ -77,24 +80,26 @@ class Shooter:
         settle = functools.partial(firings.settle_together, hurry=writer.is_urgent)
         self._claims = GroupCommit(writer, claim, turn=lambda request: request.intent.cue.account_id)
         self._settlements = GroupCommit(writer, settle, turn=lambda _: "")
-        self._stop_reason, self._taken_back = stop_reason, taken_back
-        self._play_restarted, self._media = play_restarted, media
+        self._stop_reason, self._withdrawn = stop_reason, withdrawn
+        self._play_restarted, self._agreed, self._media = play_restarted, agreed, media
         self._show, self._announce, self._alarm = show, announce, alarm
 
     async def fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
-        """Bring an intent to rest: wait for its audience delay and its confirmation, claim, post, settle.
+        """Bring an intent to rest: wait for its audience delay, its confirmation and its second source, claim, post, settle.
 
         Raises:
             FencedError: another engine has taken over; nothing was claimed.
         """
         armed_id: int | None = None
-        if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None:
+        alone = intent.quorum is not None and not intent.quorum.agrees
+        if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None or alone:
             armed_id = await finished(self._arm(intent, account_faults(intent.cue.account_id)))
             if armed_id is None:
                 return
             await self._timer.until(intent.fire_mono_ns)
             if intent.restart_of is not None:
                 await self._until_restart(intent, intent.restart_of)
+            intent = await self._agreed(intent)
         await finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
@@ -125,6 +130,8 @@ class Shooter:
     # --- claiming -------------------------------------------------------------------------------
 
     async def _arm(self, intent: Intent, account_faults: Mapping[Mode, str]) -> int | None:
+        if intent.quorum is not None:
+            intent = replace(intent, quorum=replace(intent.quorum, awaited=True))
         record = await self._claim(intent, account_faults, armed_id=None, arm_only=True)
         return record.firing_id if record is not None and record.state is FiringState.ARMED else None
 
@@ -245,8 +252,8 @@ class Shooter:
         """Why a claimed firing must not leave after all; empty when it may."""
         if reason := self._stop_reason():
             return reason
-        if record.action is Action.POST and self._taken_back(record.occurrence_id):
-            return "the goal has been taken back"
+        if record.action is Action.POST and (reason := self._withdrawn(record.occurrence_id)):
+            return reason
         return self._firings.may_send(record.mode)
 
     async def _within(self, sending: Coroutine[Any, Any, Outcome], record: FiringRecord) -> Outcome:

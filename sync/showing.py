@@ -10,6 +10,7 @@ from hardware.events import ScoreEvent
 from sync.board import Board, account_view
 from sync.control import ControlServer
 from sync.firing_timer import Lateness
+from sync.markers import Markers
 from sync.posting import AccountHealth
 from sync.receipts import FiringRecord
 from sync.snapshot import EngineView, JsonObject, Snapshot, as_json
@@ -33,6 +34,7 @@ class Showing:
 
     Args:
         healths: of every configured account, now.
+        markers: what is known of markers.
         look_at_warmth: called when other accounts are armed than before.
 
     Attributes:
@@ -47,11 +49,12 @@ class Showing:
         lateness: Lateness,
         clock: Clock,
         tasks: Tasks,
+        markers: Markers,
         healths: Callable[[], list[AccountHealth]],
         look_at_warmth: Callable[[], None],
     ) -> None:
         self._board, self._standing, self._lateness = board, standing, lateness
-        self._clock, self._tasks = clock, tasks
+        self._clock, self._tasks, self._markers = clock, tasks, markers
         self._healths, self._look_at_warmth = healths, look_at_warmth
         self._started_utc = clock.utc()
         self._shown: dict[tuple[str, str], object] = {}
@@ -120,6 +123,8 @@ class Showing:
                 feeds=self._board.feed_views(),
                 detections=tuple(self._board.detections),
                 devices=self._board.device_views(),
+                marker_sources=self._markers.source_views(),
+                markers=self._markers.views(),
                 cues=self._board.cue_views(mode, now_utc),
                 airings=self._board.airing_views(mode, now_utc),
                 firings=self._board.firing_views(),

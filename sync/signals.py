@@ -51,6 +51,30 @@ class SpotHeard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpotMarked:
+    """A broadcaster marked that a spot begins on a channel, mostly some seconds ahead.
+
+    Attributes:
+        airing: the planned broadcast it belongs to, None off plan or when the marker names no spot of ours.
+        spot_id: the spot, empty when the marker names none of ours.
+        source_id, event: which marker.
+        on_air_mono_ns, on_air_utc: when it begins; may lie ahead.
+        heard_mono_ns: when the marker arrived.
+    """
+
+    occurrence_id: OccurrenceId
+    airing: Airing | None
+    spot_id: str
+    spot_ids: tuple[str, ...]
+    channel: str
+    source_id: str
+    event: str
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoalScored:
     """A side scored.
 
@@ -113,4 +137,4 @@ def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: date
     )
 
 
-Signal = SpotHeard | GoalScored | GoalTakenBack | PlayRestarted
+Signal = SpotHeard | SpotMarked | GoalScored | GoalTakenBack | PlayRestarted

@@ -104,6 +104,44 @@ class DeviceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerSourceView:
+    """A source of broadcasters' markers; `ignored` are those without a usable instant."""
+
+    source_id: str
+    channel: str
+    state: str
+    messages: int
+    damaged: int
+    ignored: int
+    seen_mono_ns: int
+    sent_utc: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerView:
+    """A marker and what it was taken for.
+
+    Attributes:
+        spot_id, airing_id: empty when it names none of ours, or is off plan.
+        state: `announced` or `canceled`.
+        sound_later_ms: by how much the spot's sound began later than the marker says; None while it was not heard.
+    """
+
+    source_id: str
+    event: str
+    channel: str
+    what: str
+    spot_id: str
+    airing_id: str
+    upids: tuple[str, ...]
+    at_mono_ns: int
+    at_utc: datetime
+    state: str
+    sound_later_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CueView:
     """A cue and whether it could fire now; `warning` is what will keep it from firing later, empty when nothing will."""
 
@@ -202,6 +240,8 @@ class Snapshot:
     feeds: tuple[FeedView, ...]
     detections: tuple[DetectionView, ...]
     devices: tuple[DeviceView, ...]
+    marker_sources: tuple[MarkerSourceView, ...]
+    markers: tuple[MarkerView, ...]
     cues: tuple[CueView, ...]
     airings: tuple[AiringView, ...]
     firings: tuple[FiringView, ...]

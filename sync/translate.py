@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from fingerprints.events import Detection
 from hardware.events import ScoreEvent, ScoreKind
+from hardware.markers import MarkerReport
 from schedules.airing import Airing
 from sync.fixtures import FixtureState, correct, score
 from sync.signals import (
@@ -12,10 +13,14 @@ from sync.signals import (
     GoalTakenBack,
     PlayRestarted,
     SpotHeard,
+    SpotMarked,
     airing_occurrence,
     goal_occurrence,
     off_plan_occurrence,
 )
+
+BREAK_GAP = timedelta(minutes=3)
+"""Airings of a channel that are planned further apart than this belong to different breaks."""
 
 ScoreSignal = GoalScored | GoalTakenBack | PlayRestarted
 """What a score event can mean."""
@@ -62,6 +67,55 @@ def airing_at(airings: Iterable[Airing], *, channel: str, spot_ids: Iterable[str
         if airing.channel == channel and airing.spot_id in wanted and airing.opens_utc <= instant_utc <= airing.closes_utc
     ]
     return min(held, key=lambda airing: (abs(airing.planned_utc - instant_utc), airing.airing_id), default=None)
+
+
+def marker_signal(
+    report: MarkerReport, *, channel: str, airings: Iterable[Airing], now_mono_ns: int, now_utc: datetime
+) -> SpotMarked:
+    """The signal of a marker: the airing of the spot that its identifiers name, or the one at its place in the break.
+
+    Args:
+        airings: every airing of the channel.
+    """
+    at_utc = now_utc + timedelta(microseconds=(report.at_mono_ns - now_mono_ns) / 1000)
+    if report.spot_ids:
+        airing = airing_at(airings, channel=channel, spot_ids=report.spot_ids, instant_utc=at_utc)
+    else:
+        airing = airing_in_break(airings, channel=channel, position=report.position, instant_utc=at_utc)
+    spot_id = airing.spot_id if airing else next(iter(report.spot_ids), "")
+    if airing is None:
+        occurrence_id = off_plan_occurrence(channel=channel, spot_id=spot_id, onset_utc=at_utc)
+    else:
+        occurrence_id = airing_occurrence(airing)
+    return SpotMarked(
+        occurrence_id=occurrence_id,
+        airing=airing,
+        spot_id=spot_id,
+        spot_ids=report.spot_ids,
+        channel=channel,
+        source_id=report.source_id,
+        event=report.event,
+        on_air_mono_ns=report.at_mono_ns,
+        on_air_utc=at_utc,
+        heard_mono_ns=report.seen_mono_ns,
+    )
+
+
+def airing_in_break(airings: Iterable[Airing], *, channel: str, position: int | None, instant_utc: datetime) -> Airing | None:
+    """The airing that has this place in its break and whose window holds the instant, nearest to its plan; None if none has.
+
+    A break is what is planned on a channel without a gap; the plan must hold every spot of it.
+    """
+    if position is None:
+        return None
+    found = list[Airing]()
+    place, before = 0, None
+    for airing in sorted((one for one in airings if one.channel == channel), key=lambda one: (one.planned_utc, one.airing_id)):
+        place = 1 if before is None or airing.planned_utc - before > BREAK_GAP else place + 1
+        before = airing.planned_utc
+        if place == position and airing.opens_utc <= instant_utc <= airing.closes_utc:
+            found.append(airing)
+    return min(found, key=lambda airing: (abs(airing.planned_utc - instant_utc), airing.airing_id), default=None)
 
 
 def score_signals(state: FixtureState, event: ScoreEvent) -> tuple[FixtureState, tuple[ScoreSignal, ...]]:

@@ -3,12 +3,13 @@
 import json
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
+from hardware.markers import MarkerReport, MarkerSourceStatus
 from sync.errors import ControlError
 from sync.snapshot import JsonObject
 
@@ -18,6 +19,7 @@ LINE_BYTES_MAX = 1 << 20
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _AWARE = TypeAdapter(AwareDatetime)
+_Marked = TypeVar("_Marked", MarkerReport, MarkerSourceStatus)
 
 
 def _aware_detection(detection: Detection) -> Detection:
@@ -30,6 +32,11 @@ def _aware_detection(detection: Detection) -> Detection:
 def _aware_feed(feed: FeedStatus) -> FeedStatus:
     _AWARE.validate_python(feed.sent_utc)
     return feed
+
+
+def _aware_marker(told: _Marked) -> _Marked:
+    _AWARE.validate_python(told.sent_utc)
+    return told
 
 
 class _Request(BaseModel):
@@ -73,6 +80,20 @@ class FeedReport(_Request):
 
     op: Literal["feed"]
     feed: Annotated[FeedStatus, AfterValidator(_aware_feed)]
+
+
+class MarkerMessage(_Request):
+    """A broadcaster's marker was heard, or cancelled."""
+
+    op: Literal["marker"]
+    marker: Annotated[MarkerReport, AfterValidator(_aware_marker)]
+
+
+class MarkerSourceMessage(_Request):
+    """How a source of markers is."""
+
+    op: Literal["marker_source"]
+    marker_source: Annotated[MarkerSourceStatus, AfterValidator(_aware_marker)]
 
 
 class SetMode(_Request):
@@ -125,22 +146,15 @@ class Reload(_Request):
     op: Literal["reload"]
 
 
-Request = (
-    Ping
-    | SnapshotRequest
-    | Subscribe
-    | DetectionReport
-    | FollowEndReport
-    | FeedReport
-    | SetMode
-    | Kill
-    | Release
-    | Settle
-    | Veto
-    | Reload
-)
+Report = DetectionReport | FollowEndReport | FeedReport | MarkerMessage | MarkerSourceMessage
+"""What listeners tell."""
 
-_OPS = ("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "mode", "kill", "release", "settle", "veto", "reload")
+Request = Ping | SnapshotRequest | Subscribe | Report | SetMode | Kill | Release | Settle | Veto | Reload
+
+_OPS = (
+    *("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "marker", "marker_source"),
+    *("mode", "kill", "release", "settle", "veto", "reload"),
+)
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
 
 

@@ -53,6 +53,15 @@ def listener(
     run_until_told(run_configured_listener(load_config(config), feeds, on_ready=lambda: announce(ready=True)))
 
 
+@parts.command("markers")
+def markers(config: ConfigOption) -> None:
+    """The listener of broadcasters' markers: reports them to the engine."""
+    from console.config import load_config
+    from console.markers import run_configured_markers
+
+    run_until_told(run_configured_markers(load_config(config), on_ready=lambda: announce(ready=True)))
+
+
 @parts.command("console")
 def console(config: ConfigOption) -> None:
     """The web console."""

@@ -48,11 +48,18 @@ def serve(
                 )
             console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
             terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
-            for child in listeners(loaded, where):
+            for child in (*listeners(loaded, where), *markers(loaded, where)):
                 await family.start(child)
             await family.wait()
 
     run_until_told(run())
+
+
+def markers(config: "Config", where: tuple[str, ...]) -> "list[Child]":
+    """The process that listens to broadcasters' markers, where there are any."""
+    from console.supervisor import Child
+
+    return [Child(name="markers", arguments=("run", "markers", *where))] if config.marker_sources else []
 
 
 def listeners(config: "Config", where: tuple[str, ...]) -> "list[Child]":

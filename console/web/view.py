@@ -14,6 +14,8 @@ _DEPTH_MAX: Final = 6
 
 _TABLES: Final[Mapping[str, tuple[str, tuple[str, ...], int]]] = {
     "feed": ("feeds", ("feed_id",), 256),
+    "marker_source": ("marker_sources", ("source_id",), 256),
+    "marker": ("markers", ("source_id", "event"), 100),
     "device": ("devices", ("venue", "device"), 256),
     "cue": ("cues", ("cue_id",), 1000),
     "airing": ("airings", ("airing_id",), 1000),
@@ -33,7 +35,12 @@ def _by(field: str) -> Callable[[JsonObject], int]:
     return order
 
 
-_ORDERS: Final = {"firings": _by("firing_id"), "alarms": _by("alarm_id"), "detections": _by("onset_mono_ns")}
+_ORDERS: Final = {
+    "markers": _by("at_mono_ns"),
+    "firings": _by("firing_id"),
+    "alarms": _by("alarm_id"),
+    "detections": _by("onset_mono_ns"),
+}
 """The engine sends snapshots newest first and events in their order; here it is always oldest first."""
 
 

@@ -16,12 +16,13 @@ from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.link import LinkHandlers
+from hardware.markers import MarkerKind, MarkerReport, MarkerSourceState, MarkerSourceStatus
 from hardware.messages import EventBody, key_id, sign
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic
 from sync.cues import Cue
 from sync.engine import Engine
-from sync.errors import FencedError
+from sync.errors import ControlError, FencedError
 from sync.firings import Firings
 from sync.ledger import Ledger
 from sync.media_uploading import MediaUploader
@@ -146,6 +147,7 @@ class World:
             state_dir=self.state_dir if process.machine == FIRST else self.state_dir / process.machine,
             accounts=tuple(AccountSetup(account_id=name, handle=name) for name in ("coffee", "cable", "bank")),
             feeds={"main": "nord", "backup": "nord"},
+            marker_sources={"ts": "nord"},
             fixtures=(FixtureSetup(fixture="final", home="North", away="South"),),
             publisher=Hands(process),
             media=self.uploader,
@@ -209,6 +211,45 @@ class World:
                 if fresh:
                     process.do(engine.take_feed, status)
                 process.do(engine.hear, detection)
+
+    async def mark(
+        self,
+        event: str,
+        *,
+        ahead_s: float,
+        spot_ids: tuple[str, ...] = ("kaffee-30",),
+        position: int | None = None,
+        canceled: bool = False,
+        fresh: bool = True,
+    ) -> None:
+        """A source of markers reports that a spot begins so much later, or does not after all."""
+        now_ns, now_utc = self.clock.mono_ns(), self.clock.utc()
+        status = MarkerSourceStatus(
+            source_id="ts",
+            state=MarkerSourceState.LIVE,
+            messages=1,
+            damaged=0,
+            ignored=0,
+            seen_mono_ns=now_ns,
+            sent_utc=now_utc,
+        )
+        report = MarkerReport(
+            source_id="ts",
+            event=event,
+            kind=MarkerKind.CANCELED if canceled else MarkerKind.BEGINS,
+            what="provider advertisement start",
+            spot_ids=spot_ids,
+            position=position,
+            upids=("ABCD1234000H",),
+            at_mono_ns=now_ns + round(ahead_s * 1e9),
+            seen_mono_ns=now_ns,
+            sent_utc=now_utc,
+        )
+        for process in self.processes:
+            if (engine := process.listening) is not None:
+                if fresh:
+                    process.do(engine.take_marker_source, status)
+                await asyncio.wait({process.begin(_fenced_or_done(engine.take_marker(report)), name="marker")}, timeout=0.05)
 
     async def score(
         self, kind: ScoreKind, points: int, *, side: Side = Side.HOME, event_utc: datetime | None = None, ago_s: float = 0.05
@@ -319,7 +360,7 @@ class World:
 async def _fenced_or_done(work: Any) -> None:
     try:
         await work
-    except FencedError:
+    except (ControlError, FencedError):
         return
 
 

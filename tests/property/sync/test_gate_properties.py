@@ -13,6 +13,7 @@ from sync.cues import Caps, Cue
 from sync.decide import Evidence, Intent, Window
 from sync.gate import FEED_STATUS_AGE_MAX_NS, CapScope, CapUse, Facts, Guard, judge
 from sync.media import Fallback, Media, MediaStanding
+from sync.quorum import Quorum
 from sync.signals import OccurrenceId
 from sync.states import FiringState, Mode
 
@@ -155,6 +156,8 @@ def too_late(intent: Intent, facts: Facts) -> tuple[Intent, Facts]:
     return intent, dataclasses.replace(facts, now_mono_ns=intent.deadline_mono_ns + 1)
 
 
+ALONE = Quorum(key="sound:x", told_by="the marker", wanted="the sound", at_mono_ns=5, within_ns=1_000_000_000)
+
 BREAKS: list[tuple[Guard, Break]] = [
     (Guard.KILL, in_facts(killed=True)),
     (Guard.KILL, in_facts(fenced=True)),
@@ -182,6 +185,9 @@ BREAKS: list[tuple[Guard, Break]] = [
     (Guard.EVIDENCE, with_evidence(status_age_ns=FEED_STATUS_AGE_MAX_NS + 1)),
     (Guard.EVIDENCE, with_evidence(score=39.99)),
     (Guard.EVIDENCE, with_evidence(score=float("nan"))),
+    (Guard.QUORUM, in_intent(quorum=ALONE)),
+    (Guard.QUORUM, in_intent(quorum=dataclasses.replace(ALONE, later_ns=1_000_000_001))),
+    (Guard.QUORUM, in_intent(quorum=dataclasses.replace(ALONE, later_ns=-1_000_000_001))),
     (Guard.CAPS, in_facts(caps=(CapUse(scope=CapScope.ACCOUNT, name="x", period="in a day", used=3, allowed=3),))),
     (Guard.TEXT, in_facts(used_texts=frozenset({"one", "two"}))),
     (Guard.TEXT, in_intent(text_fault="too long")),
@@ -200,6 +206,15 @@ def test_what_every_guard_lets_pass_is_claimed(case: tuple[Intent, Facts]) -> No
     assert judgement.state is FiringState.CLAIMED
     assert judgement.text in set(intent.texts) - facts.used_texts
     assert [verdict.guard for verdict in judgement.verdicts] == list(Guard)
+
+
+@given(case=good(), later_ns=st.integers(-1_000_000_000, 1_000_000_000), awaited=st.booleans())
+@settings(max_examples=50)
+def test_two_sources_that_agree_pass(case: tuple[Intent, Facts], later_ns: int, *, awaited: bool) -> None:
+    """Within the window, whichever came first; and an intent that is only armed may still wait."""
+    intent, facts = case
+    quorum = dataclasses.replace(ALONE, later_ns=None if awaited else later_ns, awaited=awaited)
+    assert judge(dataclasses.replace(intent, quorum=quorum), facts).state is FiringState.CLAIMED
 
 
 @pytest.mark.parametrize(("guard", "change"), BREAKS)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from console.commands import config
 from console.config import Config, ConfigError, find_config, load_config, mask_url, read_secret
 from console.effective import as_json_text, as_toml
-from console.settings import Feed
+from console.settings import Feed, MarkerSource
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "cuebird.toml"
@@ -102,6 +102,10 @@ def test_a_wrong_key_or_value_is_one_sentence_with_its_fix(tmp_path: Path, text:
         (
             "[[feed]]\nid='f'\nchannel='nord'\nurl='udp://:1'\n",
             "feed[0].channel = 'nord': there is no channel of this id; add a [[channel]]",
+        ),
+        (
+            CHANNEL + "[[marker_source]]\nid='ts'\nchannel='nrd'\nurl='udp://:1'\n",
+            "marker_source[0].channel = 'nrd': there is no channel of this id; did you mean 'nord'?",
         ),
         (DEVICE, "device[0].fixture = 'final': there is no fixture of this id"),
         (DEVICE.replace("halle", "hale") + FIXTURE, "device[0].venue = 'hale': fixture 'final' is played at 'halle'"),
@@ -260,7 +264,10 @@ def test_the_defaults_in_the_documentation_are_true(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     sections = re.split(r"^## `\[+(\w+)\]+`$", text, flags=re.MULTILINE)
     loaded = load_config(written(tmp_path, ""))
-    rows = {"feed": Feed(id="a", channel="b", url="http://h/a")}
+    rows = {
+        "feed": Feed(id="a", channel="b", url="http://h/a"),
+        "marker_source": MarkerSource(id="a", channel="b", url="udp://h:1"),
+    }
     for table, section in zip(sections[1::2], sections[2::2], strict=True):
         for key, default in re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, flags=re.MULTILINE):
             value = getattr(rows.get(table) or getattr(loaded, table), key)
@@ -295,3 +302,41 @@ def test_a_wrong_setting_of_an_address_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="there is no setting 'progam'"):
         load_config(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("evening.ts", "not an address; write for example udp://239.1.1.1:5000"),
+        ("http://host/x.ts", "begins with 'http:'; markers come by udp, rtp, srt, file"),
+        ("udp://239.1.1.1", "names no port"),
+        ("udp://[x:1", "not an address"),
+    ],
+)
+def test_addresses_that_are_no_source_of_markers(tmp_path: Path, url: str, words: str) -> None:
+    """The sentence names the key, the value and the way out."""
+    (problem,) = refused(tmp_path, CHANNEL + f"[[marker_source]]\nid='ts'\nchannel='nord'\nurl='{url}'\n")
+
+    assert f"marker_source[0].url = '{url}'" in problem
+    assert words in problem
+
+
+def test_a_table_of_identifiers_is_printed_so_that_it_can_be_loaded(tmp_path: Path) -> None:
+    """Empty and full, with dots and quotes in it."""
+    source = "[[marker_source]]\nid='ts{0}'\nchannel='nord'\nurl='udp://h:1'\n"
+    path = written(
+        tmp_path, CHANNEL + source.format(0) + source.format(1) + "spots = { '10.5/a-\"b' = 'kaffee-30', X = 'tee' }\n"
+    )
+    loaded = load_config(path)
+    again = load_config(written(tmp_path, as_toml(loaded, path)))
+
+    assert [one.spots for one in again.marker_sources] == [{}, {'10.5/a-"b': "kaffee-30", "X": "tee"}]
+
+
+def test_a_passphrase_of_a_source_of_markers_is_masked(tmp_path: Path) -> None:
+    """Neither form of the effective configuration shows it."""
+    path = written(tmp_path, CHANNEL + "[[marker_source]]\nid='ts'\nchannel='nord'\nurl='srt://h:1?passphrase=geheim'\n")
+
+    for text in (as_toml(load_config(path), path), as_json_text(load_config(path), path)):
+        assert "srt://h:1?passphrase=***" in text
+        assert "geheim" not in text

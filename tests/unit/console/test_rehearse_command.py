@@ -1,5 +1,6 @@
 """`cuebird rehearse`: what it says would have fired, and that nothing it does reaches out or writes."""
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -19,6 +20,7 @@ from console.commands import rehearse as command
 from console.config import load_config
 from console.wiring import planned_setup
 from fingerprints.events import Detection
+from hardware.markers import MarkerKind, MarkerReport
 from schedules.airing import Airing
 from sync.cues import parse_cues
 from sync.ledger import Ledger
@@ -208,6 +210,26 @@ def test_the_gate_says_why_not(rehearse: Callable[..., Result], house: Path, sig
     assert [one["guard"] for one in facts["firings"] if one["cue_id"] == "coffee"] == [guard]
 
 
+def test_a_recorded_marker(rehearse: Callable[..., Result], house: Path) -> None:
+    """A marker fires at the instant it names, though the record ends before; a source that is not configured is said."""
+    config = house / "cuebird.toml"
+    without = config.read_text()
+    config.write_text(without + '[[marker_source]]\nid = "ts"\nchannel = "nord"\nurl = "udp://127.0.0.1:1"\n')
+    with contextlib.closing(Ledger.open(house / "var" / "ledger.db")) as ledger:
+        cues = parse_cues(CUES.replace('channel = "nord"', 'channel = "nord"\nby = "marker"', 1).encode(), source="test")
+        ledger.import_cues(cues[:1], actor="sponsor")
+        ledger.approve_cue("coffee", approved_by="approver", valid_for=timedelta(days=1000))
+    marker = MarkerReport(
+        source_id="ts", event="1/splice/7", kind=MarkerKind.BEGINS, what="break begins", spot_ids=("kaffee-30",), position=None,
+        upids=(), at_mono_ns=37_000_000_000, seen_mono_ns=7_000_000_000, sent_utc=ON_AIR_UTC,
+    )  # fmt: skip
+    record = recorded(house, Recorded(utc=ON_AIR_UTC, mono_ns=7_000_000_000, event=marker, status_age_ns=5))
+    (fired,) = [one for one in facts_of(rehearse("--record", record, "--json"))["firings"] if one["would_fire"]]
+    assert (fired["cue_id"], fired["on_air_utc"][:19], fired["claimed_ms"]) == ("coffee", "2027-03-01T18:00:30", 1500.0)
+    config.write_text(without)
+    assert "source of markers ts: it is not configured" in repr(rehearse("--record", record).exception)
+
+
 def test_a_console_capture(rehearse: Callable[..., Result]) -> None:
     """The six goals of a whole recorded match fire in their order, each with the score it made."""
     facts = facts_of(rehearse("--scoreboard", f"final={CAPTURE}", "--starts", START, "--lasts", "600", "--json"))
@@ -346,5 +368,5 @@ def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
     """File, line and field; nothing of it is played."""
     path = tmp_path / "evening.jsonl"
     path.write_bytes(heard().line() + b'{"utc":"2027-03-01T18:00:00Z","mono_ns":1}\n')
-    with pytest.raises(RecordingError, match=r"evening.jsonl, line 2: .*either a detection or a score"):
+    with pytest.raises(RecordingError, match=r"evening.jsonl, line 2: .*a detection, a score or a marker"):
         list(read_recording(path))

@@ -7,6 +7,7 @@ from typing import Any
 
 from console.reporting import FINDINGS_WAITING_MAX, EngineReporter
 from fingerprints.events import Detection, FeedState, FeedStatus, FollowEnd, LateFound
+from hardware.markers import MarkerKind, MarkerReport, MarkerSourceState, MarkerSourceStatus
 from sync.errors import EngineUnreachableError
 from timebase import VirtualClock
 
@@ -104,3 +105,29 @@ async def test_an_airing_found_late_is_no_detection() -> None:
     task.cancel()
 
     assert engine.taken == [("follow_end", end)]
+
+
+async def test_markers_go_the_same_way() -> None:
+    """A marker goes before statuses and none is left out; who waits for the end learns of it."""
+    engine, clock = Engine(), VirtualClock()
+    reporter = EngineReporter(engine, clock=clock)  # type: ignore[arg-type]  # the one verb it uses
+    health = MarkerSourceStatus(
+        source_id="ts", state=MarkerSourceState.LIVE, messages=1, damaged=0, ignored=0, seen_mono_ns=1, sent_utc=NOON
+    )
+    marker = MarkerReport(
+        source_id="ts", event="1/splice/7", kind=MarkerKind.BEGINS, what="break begins", spot_ids=(), position=1, upids=(),
+        at_mono_ns=5, seen_mono_ns=1, sent_utc=NOON,
+    )  # fmt: skip
+    engine.away = True
+    for report in (health, marker, replace(marker, kind=MarkerKind.CANCELED)):
+        await reporter.take(report)
+    task = asyncio.create_task(reporter.run())
+    sent = asyncio.create_task(reporter.sent())
+    await settle(clock)
+    assert not sent.done()
+    engine.away = False
+    await clock.advance(2.0)
+    task.cancel()
+
+    assert [op for op, _ in engine.taken] == ["marker", "marker", "marker_source"]
+    assert sent.done()

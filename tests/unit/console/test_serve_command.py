@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from console.commands.serve import listeners
+from console.commands.serve import listeners, markers
 from console.config import load_config
 
 
@@ -36,3 +36,17 @@ def arguments(folder: Path, *, feeds: int, listening: str) -> list[tuple[str, tu
 def test_batches_and_processors(tmp_path: Path, feeds: int, listening: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
     """In order, none left out, processors in turn."""
     assert arguments(tmp_path, feeds=feeds, listening=listening) == expected
+
+
+def test_sources_of_markers_share_a_process(tmp_path: Path) -> None:
+    """There is one where there is a source, and none where there is none."""
+    path = tmp_path / "cuebird.toml"
+    channel = '[[channel]]\nid = "c"\nname = "C"\ntimezone = "UTC"\n'
+    source = '[[marker_source]]\nid = "ts"\nchannel = "c"\nurl = "udp://239.1.1.1:5000"\n'
+    path.write_text(channel, encoding="utf-8")
+    assert markers(load_config(path), ()) == []
+    path.write_text(channel + source, encoding="utf-8")
+
+    assert [(child.name, child.arguments) for child in markers(load_config(path), ("--config", "x"))] == [
+        ("markers", ("run", "markers", "--config", "x"))
+    ]

@@ -174,6 +174,15 @@ def test_author_cannot_approve(name: str) -> None:
         (SPOT.replace('["one"]', '["one"]\nduplicate_window_h = 2'), "duplicate_window_h: 2: X refuses repetitions"),
         (SPOT.replace('"nord"', '"nord"\nfirst_in_day = true'), "when: missing; first_in_day and every count"),
         (RICH_SPOT.replace("first_in_day = true", "first_in_day = true\nevery = 2"), "on.every: 2 contradicts first_in_day"),
+        (
+            SPOT.replace('"nord"', '"nord"\nby = "scte35"'),
+            "on.by: Input should be 'sound', 'marker', 'either' or 'both'",
+        ),
+        (
+            SPOT.replace('"nord"', '"nord"\nby = "both"\nwithin_ms = 1500'),
+            "deadline_ms (3000) must be more than 3000: that long the second source may take",
+        ),
+        (SPOT.replace('"nord"', '"nord"\nwithin_ms = 5'), "on.within_ms: Input should be greater than or equal to 50, not 5"),
         (RICH_SPOT.replace("Stockholm", "Stokholm"), "'Europe/Stokholm' is not an IANA time zone"),
         (RICH_SPOT.replace("06:00-10:00", "6-10"), "when.dayparts.0: '6-10' is not a daypart; write one such as '06:00-10:00'"),
         (RICH_SPOT.replace("06:00-10:00", "06:00-06:00"), "begins and ends at the same time"),
@@ -281,3 +290,12 @@ def test_conditions_are_read() -> None:
         players=("Nyholm",),
     )
     assert (goal.taken_back, goal.corrections, goal.confirm_ms) == ("correct", ("No goal for {side}.",), 2000)
+
+
+def test_who_may_tell_of_a_spot_is_approved_with_the_cue() -> None:
+    """Another teller makes another cue; one that says nothing of it has the hash it always had."""
+    (plain,), (marked,) = parse(SPOT), parse(SPOT.replace('"nord"', '"nord"\nby = "marker"'))
+
+    assert plain.sha256() != marked.sha256()
+    assert plain.sha256() == parse(SPOT.replace('"nord"', '"nord"\nby = "sound"'))[0].sha256()
+    assert '"by"' not in plain.canonical_json()

@@ -10,6 +10,7 @@ import pytest
 
 import sync.recording
 from hardware.events import ScoreEvent, ScoreKind, Side
+from hardware.markers import MarkerKind, MarkerReport
 from sync.recording import Recorded, Recorder, read_recording
 from sync.writer import InlineWriter
 from timebase import VirtualClock
@@ -72,6 +73,24 @@ def test_instants_move_together() -> None:
     """On another clock everything lies where it lay, seen from the instant it was taken."""
     recorded = Recorded(utc=datetime(2027, 3, 1, 12, 0, tzinfo=UTC), mono_ns=5_000_000_000, event=goal(1))
     assert recorded.at(90_000_000_000) == goal(1, mono_ns=90_000_000_000)
+
+
+async def test_a_marker_is_kept_too(tmp_path: Path) -> None:
+    """With how long its source had said nothing; its instants move with it."""
+    marker = MarkerReport(
+        source_id="ts", event="1/splice/7", kind=MarkerKind.BEGINS, what="break begins", spot_ids=("kaffee-30",), position=1,
+        upids=("ABCD1234000H",), at_mono_ns=5_000_000_000, seen_mono_ns=1_000_000_000, sent_utc=datetime(2027, 3, 1, tzinfo=UTC),
+    )  # fmt: skip
+    path = tmp_path / "evening.jsonl"
+    told = Told(path)
+    with told.running():
+        told.recorder.note(marker, status_age_ns=7)
+        await told.clock.advance(1.5)
+    (one,) = read_recording(path)
+    assert (one.event, one.status_age_ns) == (marker, 7)
+    moved = one.at(one.mono_ns + 10)
+    assert isinstance(moved, MarkerReport)
+    assert (moved.at_mono_ns, moved.seen_mono_ns) == (5_000_000_010, 1_000_000_010)
 
 
 async def test_a_record_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from fingerprints.events import Detection
 from hardware.events import ScoreEvent, ScoreKind, Side
+from hardware.markers import MarkerKind, MarkerReport
 from schedules.airing import Airing
-from sync.conditions import GoalCondition, SpotCondition, When
+from sync.conditions import By, GoalCondition, SpotCondition, When
 from sync.cues import Caps, Cue
-from sync.decide import Moment, decide_goal, decide_spot
+from sync.decide import Moment, decide_goal, decide_marked, decide_spot
 from sync.fixtures import FixtureState
-from sync.signals import GoalScored, PlayRestarted, SpotHeard, goal_occurrence
-from sync.translate import score_signals, spot_signal
+from sync.signals import GoalScored, PlayRestarted, SpotHeard, SpotMarked, goal_occurrence
+from sync.translate import airing_in_break, marker_signal, score_signals, spot_signal
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 NOW = Moment(mono_ns=100_000_000_000, utc=NOON)
@@ -220,3 +221,93 @@ def test_what_a_score_event_means() -> None:
     _, (signal,) = score_signals(state, scored)
     assert isinstance(signal, GoalScored)
     assert (signal.points, signal.player) == (3, "Nyholm")
+
+
+def marked(
+    *airings: Airing, spot_ids: tuple[str, ...] = ("kaffee-30",), position: int | None = None, ahead_s: float = 4
+) -> SpotMarked:
+    report = MarkerReport(
+        source_id="ts",
+        event="1/splice/7",
+        kind=MarkerKind.BEGINS,
+        what="break begins",
+        spot_ids=spot_ids,
+        position=position,
+        upids=(),
+        at_mono_ns=NOW.mono_ns + round(ahead_s * 1e9),
+        seen_mono_ns=NOW.mono_ns,
+        sent_utc=NOON,
+    )
+    return marker_signal(report, channel="nord", airings=airings, now_mono_ns=NOW.mono_ns, now_utc=NOW.utc)
+
+
+def test_marker_and_sound_name_the_same_occurrence() -> None:
+    """Whoever tells of an airing names it alike; the marker's instant may lie ahead."""
+    planned = airing(1, at_s=4)
+    signal = marked(planned)
+
+    assert signal.occurrence_id == heard(planned, ago_s=-4).occurrence_id == "airing:nord/kaffee-30/1"
+    assert (signal.on_air_mono_ns, signal.on_air_utc) == (NOW.mono_ns + 4_000_000_000, NOON + timedelta(seconds=4))
+
+
+def test_marker_of_a_spot_that_is_not_planned_is_off_plan() -> None:
+    """It makes a record of its own, so that the refusal is seen."""
+    signal = marked(airing(1, at_s=100))
+
+    assert (signal.airing, signal.spot_id) == (None, "kaffee-30")
+    assert signal.occurrence_id.startswith("heard:nord/kaffee-30/")
+
+
+BREAK = tuple(airing(number, at_s=100 + number * 30, width_s=120) for number in range(4))
+LATER = tuple(airing(number + 10, at_s=1000 + number * 30, width_s=120) for number in range(4))
+
+
+@pytest.mark.parametrize(("position", "at_s", "number"), [(1, 100, 0), (2, 130, 1), (4, 190, 3), (1, 140, 0), (3, 1060, 12)])
+def test_place_in_the_break(position: int, at_s: float, number: int) -> None:
+    """The n-th airing of the break, even when the break begins late: never the one planned nearest."""
+    found = airing_in_break(BREAK + LATER, channel="nord", position=position, instant_utc=NOON + timedelta(seconds=at_s))
+
+    assert found is not None
+    assert found.number == number
+
+
+@pytest.mark.parametrize(("position", "at_s"), [(None, 100), (5, 220), (1, 500), (1, 161)])
+def test_no_such_place(position: int | None, at_s: float) -> None:
+    """No place told, more than the break has, or outside the window of the one that has it."""
+    assert airing_in_break(BREAK, channel="nord", position=position, instant_utc=NOON + timedelta(seconds=at_s)) is None
+
+
+def test_identifier_counts_before_the_place() -> None:
+    """A marker that names a spot means it, wherever it stands."""
+    other = dataclasses.replace(BREAK[1], spot_id="kaffee-20")
+    signal = marked(BREAK[0], other, spot_ids=("kaffee-20",), position=1, ahead_s=130)
+
+    assert signal.airing == other
+
+
+@pytest.mark.parametrize(("by", "sound", "marker"), [("sound", 1, 0), ("marker", 0, 1), ("either", 1, 1), ("both", 1, 1)])
+def test_who_may_tell(by: By, sound: int, marker: int) -> None:
+    """A cue hears those it was approved for; with both, each waits for the other."""
+    planned = airing(1, at_s=4)
+    cue = dataclasses.replace(CUE, on=SpotCondition(kind="spot", spots=("kaffee-30",), channel="nord", by=by))
+    of_sound = decide_spot(heard(planned, ago_s=-4), [cue], status_age_ns=0, now=NOW)
+    of_marker = decide_marked(marked(planned), [cue], status_age_ns=0, now=NOW)
+
+    assert (len(of_sound), len(of_marker)) == (sound, marker)
+    if by == "both":
+        (one,), (other,) = of_sound, of_marker
+        assert one.quorum is not None
+        assert other.quorum is not None
+        assert (one.quorum.key, other.quorum.key) == (f"marker:{one.occurrence_id}", f"sound:{one.occurrence_id}")
+        assert (one.quorum.agrees, other.quorum.agrees) == (False, False)
+
+
+def test_marker_arms_for_its_instant() -> None:
+    """What is ahead fires then, with the audience delay."""
+    cue = dataclasses.replace(
+        CUE, audience_delay_ms=500, on=SpotCondition(kind="spot", spots=("kaffee-30",), channel="nord", by="marker")
+    )
+    (intent,) = decide_marked(marked(airing(1, at_s=4)), [cue], status_age_ns=0, now=NOW)
+
+    assert intent.fire_mono_ns == NOW.mono_ns + 4_500_000_000
+    assert intent.deadline_mono_ns == NOW.mono_ns + 4_000_000_000 + cue.deadline_ms * 1_000_000
