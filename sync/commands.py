@@ -8,7 +8,7 @@ from sync.board import Board
 from sync.errors import ControlError, IllegalTransitionError, LedgerError
 from sync.firings import Firings
 from sync.ledger import Ledger
-from sync.receipts import FiringRecord
+from sync.receipts import FiringRecord, firing_view
 from sync.showing import Showing
 from sync.snapshot import JsonObject, as_json
 from sync.standing import Standing
@@ -125,7 +125,7 @@ class Commands:
             settled_by=request.actor,
         )
         await self._announce(record)
-        return as_json(self._board.take_firing(record))
+        return as_json(firing_view(record))
 
     async def veto(self, request: Veto) -> JsonObject:
         """Stop a firing that waits, for good.
@@ -148,7 +148,7 @@ class Commands:
             raise ControlError("refused", f"too late for a veto: {error}") from error
         _log.warning("vetoed", extra={"firing_id": record.firing_id, "actor": request.actor, "reason": request.reason})
         await self._announce(record)
-        return as_json(self._board.take_firing(record))
+        return as_json(firing_view(record))
 
     async def _tell_killed(self, request: Kill, withdrawn: tuple[FiringRecord, ...]) -> None:
         _log.warning("killed", extra={"actor": request.actor, "reason": request.reason})

@@ -5,6 +5,7 @@ verdict, all in one transaction. Two unique indexes stand behind it, should this
 same time is written together: many claims, or many outcomes, and one commit (docs/adr/0013-group-commit.md).
 """
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -610,6 +611,7 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
     return result
 
 
+@functools.lru_cache(maxsize=4096)
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -78,9 +78,9 @@ class FollowUp:
     async def take_up(self) -> None:
         """Follow up what an engine before this one had no time for."""
         recent_utc = self._clock.utc() - timedelta(seconds=FOLLOW_UP_WITHIN_NS / 1e9)
-        for view in self._board.firing_views():
-            if view.updated_utc > recent_utc and self._matches.is_taken_back(view.occurrence_id):
-                record = await self._writer.run(self._firings.get, view.firing_id)
+        for shown in self._board.firings():
+            if shown.updated_utc > recent_utc and self._matches.is_taken_back(shown.occurrence_id):
+                record = await self._writer.run(self._firings.get, shown.firing_id)
                 if record is not None and self.is_wanted(record):
                     self.begin_late(record)
 

@@ -12,7 +12,7 @@ from sync.control import ControlServer
 from sync.firing_timer import Lateness
 from sync.markers import Markers
 from sync.posting import AccountHealth
-from sync.receipts import FiringRecord
+from sync.receipts import FiringRecord, firing_view
 from sync.snapshot import EngineView, JsonObject, Snapshot, as_json
 from sync.standing import Standing
 from sync.states import Mode
@@ -64,8 +64,12 @@ class Showing:
 
     def publish(self, event: str, view: object) -> None:
         """Tell every subscriber now."""
-        if self.control is not None and self.control.subscribers:
+        if self.control is not None and self._is_watched:
             self.control.publish(event, as_json(view))
+
+    @property
+    def _is_watched(self) -> bool:
+        return self.control is not None and self.control.subscribers > 0
 
     def heartbeat(self) -> None:
         """Say that the engine is alive, and how it stands."""
@@ -73,7 +77,9 @@ class Showing:
 
     def firing(self, record: FiringRecord) -> None:
         """Show a firing as it is now."""
-        self.publish("firing", self._board.take_firing(record))
+        self._board.take_firing(record)
+        if self._is_watched:
+            self.publish("firing", firing_view(record))
         self.refresh()
 
     def claimed(self, record: FiringRecord) -> None:
@@ -142,16 +148,18 @@ class Showing:
     async def _show_changes(self) -> None:
         self._refresh_due = False
         now_utc, mode = self._clock.utc(), self._standing.mode
-        armed = set[str]()
-        async for cue in _in_slices(self._board.each_cue_view(mode, now_utc)):
-            self._publish_changed("cue", cue.cue_id, cue)
-            if cue.state == "armed":
-                armed.add(cue.account_id)
-        async for airing in _in_slices(self._board.each_airing_view(mode, now_utc)):
-            self._publish_changed("airing", airing.airing_id, airing)
+        armed = {account_id async for account_id in _in_slices(self._board.each_armed_account(mode, now_utc))}
         if (armed, mode) != self._armed_shown:
             self._armed_shown = (armed, mode)
             self._look_at_warmth()
+        if not self._is_watched:
+            # Whoever comes next gets a snapshot, and what changes after it: nothing that was shown before counts then.
+            self._shown.clear()
+            return
+        async for cue in _in_slices(self._board.each_cue_view(mode, now_utc)):
+            self._publish_changed("cue", cue.cue_id, cue)
+        async for airing in _in_slices(self._board.each_airing_view(mode, now_utc)):
+            self._publish_changed("airing", airing.airing_id, airing)
         for health in self._healths():
             self._publish_changed("account", health.account_id, account_view(health))
 

@@ -63,7 +63,7 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world, self._truth = world, world.truth
         self._rows: dict[int, _Row] = {}
-        self._judged, self._recorded = 0, 0
+        self._judged, self._written = 0, -1
         self._posts: Counter[tuple[str, str, str, str]] = Counter()
         self._by_firing: Counter[int] = Counter()
         self._deletes: Counter[str] = Counter()
@@ -77,9 +77,9 @@ class Invariants:
         Raises:
             BrokenGuaranteeError: by the first that does not hold.
         """
-        (recorded,) = self._world.rows("SELECT max(number) FROM audit")[0]
-        if recorded != self._recorded:
-            self._recorded = recorded
+        written = self._world.storage.driver.total_changes
+        if written != self._written:
+            self._written = written
             self._take_rows()
             self._judge_lease()
         for sent in self._world.x.sent[self._judged :]:

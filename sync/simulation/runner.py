@@ -20,6 +20,8 @@ from sync.simulation.story import Story
 from sync.simulation.world import World
 from timebase import VirtualLoop
 
+YOUNG_OBJECTS = 20_000
+"""New objects between two looks of a worker's collector: a story's tasks and records live as long as the story."""
 SEEDS_AT_ONCE = 25
 """Seeds a worker takes at a time."""
 
@@ -98,6 +100,7 @@ def _begin_work() -> None:
     # What is there now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _run_chunk(steps: int | None, seeds: list[int]) -> list[SeedResult]:

@@ -36,9 +36,9 @@ from sync.snapshot import JsonObject
 from sync.states import Action, FiringState, Mode
 from sync.wire import Veto
 
-SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "3000"))
-"""As many as two cores play in a minute and a half."""
-SEEDS_A_TEST = 100
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "6000"))
+"""As many as two cores play in some hundred seconds."""
+SEEDS_A_TEST = 200
 SEEDS_A_BUG_MAX = 1000
 """A planted bug is found by then."""
 
