@@ -9,6 +9,7 @@ from console.config import Config, MarkerSource
 from console.reporting import EngineReporter
 from fingerprints.errors import SpotError
 from fingerprints.particulars import SUFFIX, read_particulars
+from hardware.scte35.automation import SCHEME, AutomationListener
 from hardware.scte35.listening import MarkerListener, MarkerSourceSetup
 from sync.client import ControlClient
 from timebase import SystemClock
@@ -25,7 +26,8 @@ async def run_configured_markers(config: Config, *, on_ready: Callable[[], None]
         sending = tasks.create_task(reporter.run(), name="report to the engine")
         async with asyncio.TaskGroup() as listeners:
             for source in config.marker_sources:
-                listener = MarkerListener(_setup(source, spots), clock=clock, sink=reporter.take)
+                kind = AutomationListener if source.url.startswith(f"{SCHEME}:") else MarkerListener
+                listener = kind(_setup(source, spots), clock=clock, sink=reporter.take)
                 listeners.create_task(listener.run(), name=f"markers of {source.id}")
             await reporter.reached.wait()
             on_ready()

@@ -18,6 +18,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from fingerprints.sources import CaptureError, parse_source
 from hardware.errors import SettingError
+from hardware.scte35.automation import SCHEME as AUTOMATION_SCHEME
+from hardware.scte35.automation import parse_address as parse_automation
 from hardware.scte35.sources import parse_source as parse_marker_source
 
 ID_LETTERS_MAX = 64
@@ -93,7 +95,10 @@ def _marker_url(text: str) -> str:
     if "://" not in text:
         raise ValueError("not an address; write for example udp://239.1.1.1:5000, or file:///whole/path.ts")
     try:
-        parse_marker_source(text)
+        if text.startswith(f"{AUTOMATION_SCHEME}:"):
+            parse_automation(text)
+        else:
+            parse_marker_source(text)
     except SettingError as error:
         raise ValueError(str(error)) from error
     return text

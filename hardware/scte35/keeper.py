@@ -10,7 +10,7 @@ from datetime import datetime
 
 from hardware.markers import MarkerKind, MarkerReport
 from hardware.scte35.facts import type_name
-from hardware.scte35.message import PTS_MODULUS, TICKS_PER_S, Segmentation, SpliceMessage
+from hardware.scte35.message import Segmentation, SpliceMessage
 
 LEAD_S_MAX = 120
 """A marker further ahead is ignored: it will be repeated."""
@@ -18,6 +18,8 @@ LATE_S_MAX = 2
 """One whose time has passed by more is over."""
 REPEATED_NS = 30_000_000_000
 """A message without a time is a repeat when the one before it came within this."""
+SAME_NS = 100_000_000
+"""Times of one event that lie no further apart are the same one, told again."""
 REMEMBERED_MAX = 512
 CLOCK_AWAITED_MAX = 16
 
@@ -95,10 +97,10 @@ class MarkerKeeper:
 
     def _begin(self, one: _Announced, pts: int | None, arrival: Arrival) -> Iterator[MarkerReport]:
         before = self._known.get(one.key)
-        if before is not None and _is_repeat(before, pts, arrival):
+        at_ns = arrival.mono_ns if pts is None else arrival.at_mono_ns
+        if before is not None and _is_repeat(before, pts, at_ns, arrival):
             self._known[one.key] = replace(before, seen_mono_ns=arrival.mono_ns)
             return
-        at_ns = arrival.mono_ns if pts is None else arrival.at_mono_ns
         if at_ns is None or not -LATE_S_MAX * 1e9 <= at_ns - arrival.mono_ns <= LEAD_S_MAX * 1e9:
             self.ignored += 1
             return
@@ -139,12 +141,12 @@ class MarkerKeeper:
             del self._known[next(iter(self._known))]
 
 
-def _is_repeat(before: _Remembered, pts: int | None, arrival: Arrival) -> bool:
+def _is_repeat(before: _Remembered, pts: int | None, at_ns: int | None, arrival: Arrival) -> bool:
     if pts is None or before.pts is None:
         return pts is before.pts and arrival.mono_ns - before.seen_mono_ns <= REPEATED_NS
-    # After a turn of the 33 bits, 26.5 hours, the same number is another instant.
-    turned = arrival.mono_ns - before.report.at_mono_ns > PTS_MODULUS // TICKS_PER_S * 500_000_000
-    return pts == before.pts and not turned
+    if at_ns is None:
+        return pts == before.pts
+    return abs(at_ns - before.report.at_mono_ns) <= SAME_NS
 
 
 def _canceled(report: MarkerReport, arrival: Arrival) -> MarkerReport:

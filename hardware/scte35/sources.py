@@ -71,7 +71,7 @@ def parse_source(url: str) -> TransportSource:
     except ValueError as error:
         raise SettingError(f"{url!r}: not an address ({error}); write for example udp://239.1.1.1:5000") from error
     if scheme not in SCHEMES:
-        raise SettingError(f"begins with '{scheme}:'; markers come by {', '.join(SCHEMES)}")
+        raise SettingError(f"begins with '{scheme}:'; markers come by {', '.join(SCHEMES)} or scte104")
     if port is None:
         raise SettingError("names no port; write for example udp://239.1.1.1:5000")
     if scheme == "srt":

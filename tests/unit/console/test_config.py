@@ -308,9 +308,11 @@ def test_a_wrong_setting_of_an_address_is_named(tmp_path: Path) -> None:
     ("url", "words"),
     [
         ("evening.ts", "not an address; write for example udp://239.1.1.1:5000"),
-        ("http://host/x.ts", "begins with 'http:'; markers come by udp, rtp, srt, file"),
+        ("http://host/x.ts", "begins with 'http:'; markers come by udp, rtp, srt, file or scte104"),
         ("udp://239.1.1.1", "names no port"),
         ("udp://[x:1", "not an address"),
+        ("scte104://", "names no address to listen on; write for example scte104://0.0.0.0:5167"),
+        ("scte104://0.0.0.0:x", "not an address"),
     ],
 )
 def test_addresses_that_are_no_source_of_markers(tmp_path: Path, url: str, words: str) -> None:
