@@ -8,14 +8,18 @@ Pure: `Match.board(at_s)` and the script are values; the simulator only plays th
     clock = "12:40"                mm:ss; it counts down while it runs
     period = "3"
     running = true
+    counts_up = false              true in football, handball and the like
 
     [[step]]
     at_s = 14.0
     do = "home_goal"
     points = 1                     for goals and corrections; 1 when left out
+
+`random_match` makes one up from a seed.
 """
 
 import enum
+import random
 import tomllib
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
@@ -23,9 +27,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hardware.errors import ScriptError
+from hardware.events import Timeout
 from hardware.scoreboards.board import Board
+from hardware.sports import COUNTING_UP, IN_SETS, steps_of
 
 STEPS_MAX = 10_000
+CLOCK_TENTHS_MAX = 59_999
 SCRIPT_S_MAX = 86_400.0
 
 
@@ -39,6 +46,12 @@ class Action(enum.StrEnum):
     PERIOD = "period"
     CLOCK_START = "clock_start"
     CLOCK_STOP = "clock_stop"
+    HORN = "horn"
+    HORN_ENDS = "horn_ends"
+    HOME_TIMEOUT = "home_timeout"
+    AWAY_TIMEOUT = "away_timeout"
+    TIMEOUT_ENDS = "timeout_ends"
+    RESET = "reset"
     JUNK = "junk"
     DAMAGED_FRAME = "damaged_frame"
     DROP_CONNECTION = "drop_connection"
@@ -70,6 +83,7 @@ class Match:
 
     start: Board
     steps: tuple[Step, ...]
+    counts_up: bool = False
 
     def __post_init__(self) -> None:
         if list(self.steps) != sorted(self.steps, key=lambda step: step.at_s):
@@ -92,17 +106,17 @@ class Match:
             if step.at_s > at_s:
                 break
             try:
-                board = _applied(_counted_down(board, step.at_s - then_s), step)
+                board = _applied(self._counted(board, step.at_s - then_s), step)
             except ValueError as error:
                 raise ScriptError(f"match script: {step.action} at {step.at_s:g} s: {error}") from error
             then_s = step.at_s
-        return _counted_down(board, at_s - then_s)
+        return self._counted(board, at_s - then_s)
 
-
-def _counted_down(board: Board, elapsed_s: float) -> Board:
-    if not board.running:
-        return board
-    return replace(board, clock_tenths=max(0, board.clock_tenths - round(elapsed_s * 10)))
+    def _counted(self, board: Board, elapsed_s: float) -> Board:
+        if not board.running:
+            return board
+        tenths = round(elapsed_s * 10) * (1 if self.counts_up else -1)
+        return replace(board, clock_tenths=min(max(0, board.clock_tenths + tenths), CLOCK_TENTHS_MAX))
 
 
 def _applied(board: Board, step: Step) -> Board:
@@ -119,6 +133,16 @@ def _applied(board: Board, step: Step) -> Board:
             changed = replace(board, period=step.period)
         case Action.CLOCK_START | Action.CLOCK_STOP:
             changed = replace(board, running=step.action is Action.CLOCK_START)
+        case Action.HORN | Action.HORN_ENDS:
+            changed = replace(board, horn=step.action is Action.HORN)
+        case Action.HOME_TIMEOUT:
+            changed = replace(board, timeout=Timeout.HOME, running=False)
+        case Action.AWAY_TIMEOUT:
+            changed = replace(board, timeout=Timeout.AWAY, running=False)
+        case Action.TIMEOUT_ENDS:
+            changed = replace(board, timeout=Timeout.NONE)
+        case Action.RESET:
+            changed = replace(board, home=0, away=0)
         case Action.JUNK | Action.DAMAGED_FRAME | Action.DROP_CONNECTION:
             changed = board
     return changed
@@ -127,11 +151,12 @@ def _applied(board: Board, step: Step) -> Board:
 class _BoardTable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    home: Annotated[int, Field(ge=0, le=99)] = 0
-    away: Annotated[int, Field(ge=0, le=99)] = 0
+    home: Annotated[int, Field(ge=0, le=199)] = 0
+    away: Annotated[int, Field(ge=0, le=199)] = 0
     clock: Annotated[str, Field(pattern=r"^[0-9]{2}:[0-5][0-9]$")] = "20:00"
     period: Annotated[str, Field(pattern=r"^[0-9]?$")] = "1"
     running: bool = False
+    counts_up: bool = False
 
 
 class _StepTable(BaseModel):
@@ -139,7 +164,7 @@ class _StepTable(BaseModel):
 
     at_s: Annotated[float, Field(ge=0, le=SCRIPT_S_MAX, allow_inf_nan=False)]
     do: Action = Field(strict=False)
-    points: Annotated[int, Field(ge=1, le=3)] = 1
+    points: Annotated[int, Field(ge=1, le=8)] = 1
     period: Annotated[str, Field(pattern=r"^[0-9]?$")] = ""
 
     @model_validator(mode="after")
@@ -182,7 +207,93 @@ def parse_match(text: str, *, name: str) -> Match:
     try:
         return Match(
             start=start,
+            counts_up=script.board.counts_up,
             steps=tuple(Step(at_s=step.at_s, action=step.do, points=step.points, period=step.period) for step in steps),
         )
     except ScriptError as error:
         raise ScriptError(f"{name}: {error}") from error
+
+
+RANDOM_POINTS_MAX = 99
+"""A made-up match stops scoring here: some consoles show two digits."""
+SET_POINTS = 25
+_NEXT = {
+    Action.HORN: Action.HORN_ENDS,
+    Action.HOME_TIMEOUT: Action.TIMEOUT_ENDS,
+    Action.AWAY_TIMEOUT: Action.TIMEOUT_ENDS,
+    Action.CLOCK_STOP: Action.CLOCK_START,
+}
+"""What ends what was begun."""
+
+
+def random_match(*, sport: str, seed: int, length_s: float = 3600.0, every_s: float = 8.0, line_faults: bool = True) -> Match:
+    """A match of `sport` that nobody planned: goals, corrections, clock, horn, time-outs, and faults of the line.
+
+    Args:
+        seed: the same seed makes the same match.
+        every_s: mean time between two steps.
+        line_faults: whether junk, damaged frames and dropped connections are among them.
+
+    Raises:
+        SettingError: the sport is not known.
+    """
+    rng, points = random.Random(seed), {Action.HOME_GOAL: 0, Action.AWAY_GOAL: 0}
+    steps: list[Step] = []
+    begun: Action | None = None
+    at_s, period = 2.0, 1
+    while len(steps) < STEPS_MAX:
+        # Not closer than a console repeats itself twice: what nobody can see on the board is no event.
+        at_s = round(at_s + 1.0 + rng.expovariate(1 / every_s), 1)
+        if at_s > length_s:
+            break
+        if begun is not None:
+            steps.append(Step(at_s=at_s, action=_NEXT[begun]))
+            begun = None
+            continue
+        action = _random_action(rng, line_faults=line_faults)
+        if action in points:
+            scored = rng.choice(steps_of(sport))
+            if points[action] + scored > RANDOM_POINTS_MAX:
+                continue
+            points[action] += scored
+            steps.append(Step(at_s=at_s, action=action, points=scored))
+            if sport in IN_SETS and points[action] >= SET_POINTS and period < 3:
+                period += 1
+                points = dict.fromkeys(points, 0)
+                steps.append(Step(at_s=at_s + 5, action=Action.PERIOD, period=str(period)))
+                steps.append(Step(at_s=at_s + 5, action=Action.RESET))
+                at_s += 8
+        elif action is Action.HOME_CORRECTION:
+            last = next((step for step in reversed(steps) if step.action in points), None)
+            if last is None or points[last.action] < last.points or sport in IN_SETS:
+                continue
+            points[last.action] -= last.points
+            taken = Action.HOME_CORRECTION if last.action is Action.HOME_GOAL else Action.AWAY_CORRECTION
+            steps.append(Step(at_s=at_s, action=taken, points=last.points))
+        elif action is Action.PERIOD:
+            if period < 3 and sport not in IN_SETS:
+                period += 1
+                steps.append(Step(at_s=at_s, action=Action.PERIOD, period=str(period)))
+        else:
+            steps.append(Step(at_s=at_s, action=action))
+            begun = action if action in _NEXT else None
+    start = Board(clock_tenths=0 if sport in COUNTING_UP else 36_000, period="1", running=True)
+    return Match(start=start, steps=tuple(steps), counts_up=sport in COUNTING_UP)
+
+
+def _random_action(rng: random.Random, *, line_faults: bool) -> Action:
+    weights = {
+        Action.HOME_GOAL: 6,
+        Action.AWAY_GOAL: 6,
+        Action.HOME_CORRECTION: 1,
+        Action.PERIOD: 0.2,
+        Action.CLOCK_STOP: 2,
+        Action.HORN: 0.5,
+        Action.HOME_TIMEOUT: 0.4,
+        Action.AWAY_TIMEOUT: 0.4,
+        Action.JUNK: 2 if line_faults else 0,
+        Action.DAMAGED_FRAME: 2 if line_faults else 0,
+        Action.DROP_CONNECTION: 0.3 if line_faults else 0,
+    }
+    (chosen,) = rng.choices(list(weights), list(weights.values()))
+    return chosen

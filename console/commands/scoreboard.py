@@ -1,6 +1,7 @@
 """`cuebird scoreboard`: read what a console sent, or imitate one."""
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
@@ -14,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from hardware.events import Reading
+    from hardware.fuzzing import FuzzResult
     from hardware.match import Match
     from hardware.scoreboards.decoding import Decoder
     from hardware.scoreboards.protocols import ScoreboardProtocol
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group.command("decode")(decode)
     group.command("protocols")(protocols)
     group.command("simulate")(simulate)
+    group.command("fuzz")(fuzz)
     app.add_typer(group, name="scoreboard")
 
 
@@ -135,25 +138,79 @@ def simulate(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve on this address; port 0 takes any.")] = "127.0.0.1:4001",
     serial: Annotated[bool, typer.Option("--pty", help="Offer a pseudo-terminal, like a serial port, instead.")] = False,
     script: Annotated[Path | None, typer.Option(help="What happens when (TOML); without it the board just runs.")] = None,
+    made_up: Annotated[
+        bool, typer.Option("--random", help="Make a match up instead: an hour of everything, faults included.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the made-up match, the damage and the junk; the same seed plays the same.")] = 1,
     sport: Annotated[
         str | None, typer.Option(help="Chooses the frames where a protocol has several; the console's usual sport unless said.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it is as one JSON object.")] = False,
 ) -> None:
     """Play a match on a simulated console: real frames at the real pace. Stop it with Ctrl-C."""
+    from hardware.match import random_match
     from hardware.scoreboards.protocols import protocol_named
     from hardware.simulator import pty_line, tcp_line
 
     spoken = protocol_named(protocol)
     played = spoken.sport(sport)
-    match = _match(script)
+    if made_up and script is not None:
+        raise typer.BadParameter("give a script or --random, not both", param_hint="--random")
+    match = random_match(sport=played, seed=seed) if made_up else _match(script)
     line: AbstractAsyncContextManager[Line]
     if serial:
         line = pty_line(spoken)
     else:
         host, port = _host_port(listen)
         line = tcp_line(host, port)
-    asyncio.run(_simulate(spoken, match, line, sport=played, as_json=as_json))
+    asyncio.run(_simulate(spoken, match, line, sport=played, seed=seed, as_json=as_json))
+
+
+def fuzz(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[PROTOCOL]...", help="Which; all unless said.")] = None,
+    *,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="The first seed; each match and each noise has its own.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the sums as one JSON object.")] = False,
+) -> None:
+    """Play made-up matches and noise through damage of every kind; exit 3 if a score event comes that did not happen."""
+    import time
+
+    from hardware.fuzzing import FuzzResult, fuzz_match, fuzz_noise
+    from hardware.scoreboards.protocols import PROTOCOLS, protocol_named
+
+    played = [protocol_named(name) for name in names or PROTOCOLS]
+    sums = {protocol.name: FuzzResult() for protocol in played}
+    end_s = time.monotonic() + seconds
+    for count, protocol in enumerate(itertools.cycle(played)):
+        if time.monotonic() >= end_s:
+            break
+        for one in (fuzz_match, fuzz_noise):
+            result = one(protocol, seed=seed + count // len(played))
+            sums[protocol.name] += result
+            for event in result.false_events:
+                typer.echo(f"false event: {event}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"first_seed": seed, "protocols": {name: _sums(result) for name, result in sums.items()}}))
+    else:
+        typer.echo(f"{'protocol':<15} {'MB':>7} {'good frames':>12} {'damaged':>9} {'events':>7} {'false':>6}")
+        for name, result in sums.items():
+            typer.echo(
+                f"{name:<15} {result.data_bytes / 1e6:>7.1f} {result.good_frames:>12} {result.bad_frames:>9}"
+                f" {result.true_events:>7} {len(result.false_events):>6}"
+            )
+    if any(result.false_events for result in sums.values()):
+        raise typer.Exit(3)
+
+
+def _sums(result: "FuzzResult") -> dict[str, int]:
+    return {
+        "data_bytes": result.data_bytes,
+        "good_frames": result.good_frames,
+        "bad_frames": result.bad_frames,
+        "true_events": result.true_events,
+        "false_events": len(result.false_events),
+    }
 
 
 def _match(script: Path | None) -> "Match":
@@ -180,7 +237,13 @@ def _host_port(text: str) -> tuple[str, int]:
 
 
 async def _simulate(
-    protocol: "ScoreboardProtocol", match: "Match", opening: "AbstractAsyncContextManager[Line]", *, sport: str, as_json: bool
+    protocol: "ScoreboardProtocol",
+    match: "Match",
+    opening: "AbstractAsyncContextManager[Line]",
+    *,
+    sport: str,
+    seed: int,
+    as_json: bool,
 ) -> None:
     from hardware.simulator import play
     from timebase import SystemClock
@@ -189,7 +252,9 @@ async def _simulate(
         facts = {"ready": True, "protocol": protocol.name, "address": line.address}
         typer.echo(json.dumps(facts) if as_json else f"{protocol.console} on {line.address}; stop it with Ctrl-C")
         sys.stdout.flush()
-        playing = asyncio.create_task(play(protocol, match, line, clock=SystemClock(), sport=sport), name="simulated-console")
+        playing = asyncio.create_task(
+            play(protocol, match, line, clock=SystemClock(), sport=sport, seed=seed), name="simulated-console"
+        )
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, playing.cancel)

@@ -3,7 +3,7 @@
 import pytest
 
 from hardware.errors import UnknownProtocolError
-from hardware.scoreboards import livestats, stramatel
+from hardware.scoreboards import cts, livestats, oes, stramatel
 from hardware.scoreboards.board import Board
 from hardware.scoreboards.decoding import clock_text, points
 from hardware.scoreboards.protocols import PROTOCOLS, protocol_named
@@ -120,3 +120,74 @@ def test_a_board_that_no_console_shows_is_refused(facts: dict[str, int], message
     """Limits are those of the displays."""
     with pytest.raises(ValueError, match=message):
         Board(**facts)  # type: ignore[arg-type]  # the parameters give each key its own type
+
+
+def checked_after(before: list[bytes], frame: bytes) -> bool:
+    decoder = oes.decoder()
+    for piece in before:
+        decoder.feed(piece)
+    (reading,) = decoder.feed(frame)
+    return reading.checked
+
+
+def test_a_checksum_is_trusted_alone_on_a_sound_line_only() -> None:
+    """After a damaged frame or a stray byte twenty sound frames must follow before one sight is enough again."""
+    (frame,) = oes.encode(Board(home=1, clock_tenths=6000, period="1"))
+    damaged = frame[:9] + b"7" + frame[10:]
+
+    assert checked_after([frame] * 3, frame)
+    assert not checked_after([frame, damaged], frame)
+    assert not checked_after([frame, b"?"], frame)
+    assert not checked_after([frame, damaged, *[frame] * 19], frame)
+    assert checked_after([frame, damaged, *[frame] * 20], frame)
+
+
+def test_a_frame_that_changes_more_than_a_score_may_is_not_trusted_alone() -> None:
+    """Two changed bytes can cancel out in a sum of seven bits: a penalty that changes with the score asks for a second sight."""
+    (frame,) = oes.encode(Board(home=1, clock_tenths=6000, period="1"))
+    (goal,) = oes.encode(Board(home=2, clock_tenths=5990, period="1", running=True))
+    body = frame[:8] + b"2" + frame[9:23] + bytes([frame[23] - 1]) + frame[24:43]
+    cancelled = body + frame[43:]
+
+    assert oes.decoder().feed(cancelled)[0].home == 2
+    assert checked_after([frame] * 3, goal)
+    assert not checked_after([frame] * 3, cancelled)
+
+
+def cts_group(control: int, digits: str) -> bytes:
+    return bytes([control, *(at << 4 | (0 if digit == " " else int(digit) ^ 0xF) for at, digit in enumerate(digits))])
+
+
+def test_a_colorado_score_is_read_whole_or_not_at_all() -> None:
+    """The running time interrupts a group, which goes on; half a group is no score."""
+    nine, ten = cts_group(0xA4, " 9    12"), cts_group(0xA4, "10    12")
+    interrupted = ten[:2] + bytes([0xBE, 0x6E, 0x70]) + b"\xa4" + ten[2:]
+    decoder = cts.decoder()
+
+    assert [(one.home, one.away, one.offset) for one in decoder.feed(nine + interrupted)] == [(9, 12, 0), (10, 12, 9)]
+    (after_a_half,) = decoder.feed(ten[:3] + nine)
+    assert (after_a_half.home, decoder.bad_frames) == (9, 1)
+
+
+TIME, TIME_POINTS = 0xBC, 0xBD
+SECONDS_POINT = bytes([TIME_POINTS, 0x0F, 0x1F, 0x2F, 0x3F, 0x4F, 0x5D, 0x6F, 0x7F])
+COLON_AND_POINT = bytes([TIME_POINTS, 0x0F, 0x1F, 0x2F, 0x3F, 0x4D, 0x5D, 0x6F, 0x7F])
+
+
+@pytest.mark.parametrize(
+    ("data", "clock"),
+    [
+        (cts_group(TIME, "  0805  "), "08:05"),
+        (COLON_AND_POINT + cts_group(TIME, "   8053 "), "08:05"),
+        (COLON_AND_POINT + cts_group(TIME, "    453 "), "45.3"),
+        (SECONDS_POINT + cts_group(TIME, "    453 "), "45.3"),
+        (cts_group(TIME, "  0805  ") + bytes([TIME, 0x54 ^ 0xF, TIME_POINTS]), "08:04"),
+        (bytes([TIME, 0x7F ^ 0xF, 0x53 ^ 0xF, 0x40 ^ 0xF, 0x38 ^ 0xF, TIME_POINTS]), "08:03"),
+        (cts_group(TIME, "3 0045  "), ""),
+    ],
+)
+def test_colorado_clocks(data: bytes, clock: str) -> None:
+    """By the points where they are known; also from single digits and from the right; not from a swimmer's lane."""
+    decoder = cts.decoder()
+
+    assert decoder.feed(data)[-1].clock == clock

@@ -3,7 +3,7 @@
 import pytest
 
 from hardware.errors import SettingError
-from hardware.events import Reading, ScoreKind, Side
+from hardware.events import Reading, ScoreKind, Side, Timeout
 from hardware.scoring import Confidence, Outcome, Rebaselined, ScoreChange, ScoreKeeper, Seen
 
 MS = 1_000_000
@@ -26,6 +26,9 @@ class Board:
         valid: bool = True,
         after_ms: int = 100,
         running: bool | None = True,
+        told: tuple[bool, bool] = (True, True),
+        horn: bool | None = None,
+        timeout: Timeout | None = None,
     ) -> list[tuple[object, ...]]:
         self.now_ns += after_ms * MS
         reading = Reading(
@@ -38,6 +41,10 @@ class Board:
             running=running,
             valid=valid,
             checked=self.checked and valid,
+            home_told=told[0],
+            away_told=told[1],
+            horn=horn,
+            timeout=timeout,
         )
         return [facts(outcome) for outcome in self.keeper.observe(Seen(reading=reading, mono_ns=self.now_ns, utc_ns=self.now_ns))]
 
@@ -257,3 +264,102 @@ def test_an_unchecked_restart_needs_a_second_reading() -> None:
     for running in (True, False, False, False, True):
         assert board.show(1, 0, running=running) == []
     assert board.show(1, 0) == [("restart", None, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("sport", "steps"),
+    [
+        ("rugby", {2, 3, 5, 7}),
+        ("american_football", {1, 2, 3, 6, 7, 8}),
+        ("water_polo", {1}),
+        ("volleyball", {1}),
+        ("fencing", {1}),
+    ],
+)
+def test_the_steps_of_other_sports(sport: str, steps: set[int]) -> None:
+    """Everything up to 9 is tried."""
+    for step in range(1, 10):
+        board = Board(sport)
+        board.show(10, 0)
+        fired = board.show(10 + step, 0)
+        assert fired == ([("goal", "home", step, 10 + step)] if step in steps else [])
+
+
+def test_both_sides_at_once_are_not_believed_at_one_sight() -> None:
+    """Damage that passes a checksum changes two bytes; two goals in a tenth of a second are rarer."""
+    board = Board()
+    board.show(1, 1)
+    assert board.show(2, 2) == []
+    assert board.show(2, 2) == [("goal", "home", 1, 2), ("goal", "away", 1, 2)]
+
+
+def test_points_told_by_an_earlier_frame_make_no_baseline() -> None:
+    """What a console told before a silence may be old: each side must be told anew."""
+    board = Board()
+    assert board.show(3, 1, told=(False, False)) == []
+    assert board.show(3, 1, told=(True, False)) == []
+    assert board.show(4, 1, told=(True, False)) == []
+    assert board.show(4, 1, told=(False, True)) == []
+    assert board.show(5, 1, told=(True, False)) == [("goal", "home", 1, 5)]
+    assert board.show(5, 2, told=(False, False), after_ms=4_000) == []
+    assert board.keeper.away == 1
+
+
+def test_one_frame_is_not_its_own_second_sight() -> None:
+    """Without a checksum, frames of the clock that repeat a damaged score confirm nothing."""
+    board = Board(checked=False)
+    board.show(1, 1)
+    board.show(1, 1)
+    assert board.show(2, 1) == []
+    for _ in range(5):
+        assert board.show(2, 1, told=(False, False)) == []
+    assert board.show(2, 1) == [("goal", "home", 1, 2)]
+
+
+def test_a_console_that_sends_changes_only_is_corrected_by_what_follows() -> None:
+    """A checked packet is sent once: a correction stands when a later packet does not contradict it."""
+    board = Board()
+    board.show(2, 1)
+    assert board.show(1, 1, told=(True, False)) == []
+    assert board.show(1, 1, told=(False, False)) == [("correction", "home", -1, 1)]
+
+
+def test_points_of_each_set_have_names_of_their_own() -> None:
+    """Volleyball: 100 for each set before; a new set takes nothing back, whichever side falls to 0 first."""
+    board = Board("volleyball")
+    board.show(24, 20)
+    assert board.show(25, 20) == [("goal", "home", 1, 25)]
+    board.show(0, 20, period="2")
+    assert board.show(0, 20, period="2")[0] == ("again", 0, 20)
+    board.show(0, 0, period="2")
+    assert board.show(0, 0, period="2") == [("again", 0, 0)]
+    assert board.show(0, 1, period="2") == [("goal", "away", 1, 101)]
+    board.show(0, 0, period="2")
+    assert board.show(0, 0, period="2") == [("correction", "away", -1, 100)]
+
+
+def test_two_gateways_name_the_same_goals() -> None:
+    """One that began to look later, and was restarted, tells the same side and ordinal."""
+    match = [(0, 0), (1, 0), (1, 0), (2, 0), (2, 1), (1, 1), (1, 1), (2, 1), (3, 1)]
+    first, second = Board(), Board()
+    told = [event for score in match for event in first.show(*score) if event[0] == "goal"]
+    late: list[tuple[object, ...]] = []
+    for at, score in enumerate(match):
+        if at == 7:
+            second.keeper.forget()
+        if at >= 2:
+            late += [event for event in second.show(*score) if event[0] == "goal"]
+
+    assert late == [("goal", "home", 1, 2), ("goal", "away", 1, 1), ("goal", "home", 1, 3)]
+    assert set(late) < set(told)
+
+
+def test_horn_and_timeouts_are_told_once() -> None:
+    """When they begin, and a time-out with its side; not at the first sight, nor when they end."""
+    board = Board()
+    board.show(0, 0, horn=True, timeout=Timeout.AWAY)
+    assert board.show(0, 0, horn=True, timeout=Timeout.AWAY) == []
+    assert board.show(0, 0, horn=False, timeout=Timeout.NONE) == []
+    assert board.show(0, 0, horn=True, timeout=Timeout.HOME) == [("horn", None, 0, 0), ("timeout", "home", 0, 0)]
+    assert board.show(0, 0, horn=True, timeout=Timeout.HOME) == []
+    assert board.show(0, 0, horn=False, timeout=Timeout.UNTOLD) == [("timeout", None, 0, 0)]

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from hardware.errors import ConsoleLostError, ScriptError, SettingError
-from hardware.events import ScoreKind
-from hardware.match import Match, parse_match
+from hardware.events import ScoreKind, Timeout
+from hardware.match import Action, Match, parse_match, random_match
 from hardware.scoreboards.board import Board
 from hardware.scoreboards.protocols import PROTOCOLS
 from hardware.scoring import ScoreChange, ScoreKeeper, Seen
 from hardware.simulator import damaged_frame, play, pty_line, tcp_line
 from hardware.sources import SerialSource, TcpSource, parse_source
+from hardware.sports import COUNTING_UP, STEPS
 from timebase import VirtualClock
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "match.toml"
@@ -122,6 +123,42 @@ def changes_of(protocol: str, line: Recorded) -> list[ScoreChange]:
                 assert isinstance(outcome, ScoreChange)
                 changes.append(outcome)
     return changes
+
+
+@pytest.mark.parametrize("sport", sorted(STEPS))
+def test_a_made_up_match_is_whole_and_repeats(sport: str) -> None:
+    """The same seed gives the same match; it can be shown from its first to its last step, and much happens."""
+    match = random_match(sport=sport, seed=7, length_s=1800)
+
+    assert match == random_match(sport=sport, seed=7, length_s=1800)
+    assert match != random_match(sport=sport, seed=8, length_s=1800)
+    kinds = {step.action for step in match.steps}
+    assert {Action.HOME_GOAL, Action.AWAY_GOAL, Action.CLOCK_STOP, Action.CLOCK_START, Action.DAMAGED_FRAME} <= kinds
+    assert match.counts_up == (sport in COUNTING_UP)
+
+
+def test_a_script_may_count_up_and_blow_the_horn() -> None:
+    """Football's clock, the horn at its end, and a time-out that stops the clock."""
+    match = parse_match(
+        """
+        [board]
+        clock = "44:59"
+        running = true
+        counts_up = true
+        [[step]]
+        at_s = 2.0
+        do = "horn"
+        [[step]]
+        at_s = 3.0
+        do = "home_timeout"
+        """,
+        name="test",
+    )
+
+    assert [match.board(at_s).clock_text for at_s in (0, 2, 3, 9)] == ["44:59", "45:01", "45:02", "45:02"]
+    assert [(match.board(at_s).horn, match.board(at_s).timeout) for at_s in (1, 2, 3)] == [
+        (False, Timeout.NONE), (True, Timeout.NONE), (True, Timeout.HOME)
+    ]  # fmt: skip
 
 
 async def test_basketball_has_frames_of_its_own() -> None:
