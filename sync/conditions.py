@@ -99,14 +99,15 @@ def goal_fault(on: GoalCondition, goal: GoalScored) -> str:
     own, other = goal.home_score, goal.away_score
     if goal.side == "away":
         own, other = other, own
-    new_points = range(goal.ordinal - goal.points + 1, goal.ordinal + 1)
+    # Not from the ordinal: in a sport in sets that counts the sets before as well.
+    new_points = range(own - goal.points + 1, own + 1)
     if on.score_states and not any(_score_holds(state, own, other, goal.points) for state in on.score_states):
         wanted = " or ".join(SCORE_STATES[state] for state in on.score_states)
         return f"the score is {goal.home_score}:{goal.away_score}; the cue waits for {wanted}"
     if on.goals and not any(point in on.goals for point in new_points):
-        return f"it is goal {goal.ordinal} of the side; the cue waits for goal {', '.join(map(str, on.goals))}"
+        return f"it is goal {own} of the side; the cue waits for goal {', '.join(map(str, on.goals))}"
     if all(point % on.every for point in new_points):
-        return f"it is goal {goal.ordinal} of the side; the cue waits for every {nth(on.every)}"
+        return f"it is goal {own} of the side; the cue waits for every {nth(on.every)}"
     if on.periods and goal.period not in on.periods:
         return f"the scoreboard shows period {goal.period!r}; the cue waits for {', '.join(on.periods)}"
     if on.players and goal.player not in on.players:

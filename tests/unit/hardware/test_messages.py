@@ -179,6 +179,11 @@ def test_a_broken_replay_state_is_said(stored: object) -> None:
         {"delta": 0},
         {"side": None},
         {"ordinal": 2},
+        {"ordinal": -99},
+        {"ordinal": 151},
+        {"home": 101, "ordinal": 201},
+        {"type": ScoreKind.HORN, "delta": 0},
+        {"type": ScoreKind.TIMEOUT, "ordinal": 100, "delta": 0},
         {"type": ScoreKind.PERIOD},
         {"type": ScoreKind.CORRECTION},
         {"type": ScoreKind.RESTART},
@@ -193,6 +198,24 @@ def test_an_event_that_contradicts_itself_cannot_be_made(changes: dict[str, Any]
     """The same check guards both ends."""
     with pytest.raises(ValueError, match="validation error"):
         event(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ordinal": 101},
+        {"type": ScoreKind.CORRECTION, "delta": -1, "ordinal": 401},
+        {"type": ScoreKind.STOP, "side": None, "delta": 0, "ordinal": 0},
+        {"type": ScoreKind.HORN, "side": None, "delta": 0, "ordinal": 0},
+        {"type": ScoreKind.TIMEOUT, "side": None, "delta": 0, "ordinal": 0},
+        {"type": ScoreKind.TIMEOUT, "delta": 0, "ordinal": 0},
+    ],
+)
+def test_every_kind_of_event_travels(changes: dict[str, Any]) -> None:
+    """Points of later sets under their own names, the clock, the horn, and time-outs with and without a side."""
+    sent = event(**changes)
+
+    assert check(sign(TOPIC, sent, KEY)).event == sent
 
 
 @pytest.mark.parametrize(
