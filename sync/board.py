@@ -349,8 +349,13 @@ class Board:
         on = cue.on
         if isinstance(on, SpotCondition):
             return self._spot_state(on, mode, now_utc)
+        if offline := [device for device in on.devices if not self._is_online(device)]:
+            return "idle", f"not online: {', '.join(offline)}; the cue waits for both"
         online = [view for view in self._devices.values() if view.fixture == on.fixture and view.state == DeviceState.ONLINE]
         return ("armed", f"{online[0].device} keeps the score") if online else ("idle", f"no device of {on.fixture} is online")
+
+    def _is_online(self, device: str) -> bool:
+        return any(view.device == device and view.state == DeviceState.ONLINE for view in self._devices.values())
 
     def _spot_state(self, on: SpotCondition, mode: Mode, now_utc: datetime) -> tuple[str, str]:
         if on.by in ("marker", "both") and not self.markers_live(on.channel):

@@ -63,6 +63,8 @@ class GoalCondition:
         every: only every n-th of the side's points.
         periods: as the scoreboard shows them.
         players: as the scorer is told; a goal whose scorer is not told does not count.
+        devices: two devices that must both tell of it; none: any device is enough.
+        within_ms: how far the instants of the two may lie apart.
     """
 
     kind: Literal["goal"]
@@ -73,6 +75,8 @@ class GoalCondition:
     every: int = 1
     periods: tuple[str, ...] = ()
     players: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    within_ms: int = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +114,16 @@ def goal_fault(on: GoalCondition, goal: GoalScored) -> str:
         return f"it is goal {own} of the side; the cue waits for every {nth(on.every)}"
     if on.periods and goal.period not in on.periods:
         return f"the scoreboard shows period {goal.period!r}; the cue waits for {', '.join(on.periods)}"
+    return _teller_fault(on, goal)
+
+
+def _teller_fault(on: GoalCondition, goal: GoalScored) -> str:
+    """Why what is told of it, or by whom, is not what the cue waits for."""
     if on.players and goal.player not in on.players:
         scorer = f"{goal.player!r} scored" if goal.player else "nobody says who scored"
         return f"{scorer}; the cue waits for {', '.join(on.players)}"
+    if on.devices and goal.device not in on.devices:
+        return f"device {goal.device or 'unknown'} told of it; the cue waits for {' and '.join(on.devices)}"
     return ""
 
 

@@ -158,6 +158,7 @@ class Catalogue:
     accounts: frozenset[str] | None = None
     channels: frozenset[str] | None = None
     spots: frozenset[str] | None = None
+    devices: frozenset[str] | None = None
     sides: Mapping[str, tuple[str, str]] | None = None
     counting_up: frozenset[str] | None = None
     rules: TweetRules = NO_RULES
@@ -332,6 +333,8 @@ class _GoalRow(_Row):
     every: _Nth = 1
     periods: Annotated[list[_Ref], Field(max_length=20)] = []
     players: Annotated[list[_Ref], Field(max_length=100)] = []
+    devices: Annotated[list[_Ref], Field(max_length=2)] = []
+    within_ms: Annotated[int, Field(ge=50, le=10_000)] = 2000
 
     def condition(self) -> GoalCondition:
         lists = {name: tuple(value) for name, value in self.model_dump().items() if isinstance(value, list)}
@@ -380,10 +383,11 @@ class _CueRow(_Row):
         for key in ("audience_delay_ms", "confirm_ms"):
             if self.deadline_ms <= getattr(self, key):
                 yield f"deadline_ms ({self.deadline_ms}) must be more than {key} ({getattr(self, key)})"
+        least_ms = self.on.within_ms + TELLING_NS_MAX // 1_000_000
+        two_sources = self.on.by == "both" if isinstance(self.on, _SpotRow) else bool(self.on.devices)
+        if two_sources and self.deadline_ms <= least_ms:
+            yield f"deadline_ms ({self.deadline_ms}) must be more than {least_ms}: that long the second source may take"
         if isinstance(self.on, _SpotRow):
-            least_ms = self.on.within_ms + TELLING_NS_MAX // 1_000_000
-            if self.on.by == "both" and self.deadline_ms <= least_ms:
-                yield f"deadline_ms ({self.deadline_ms}) must be more than {least_ms}: that long the second source may take"
             if self.on.first_in_day and self.on.every > 1:
                 yield f"on.every: {self.on.every} contradicts first_in_day; leave one of them out"
             if self.when is None and (self.on.first_in_day or self.on.every > 1):
@@ -407,6 +411,8 @@ class _CueRow(_Row):
 
     def _faults_of_goals(self) -> Iterator[str]:
         if isinstance(self.on, _GoalRow):
+            if self.on.devices and len(set(self.on.devices)) != 2:
+                yield "on.devices: give two different devices, which must both tell of the goal, or none"
             return
         if self.taken_back != "leave":
             yield "taken_back: only a goal can be taken back"
@@ -525,6 +531,7 @@ def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:
         checks.append(("on.channel", cue.on.channel, catalogue.channels))
         checks += [("on.spots", spot_id, catalogue.spots) for spot_id in cue.on.spots]
     else:
+        checks += [("on.devices", device, catalogue.devices) for device in cue.on.devices]
         checks.append(("on.fixture", cue.on.fixture, None if catalogue.sides is None else frozenset(catalogue.sides)))
     for key, value, known in checks:
         if known is not None and value not in known:

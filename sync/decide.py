@@ -7,7 +7,7 @@ from datetime import datetime
 from sync.conditions import GoalCondition, SpotCondition, day_of, goal_fault, hours_fault
 from sync.cues import Cue
 from sync.media import Media, media_by_text
-from sync.quorum import Quorum, marker_key, sound_key
+from sync.quorum import Quorum, marker_key, score_key, sound_key
 from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked
 from sync.states import Action, Mode
 from sync.tweets import field_fault, fields_of, fill, fillable, minute_of
@@ -236,8 +236,22 @@ def _goal_intent(signal: GoalScored, cue: Cue, on: GoalCondition, *, names: Mapp
         fire_mono_ns=signal.on_air_mono_ns + max(cue.audience_delay_ms, cue.confirm_ms) * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
         condition_fault=goal_fault(on, signal) or hours_fault(cue.when, signal.on_air_utc),
+        quorum=_second_device(on, signal),
         restart_of=signal.fixture if cue.confirm_restart else None,
         media=media_by_text(cue.media, _filled(cue.variants, fields)),
+    )
+
+
+def _second_device(on: GoalCondition, signal: GoalScored) -> Quorum | None:
+    other = next((device for device in on.devices if device != signal.device), None)
+    if other is None:
+        return None
+    return Quorum(
+        key=score_key(other, signal.occurrence_id),
+        told_by=f"device {signal.device}",
+        wanted=f"device {other}",
+        at_mono_ns=signal.on_air_mono_ns,
+        within_ns=on.within_ms * _NS_PER_MS,
     )
 
 

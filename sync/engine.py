@@ -46,6 +46,7 @@ from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
 from sync.media_uploads import MediaUploads, Need, need_of
 from sync.outlets import Outlets
+from sync.quorum import score_key
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
 from sync.recording import Recorder
@@ -378,6 +379,7 @@ class Engine:
             return
         for signal in signals:
             if isinstance(signal, GoalScored):
+                self._corroboration.note(score_key(signal.device, signal.occurrence_id), signal.on_air_mono_ns)
                 self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
         self._showing.score(event)
         self._note(event)

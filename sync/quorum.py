@@ -83,6 +83,11 @@ def sound_key(occurrence_id: str) -> str:
     return f"sound:{occurrence_id}"
 
 
+def score_key(device: str, occurrence_id: str) -> str:
+    """Where it is kept when a device told of a goal."""
+    return f"score:{device}:{occurrence_id}"
+
+
 def marker_key(occurrence_id: str) -> str:
     """Where it is kept when an airing was marked."""
     return f"marker:{occurrence_id}"

@@ -83,6 +83,7 @@ class GoalScored:
         taken_back: this very goal has been taken back already (the report is late).
         points: how many it counts; `ordinal` is the side's points with them.
         player: who scored, empty when nobody says.
+        device: whose gateway told so, empty when it is not known.
         on_air_mono_ns, on_air_utc: the change of the scoreboard.
         heard_mono_ns: when the event reached the engine.
     """
@@ -99,6 +100,7 @@ class GoalScored:
     taken_back: bool
     points: int = 1
     player: str = ""
+    device: str = ""
     on_air_mono_ns: int
     on_air_utc: datetime
     heard_mono_ns: int

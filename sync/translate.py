@@ -145,6 +145,7 @@ def _goal(event: ScoreEvent, *, side: str, take: int, taken_back: bool) -> GoalS
         taken_back=taken_back,
         points=event.delta,
         player=event.player,
+        device=event.device,
         on_air_mono_ns=event.event_mono_ns,
         on_air_utc=event.event_utc,
         heard_mono_ns=event.received_mono_ns,

@@ -252,7 +252,14 @@ class World:
                 await asyncio.wait({process.begin(_fenced_or_done(engine.take_marker(report)), name="marker")}, timeout=0.05)
 
     async def score(
-        self, kind: ScoreKind, points: int, *, side: Side = Side.HOME, event_utc: datetime | None = None, ago_s: float = 0.05
+        self,
+        kind: ScoreKind,
+        points: int,
+        *,
+        side: Side = Side.HOME,
+        event_utc: datetime | None = None,
+        ago_s: float = 0.05,
+        device: str = "oes-1",
     ) -> datetime:
         """A verified score event reaches every engine; its instant."""
         now_ns, now_utc = self.clock.mono_ns(), self.clock.utc()
@@ -261,7 +268,7 @@ class World:
         event = ScoreEvent(
             event_id=f"{next(self._ids):026d}",
             venue="arena",
-            device="oes-1",
+            device=device,
             fixture="final",
             kind=kind,
             side=None if kind is ScoreKind.RESTART else side,

@@ -1,4 +1,4 @@
-"""Broadcasters' markers and the whole engine: on the first frame, once, cancelled, and together with the sound."""
+"""Markers and second sources in the whole engine: on the first frame, once, cancelled, and only together."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.conditions import By, SpotCondition
+from sync.conditions import By, GoalCondition, SpotCondition
 from sync.errors import ControlError
 from sync.simulation.storage import Storage
 from sync.simulation.world import World
@@ -336,3 +336,74 @@ async def test_marker_of_a_source_that_is_not_configured(storage: Storage) -> No
         marker._channels = {}
         with pytest.raises(ControlError, match="source of markers ts: it is not configured"):
             process.engine._marking._channel("ts")
+
+
+class TestTwoDevices:
+    """A goal cue that two devices must both tell of."""
+
+    def wants(self, world: World) -> None:
+        cue = world.cue("goal")
+        assert isinstance(cue.on, GoalCondition)
+        world.store(dataclasses.replace(cue, on=dataclasses.replace(cue.on, devices=("oes-1", "oes-2"))))
+
+    @virtual
+    async def test_fires_once_both_tell(self, storage: Storage) -> None:
+        """In whatever order, and whoever repeats itself."""
+        async with world_of(storage) as world:
+            self.wants(world)
+            await world.start()
+            await to(world, 1)
+            goal_utc = await world.goal(1, device="oes-2")
+            await world.goal(1, device="oes-2", event_utc=goal_utc)
+            await world.clock.advance(0.5)
+            assert (world.states("goal"), world.texts("bank")) == (["ARMED"], [])
+            await world.goal(1, device="oes-1")
+            await world.clock.advance(0.5)
+            await world.goal(1, device="oes-2")
+            await world.clock.advance(5)
+            assert len(world.texts("bank")) == 1
+            check(world)
+
+    @virtual
+    async def test_one_alone_is_not_enough(self, storage: Storage) -> None:
+        """The record says whose word was missing; a third device's does not count."""
+        async with world_of(storage) as world:
+            self.wants(world)
+            await world.start()
+            await to(world, 1)
+            await world.goal(1, device="oes-1")
+            await world.goal(1, device="oes-3")
+            await world.clock.advance(6)
+            assert world.texts("bank") == []
+            assert {record.reason for record in world.records()} == {
+                "device oes-2 is missing: device oes-1 told of it alone",
+            }
+
+    @virtual
+    async def test_third_device_alone(self, storage: Storage) -> None:
+        """It is declined, and the cue is not shown as armed while neither of the two is there."""
+        async with world_of(storage) as world:
+            self.wants(world)
+            await world.start()
+            await to(world, 1)
+            await world.goal(1, device="oes-3")
+            await world.clock.advance(6)
+            (record,) = world.records()
+            assert (record.guard, record.reason) == ("condition", "device oes-3 told of it; the cue waits for oes-1 and oes-2")
+            (cue,) = [view for view in snapshot(world)["cues"] if view["cue_id"] == "goal"]
+            assert (cue["state"], cue["detail"]) == ("idle", "not online: oes-1, oes-2; the cue waits for both")
+
+    @virtual
+    async def test_taken_back_before_the_second_tells(self, storage: Storage) -> None:
+        """A correction withdraws what waits, and the late second report fires nothing."""
+        async with world_of(storage) as world:
+            self.wants(world)
+            await world.start()
+            await to(world, 1)
+            goal_utc = await world.goal(1, device="oes-1")
+            await world.clock.advance(0.5)
+            await world.correct(0, device="oes-1")
+            await world.goal(1, device="oes-2", event_utc=goal_utc)
+            await world.clock.advance(6)
+            assert world.texts("bank") == []
+            assert world.states("goal")[0] == "WITHDRAWN"

@@ -144,6 +144,9 @@ def test_author_cannot_approve(name: str) -> None:
         approve(parse(SPOT)[0], approved_by=name, expires_utc=datetime(2027, 3, 1, tzinfo=UTC))
 
 
+WITH_DEVICES = GOAL.replace("{", "{{").replace("}", "}}").replace('"final"', '"final"\nwithin_ms = 500\ndevices = [{}]')
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -183,6 +186,9 @@ def test_author_cannot_approve(name: str) -> None:
             "deadline_ms (3000) must be more than 3000: that long the second source may take",
         ),
         (SPOT.replace('"nord"', '"nord"\nwithin_ms = 5'), "on.within_ms: Input should be greater than or equal to 50, not 5"),
+        (WITH_DEVICES.format('"oes-1"'), "on.devices: give two different devices"),
+        (WITH_DEVICES.format('"oes-1", "oes-1"'), "on.devices: give two different devices"),
+        (WITH_DEVICES.format('"oes-1", "oes-2"').replace("500", "9000"), "must be more than 10500"),
         (RICH_SPOT.replace("Stockholm", "Stokholm"), "'Europe/Stokholm' is not an IANA time zone"),
         (RICH_SPOT.replace("06:00-10:00", "6-10"), "when.dayparts.0: '6-10' is not a daypart; write one such as '06:00-10:00'"),
         (RICH_SPOT.replace("06:00-10:00", "06:00-06:00"), "begins and ends at the same time"),
