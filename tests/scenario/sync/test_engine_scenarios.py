@@ -426,7 +426,8 @@ async def test_snapshot_shows_every_part(storage: Storage) -> None:
         await world.clock.advance(1)
         assert process.engine is not None
         shown = process.engine.snapshot()
-        assert set(shown) == {"engine", "feeds", "detections", "devices", "cues", "airings", "firings", "accounts", "alarms"}
+        of_sources = {"feeds", "detections", "devices", "marker_sources", "markers"}
+        assert set(shown) == {"engine", "cues", "airings", "firings", "accounts", "alarms"} | of_sources
         assert {cue["cue_id"]: cue["state"] for cue in shown["cues"]} == dict.fromkeys(("else", "goal", "later", "now"), "idle")
         assert [airing["state"] for airing in shown["airings"]] == ["fired", "planned", "planned", "planned"]
         assert {feed["feed_id"]: feed["last_spot"] for feed in shown["feeds"]} == {"main": "kaffee-30", "backup": ""}
