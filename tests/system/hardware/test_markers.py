@@ -171,11 +171,13 @@ async def test_source_that_falls_silent_and_comes_back() -> None:
             heard.states.clear()
             await until(lambda: heard.states and heard.states[-1].state is MarkerSourceState.LIVE)
             running.cancel()
-            await until(lambda: heard.states[-1].state is MarkerSourceState.STALLED)
-            await until(lambda: heard.states[-1].state is MarkerSourceState.FAILED)
+            # A busy machine may let the moments pass in which it is only stalled.
+            await until(lambda: heard.states[-1].state in (MarkerSourceState.STALLED, MarkerSourceState.FAILED))
+            await until(lambda: any(one.state is MarkerSourceState.FAILED for one in heard.states))
         listening.cancel()
 
-    assert "nothing for 3 s" in heard.states[-1].detail
+    failed = [one for one in heard.states if one.state is MarkerSourceState.FAILED]
+    assert "nothing for 3 s" in failed[-1].detail
 
 
 async def test_a_recording_plays_at_its_own_pace_and_ends(tmp_path: Path) -> None:
