@@ -38,9 +38,11 @@ class Timeout(enum.StrEnum):
     """A time-out is on; the console does not say whose."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reading:
-    """One decoded state of a scoreboard.
+    """One decoded state of a scoreboard. A value like the others, never changed once made.
+
+    Not frozen: setting the fields of a frozen one took as long as all the rest of decoding a frame.
 
     Attributes:
         offset: index of the frame's first byte in everything fed so far.

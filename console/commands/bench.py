@@ -8,9 +8,12 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="Measure this machine: how soon spots are heard, and how soon tweets leave.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Measure this machine: how soon spots are heard, how soon tweets leave, what consoles cost."
+    )
     group.command("listening")(listening)
     group.command("firing")(firing)
+    group.command("hardware")(hardware)
     app.add_typer(group, name="bench")
 
 
@@ -45,5 +48,17 @@ def firing(
 
     setting = FULL if full else QUICK
     report = run_firing(setting if seconds is None else replace(setting, seconds=seconds), out, remark=remark)
+    typer.echo(report.read_text())
+    typer.echo(f"written to {report}", err=True)
+
+
+def hardware(
+    full: Annotated[bool, typer.Option("--full/--quick", help="Ten rounds, or three.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("var/bench/hardware"),
+) -> None:
+    """How fast each console's bytes are decoded, and how many consoles a core reads; writes report.md."""
+    from bench.hardware.run import run_hardware
+
+    report = run_hardware(out, full=full)
     typer.echo(report.read_text())
     typer.echo(f"written to {report}", err=True)

@@ -23,6 +23,8 @@ Source:
     misprints some checksums; the captures agree with the rule above.
 """
 
+import functools
+import operator
 import re
 from dataclasses import dataclass
 
@@ -56,10 +58,7 @@ def decoder() -> FrameDecoder:
 
 def lrc(body: bytes) -> int:
     """The check byte of the bytes after 01 through 03."""
-    folded = 0
-    for byte in body:
-        folded ^= byte
-    folded &= 0x7F
+    folded = functools.reduce(operator.xor, body, 0) & 0x7F
     return folded if folded >= 0x20 else folded + 0x20
 
 

@@ -23,6 +23,8 @@ Source:
     US patent 4263736, captures of swimming meets (tests/golden/hardware), public decoders for water polo.
 """
 
+import re
+
 from hardware.events import Reading
 from hardware.scoreboards.board import Board, Encoder
 
@@ -30,6 +32,9 @@ NAME = "cts"
 DIGITS = 8
 _TIME, _SCORES, _PERIOD = 0x01, 0x0D, 0x0E
 _IN_ORDER = list(range(DIGITS))
+_ALL_POSITIONS = bytes(_IN_ORDER)
+_POSITIONS = bytes(byte >> 4 for byte in range(256))
+_CONTROL = re.compile(rb"[\x80-\xff]")
 _BLANK = 0xF
 _POINT = 0x2
 _SECONDS = (4, 5)
@@ -56,14 +61,22 @@ class CtsDecoder:
 
     def feed(self, data: bytes) -> list[Reading]:
         readings: list[Reading] = []
-        for byte in data:
+        at, start, end = 0, self._offset, len(data)
+        while at < end:
+            byte = data[at]
+            self._offset = start + at
             if byte & 0x80:
                 self._begin(byte, readings)
+                at += 1
             elif self._of_points or self._channel not in self._groups:
-                self._pass(byte)
+                control = _CONTROL.search(data, at)
+                run_end = control.start() if control else end
+                self._pass(data[at:run_end])
+                at = run_end
             else:
                 self._digit(self._groups[self._channel], byte, readings)
-            self._offset += 1
+                at += 1
+        self._offset = start + end
         return readings
 
     def finish(self) -> list[Reading]:
@@ -83,15 +96,20 @@ class CtsDecoder:
         if len(group.frame) < GROUP_BYTES_MAX:
             group.frame.append(control)
 
-    def _pass(self, byte: int) -> None:
-        """A digit of a channel that is not read, or a point."""
+    def _pass(self, run: bytes) -> None:
+        """Digits of a channel that is not read, or points."""
         if self._of_points and self._channel == _TIME:
-            self._points_at[byte >> 4] = ~byte & _POINT
-        position = byte >> 4
-        self._in_order = self._in_order + 1 if position == self._in_order else int(position == 0)
-        if self._in_order == DIGITS:
-            self._in_order = 0
+            for byte in run:
+                self._points_at[byte >> 4] = ~byte & _POINT
+        if self._in_order == 0 and run.translate(_POSITIONS) == _ALL_POSITIONS:
             self._count(good=self._channel >= 0)
+            return
+        for byte in run:
+            position = byte >> 4
+            self._in_order = self._in_order + 1 if position == self._in_order else int(position == 0)
+            if self._in_order == DIGITS:
+                self._in_order = 0
+                self._count(good=self._channel >= 0)
 
     def _digit(self, group: "_Group", byte: int, readings: list[Reading]) -> None:
         position, value = byte >> 4, byte & 0xF ^ 0xF

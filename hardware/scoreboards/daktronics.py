@@ -67,6 +67,7 @@ class _Image:
 
     def __init__(self) -> None:
         self._image = bytearray(IMAGE_BYTES)
+        self._read()
 
     def parse(self, frame: bytes, offset: int) -> Reading:
         packet = _PACKET.fullmatch(frame)
@@ -77,28 +78,34 @@ class _Image:
         if address is not None and text:
             first = int(address[1])
             last = min(first + len(text), IMAGE_BYTES)
-            if first < last:
+            if first < last and self._image[first:last] != text[: last - first]:
                 self._image[first:last] = text[: last - first]
-        return self._reading(frame, offset, first, last)
-
-    def _reading(self, frame: bytes, offset: int, first: int, last: int) -> Reading:
-        image = self._image
+                self._read()
         return Reading(
             offset=offset,
             protocol=NAME,
-            home=_points(image[_HOME]),
-            away=_points(image[_AWAY]),
-            clock=_clock(image[_CLOCK]),
-            period=_text(image[_PERIOD]),
-            running=None if image[_STOPPED] == _UNKNOWN else image[_STOPPED] != ord("s"),
+            home=self._home,
+            away=self._away,
+            clock=self._clock,
+            period=self._period,
+            running=self._running,
             valid=True,
             checked=True,
             home_told=first < _HOME.stop and last > _HOME.start,
             away_told=first < _AWAY.stop and last > _AWAY.start,
-            horn=None if image[_HORN] == _UNKNOWN else image[_HORN] == ord("h"),
-            timeout=_timeout(image[_HOME_TIMEOUT], image[_AWAY_TIMEOUT]),
+            horn=self._horn,
+            timeout=self._timeout,
             frame=frame,
         )
+
+    def _read(self) -> None:
+        """Read the fields again; an image that did not change reads as before."""
+        image = self._image
+        self._home, self._away = _points(image[_HOME]), _points(image[_AWAY])
+        self._clock, self._period = _clock(image[_CLOCK]), _text(image[_PERIOD])
+        self._running = None if image[_STOPPED] == _UNKNOWN else image[_STOPPED] != ord("s")
+        self._horn = None if image[_HORN] == _UNKNOWN else image[_HORN] == ord("h")
+        self._timeout = _timeout(image[_HOME_TIMEOUT], image[_AWAY_TIMEOUT])
 
 
 def _text(field: bytearray) -> str:

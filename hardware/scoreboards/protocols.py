@@ -167,6 +167,8 @@ _ALL = (
         provenance=(Provenance.CAPTURE,),
         decoder=cts.decoder,
         encoder=cts.encoder,
+        # A board of thirty channels takes about half a second to be told once at 9600 baud.
+        cycle_ms=500,
     ),
     ScoreboardProtocol(
         name=livestats.NAME,

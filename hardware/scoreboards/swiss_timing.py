@@ -10,6 +10,8 @@ Source:
     Public decoders, one of them made from a recording of a whole game; the speed is not known to us (9600 8N1 assumed).
 """
 
+import functools
+import operator
 import re
 
 from hardware.events import Reading
@@ -36,10 +38,7 @@ def decoder() -> FrameDecoder:
 
 def checksum(body: bytes) -> int:
     """XOR of the bytes 02 through 03."""
-    folded = 0
-    for byte in body:
-        folded ^= byte
-    return folded
+    return functools.reduce(operator.xor, body, 0)
 
 
 def _parse(frame: bytes, offset: int) -> Reading:

@@ -1,0 +1,1 @@
+"""What reading devices costs: `cuebird bench hardware`."""
