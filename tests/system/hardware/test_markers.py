@@ -25,7 +25,7 @@ from sync.states import FiringState, Mode
 from tests.transport_maker import StreamMaker, insert, segmentation, signal
 from timebase import SystemClock
 
-pytestmark = [pytest.mark.system, pytest.mark.waits]
+pytestmark = pytest.mark.system
 
 CLOCK = SystemClock()
 PATIENCE_S = 30.0
