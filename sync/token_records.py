@@ -49,6 +49,11 @@ class TokenRecord:
         return opened
 
 
+_NAMES = tuple(column.name for column in ACCOUNT_TOKEN.c if column is not ACCOUNT_TOKEN.c.changed_utc)
+_ALL = sa.select(*(ACCOUNT_TOKEN.c[name] for name in _NAMES))
+"""Asked every few seconds."""
+
+
 class TokenRecords:
     """The tokens in a ledger, which share its database and its audit record. Every method is one transaction."""
 
@@ -61,10 +66,10 @@ class TokenRecords:
         Raises:
             LedgerError: they cannot be read.
         """
-        columns = [column for column in ACCOUNT_TOKEN.c if column is not ACCOUNT_TOKEN.c.changed_utc]
-        with self._database.reading() as connection:
-            rows = connection.execute(sa.select(*columns))
-            return {row.account_id: TokenRecord(**row._mapping) for row in rows}
+        with self._database.asking() as cursor:
+            rows = self._database.prepared(_ALL).run(cursor, {})
+        records = (TokenRecord(**dict(zip(_NAMES, row, strict=True))) for row in rows)
+        return {record.account_id: record for record in records}
 
     def sign_in(self, credentials: OAuth2Credentials) -> None:
         """Put the tokens of a new sign-in in place of all before; an engine that runs takes them over.

@@ -1,5 +1,6 @@
 """`cuebird simulate`: the engine in a world where everything goes wrong, thousands of times, or once with its story."""
 
+import contextlib
 import json
 import sys
 import time
@@ -39,7 +40,8 @@ def _tell(seed: int, *, steps: int | None, as_json: bool) -> None:
     from sync.simulation import run_seed
     from sync.simulation.storage import Storage
 
-    result = run_seed(seed, Storage(), steps=steps, tell_engine=True)
+    with contextlib.closing(Storage()) as storage:
+        result = run_seed(seed, storage, steps=steps, tell_engine=True)
     if as_json:
         typer.echo(json.dumps({"seed": seed, "broken": result.broken, "sent": result.sent, "story": result.story}))
     else:

@@ -1,6 +1,7 @@
 """The guarantees of docs/guarantees.md, judged after each step from outside: by the wire, the timelines and the truth."""
 
 import hashlib
+import json
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ from sync.audit import verify
 from sync.gate import Guard
 from sync.lease import SILENT_NS
 from sync.simulation.service import Sent
+from sync.simulation.storage import PICTURE
+from sync.simulation.upkeep import Begun
 from sync.simulation.world import World
 from sync.states import SETTLED, TRANSITIONS, FiringState, Mode
 
@@ -20,7 +23,7 @@ class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
     Attributes:
-        guarantee: `G1` to `G12`, or `approval`, `caps`, `lease`, `mode`, `veto`, `settle`.
+        guarantee: `G1` to `G12`, or `approval`, `caps`, `lease`, `media`, `mode`, `settle`, `tokens`, `veto`.
     """
 
     def __init__(self, guarantee: str, sentence: str) -> None:
@@ -48,11 +51,13 @@ class _Row(NamedTuple):
     body_sha256: str | None
     settled_by: str
     guard: str
+    claimed_us: int | None
 
 
 _ROWS = (
     "SELECT firing_id, occurrence_id, cue_id, account_id, mode, action, state, epoch, tweet_id, of_firing_id, "
-    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256, settled_by, guard "
+    "on_air_mono_ns, on_air_utc, decided_mono_ns, claimed_mono_ns, deadline_mono_ns, body, body_sha256, settled_by, guard, "
+    "claimed_utc "
     "FROM firing ORDER BY firing_id"
 )
 
@@ -63,7 +68,8 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world, self._truth = world, world.truth
         self._rows: dict[int, _Row] = {}
-        self._judged, self._written = 0, -1
+        self._judged, self._written, self._asked = 0, -1, 0
+        self._secrets = set[str]()
         self._posts: Counter[tuple[str, str, str, str]] = Counter()
         self._by_firing: Counter[int] = Counter()
         self._deletes: Counter[str] = Counter()
@@ -88,6 +94,9 @@ class Invariants:
                 self._judge_post(sent)
             else:
                 self._judge_delete(sent)
+        for begun in self._world.upkeep.begun[self._asked :]:
+            self._asked += 1
+            self._judge_upkeep(begun)
 
     def check_at_rest(self) -> None:
         """Judge a world in which nothing is under way any more.
@@ -114,6 +123,8 @@ class Invariants:
             row = self._rows[firing_id]
             if (row.state, row.settled_by) != (state, "ops"):
                 raise BrokenGuaranteeError("settle", f"firing {firing_id} was settled as {state}, and is {row.state}")
+        if self._world.plot.has_tokens and not self._secrets:
+            raise BrokenGuaranteeError("tokens", "they were due, and nobody renewed them")
         fault = verify(self._world.storage.database, self._world.storage.chain.key, None).fault
         if fault is not None:
             raise BrokenGuaranteeError("G12", fault.sentence)
@@ -175,6 +186,7 @@ class Invariants:
         self._judge_time(sent, row)
         self._judge_mode(sent, row)
         self._judge_person(sent, row)
+        self._judge_media(sent, row)
 
     def _judge_once(self, sent: Sent, row: _Row) -> None:
         if sent.epoch != sent.newest_epoch:
@@ -227,6 +239,28 @@ class Invariants:
         texts = self._truth.texts.get(row.cue_id)
         if texts is not None and "{" not in "".join(texts) and sent.text not in texts:
             raise BrokenGuaranteeError("approval", f"{sent.text!r} is no text that was approved")
+
+    def _judge_media(self, sent: Sent, row: _Row) -> None:
+        plot, uploads = self._world.plot, self._world.upkeep.uploads
+        if row.action != "post" or row.cue_id != "goal" or not plot.has_media:
+            return
+        media_ids = json.loads(sent.body).get("media", {}).get("media_ids", [])
+        if not media_ids and not plot.text_alone:
+            raise BrokenGuaranteeError("approval", f"{sent.text!r} was sent without its picture")
+        for media_id in media_ids:
+            upload, sha256, _ = uploads.get(media_id, (None, "", 0))
+            if upload is None or sha256 != PICTURE.sha256 or upload.account_id != row.account_id:
+                raise BrokenGuaranteeError("approval", f"{sent.text!r} was sent with media {media_id}, which is not its picture")
+            if not upload.usable(self._world.utc_of(row.claimed_us or 0)):
+                raise BrokenGuaranteeError("media", f"{sent.text!r} was claimed with media {media_id}, which was about to end")
+
+    def _judge_upkeep(self, begun: Begun) -> None:
+        if begun.secret in self._secrets:
+            raise BrokenGuaranteeError("tokens", f"engine {begun.engine} used a refresh token for the second time")
+        if begun.secret:
+            self._secrets.add(begun.secret)
+        elif begun.epoch == begun.newest_epoch and any(span.holds(begun.at_mono_ns) for span in self._truth.stopped):
+            raise BrokenGuaranteeError("G5", f"engine {begun.engine} began {begun.what} after it had acknowledged a kill")
 
     def _judge_delete(self, sent: Sent) -> None:
         self._deletes[sent.tweet_id] += 1

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sync.lease import SILENT_NS
-from sync.simulation.process import FIRST, SECOND
+from sync.simulation.storage import FIRST, SECOND
 from sync.simulation.world import SELDOM_S
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 from typing import Self
 
-LONG_SHARE = 1 / 40
+LONG_SHARE = 1 / 50
 """Of stories. Most bugs need few things to happen, and many short stories find them in less time than few long ones."""
 STEPS_LONG = 40
-STEPS_SHORT = (3, 8)
+STEPS_SHORT = (3, 7)
 """The fewest and the most steps of the others."""
 
 
@@ -21,6 +21,9 @@ class Plot:
         confirm_restart: it waits until play goes on.
         caps_are_tight: it may fire so seldom that a burst reaches its cap.
         has_standby: a second machine stands by.
+        has_media: the goal's cue has a picture.
+        text_alone: its text may leave without the picture.
+        has_tokens: an account has OAuth 2.0 tokens, which end before long.
     """
 
     seed: int = 0
@@ -29,6 +32,9 @@ class Plot:
     confirm_restart: bool = False
     caps_are_tight: bool = False
     has_standby: bool = False
+    has_media: bool = False
+    text_alone: bool = False
+    has_tokens: bool = False
 
     @classmethod
     def of(cls, seed: int, *, steps: int | None = None) -> Self:
@@ -43,4 +49,7 @@ class Plot:
             confirm_restart=rng.random() < 1 / 3,
             caps_are_tight=rng.random() < (0 if is_long else 1 / 2),
             has_standby=rng.random() < 1 / 4,
+            has_media=rng.random() < 1 / 6,
+            text_alone=rng.random() < 1 / 2,
+            has_tokens=rng.random() < 1 / 6,
         )

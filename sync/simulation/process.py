@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FIRST, SECOND = "first", "second"
-"""Machines that may fire from one ledger."""
-
 _OWNER: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("owner", default=None)
 
 
@@ -206,10 +203,13 @@ class Hands:
         pass
 
     async def post(self, shot: Shot, withhold: Withhold) -> Outcome:
-        text = json.loads(shot.body)["text"]
+        fields = json.loads(shot.body)
+        text, media_ids = fields["text"], fields.get("media", {}).get("media_ids", ())
         sent = self._sent("post", shot.account_id, firing_id=shot.firing_id, text=text, deadline_mono_ns=shot.deadline_mono_ns)
         sent.body = shot.body.decode()
-        return await self._exchange(sent, withhold, lambda: self._x.apply_post(shot.account_id, text))
+        world = self._process.world
+        known = world.upkeep.has(media_ids) or not world.plot.has_media
+        return await self._exchange(sent, withhold, lambda: self._x.apply_post(shot.account_id, text), refused=not known)
 
     async def delete(self, account_id: str, tweet_id: str, withhold: Withhold) -> Outcome:
         sent = self._sent("delete", account_id, tweet_id=tweet_id)
@@ -256,8 +256,10 @@ class Hands:
             epoch=0 if engine is None else engine.epoch,
         )
 
-    async def _exchange(self, sent: Sent, withhold: Withhold, apply: Callable[[], str]) -> Outcome:
+    async def _exchange(self, sent: Sent, withhold: Withhold, apply: Callable[[], str], *, refused: bool = False) -> Outcome:
         fault, latency_s = self._x.next_fault(), self._x.rng.uniform(0.001, 0.3)
+        if refused and fault not in ("no_route", "lost_before"):
+            fault = "media_refused"
         await self._process.point()
         if fault == "no_route":
             return self._outcome(Certainty.NOT_SENT, "connection refused", None)

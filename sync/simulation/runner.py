@@ -6,6 +6,7 @@ import functools
 import gc
 import logging
 import multiprocessing
+import multiprocessing.util
 import os
 import random
 from collections.abc import Iterable, Iterator
@@ -96,7 +97,9 @@ _storages: list[Storage] = []
 def _begin_work() -> None:
     # What the engines of a story log is asked for with its seed, not written by the thousand.
     logging.disable(logging.CRITICAL)
-    _storages.append(Storage())
+    storage = Storage()
+    _storages.append(storage)
+    multiprocessing.util.Finalize(None, storage.close, exitpriority=10)
     # What is there now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

@@ -1,8 +1,12 @@
 """The ledger's database in memory, set back to the same beginning for each story: the same code, without a disk."""
 
 import dataclasses
+import hashlib
+import shutil
+import tempfile
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from schedules.airing import Airing
@@ -10,6 +14,8 @@ from sync.audit import AuditChain
 from sync.cues import Cue, parse_cues
 from sync.database import IN_MEMORY, Database
 from sync.ledger import Ledger
+from sync.media import Media
+from sync.media_files import FOLDER_NAME, MediaStore
 from sync.simulation.plot import Plot
 from sync.states import Mode
 from timebase import Clock, VirtualClock
@@ -75,6 +81,19 @@ fixture = "final"
 side = "any"
 """
 CAP_IF_TIGHT = 3
+FIRST, SECOND = "first", "second"
+"""Machines that may fire from one ledger."""
+PICTURE_BYTES = b"a picture; nobody looks at more than its hash"
+PICTURE = Media(
+    file="goal.png",
+    sha256=hashlib.sha256(PICTURE_BYTES).hexdigest(),
+    media_type="image/png",
+    category="tweet_image",
+    size_bytes=len(PICTURE_BYTES),
+    width=64,
+    height=48,
+    alt="the goal",
+)
 CORRECTING: dict[str, Any] = {
     "taken_back": "correct",
     "corrections": (
@@ -98,14 +117,27 @@ def scene_cues() -> tuple[Cue, ...]:
 def goal_cue(plot: Plot) -> Cue:
     """The goal's cue as a story has it."""
     goal = next(cue for cue in scene_cues() if cue.cue_id == "goal")
+    media = (PICTURE,) if plot.has_media else ()
     caps = dataclasses.replace(goal.caps, per_minute=CAP_IF_TIGHT) if plot.caps_are_tight else goal.caps
-    return dataclasses.replace(goal, **(CORRECTING if plot.corrects else {}), confirm_restart=plot.confirm_restart, caps=caps)
+    return dataclasses.replace(
+        goal,
+        **(CORRECTING if plot.corrects else {}),
+        confirm_restart=plot.confirm_restart,
+        caps=caps,
+        media=media,
+        media_fallback="text" if plot.text_alone else "disarm",
+    )
 
 
 class Storage:
-    """One database for many stories, one after the other."""
+    """One database for many stories, one after the other, and a folder with the picture of those that have one."""
 
     def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cuebird-simulation-"))
+        for machine in (FIRST, SECOND):
+            copy = MediaStore(self.state_dir(machine) / FOLDER_NAME).path_of(PICTURE)
+            copy.parent.mkdir(parents=True)
+            copy.write_bytes(PICTURE_BYTES)
         self.database = Database(IN_MEMORY)
         self.chain = AuditChain(None)
         with self.database.reading() as connection:
@@ -133,6 +165,10 @@ class Storage:
         self.driver.deserialize(self._beginnings[goal])
         return Ledger(self.database, clock, self.chain)
 
+    def state_dir(self, machine: str) -> Path:
+        """Where a machine has its files."""
+        return self.folder if machine == FIRST else self.folder / machine
+
     def _begin_with(self, goal: Cue) -> None:
         """Keep this beginning too: to import and approve it anew costs as much as a step of a story."""
         self.driver.deserialize(self._beginning)
@@ -142,8 +178,9 @@ class Storage:
         self._beginnings[goal] = self.driver.serialize()
 
     def close(self) -> None:
-        """Let the memory go."""
+        """Let the memory and the folder go."""
         self.database.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _airings(clock: Clock) -> tuple[Airing, ...]:

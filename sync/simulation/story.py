@@ -74,7 +74,7 @@ class Story:
         await self.pair.end()
         await self.pass_time(10)
         self.world.say("all is quiet, and the network well")
-        self.world.x.faults = []
+        self.world.x.faults, self.world.upkeep.calm = [], True
         await self.pass_time(REST_S)
         self.invariants.check_at_rest()
 
@@ -222,6 +222,7 @@ class Story:
         if await self.ask(Kill(op="kill", actor="ops", reason="test")):
             span = Span(self.world.clock.mono_ns())
             self.truth.killed.append(span)
+            self.truth.stopped.append(span)
             self.world.say("the kill is acknowledged")
             await self.world.clock.advance(0.001)
             await self.rng.choice([self.hear, self.score])()

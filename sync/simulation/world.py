@@ -29,9 +29,10 @@ from sync.media_uploading import MediaUploader
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.simulation.plot import Plot
-from sync.simulation.process import FIRST, Hands, Line, Process, own_tasks
+from sync.simulation.process import Hands, Line, Process, own_tasks
 from sync.simulation.service import Service
-from sync.simulation.storage import Storage, goal_cue, scene_cues
+from sync.simulation.storage import FIRST, Storage, goal_cue, scene_cues
+from sync.simulation.upkeep import Upkeep
 from sync.states import Action
 from sync.translate import airing_at
 from timebase import LoopClock, VirtualLoop
@@ -60,6 +61,7 @@ class Truth:
 
     Attributes:
         killed: spans from a kill's acknowledgement to its release.
+        stopped: those of them that the engine itself has acknowledged.
         held, unapproved: spans by cue.
         texts: every text that has been approved, by cue.
         caps: claims a minute allowed, by cue.
@@ -74,6 +76,7 @@ class Truth:
     """
 
     killed: list[Span] = field(default_factory=list)
+    stopped: list[Span] = field(default_factory=list)
     held: dict[str, list[Span]] = field(default_factory=dict)
     unapproved: dict[str, list[Span]] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
@@ -110,7 +113,8 @@ class World:
         self.airings = storage.airings
         self.ledger_broken = False
         self.heartbeat_s = SELDOM_S
-        self.state_dir = Path()
+        self.upkeep = Upkeep(self.clock, self.rng)
+        self.state_dir: Path | None = None
         self.uploader: MediaUploader | None = None
         self.processes: list[Process] = []
         self.truth = Truth()
@@ -144,13 +148,14 @@ class World:
             return process.line
 
         return EngineSetup(
-            state_dir=self.state_dir if process.machine == FIRST else self.state_dir / process.machine,
+            state_dir=self.state_dir or self.storage.state_dir(process.machine),
             accounts=tuple(AccountSetup(account_id=name, handle=name) for name in ("coffee", "cable", "bank")),
             feeds={"main": "nord", "backup": "nord"},
             marker_sources={"ts": "nord"},
             fixtures=(FixtureSetup(fixture="final", home="North", away="South"),),
             publisher=Hands(process),
-            media=self.uploader,
+            media=self.uploader or (self.upkeep.uploader(process) if self.plot.has_media else None),
+            tokens=self.upkeep.tokens(process) if self.plot.has_tokens else None,
             link=link,
             clock=self.clock,
             heartbeat_s=self.heartbeat_s,

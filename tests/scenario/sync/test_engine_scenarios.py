@@ -22,8 +22,7 @@ from sync.recording import read_recording
 from sync.schema import METADATA
 from sync.simulation.invariants import Invariants
 from sync.simulation.plot import Plot
-from sync.simulation.process import FIRST, SECOND
-from sync.simulation.storage import Storage
+from sync.simulation.storage import FIRST, SECOND, Storage
 from sync.simulation.world import SCENE, World
 from sync.states import Action, FiringState, Mode
 from sync.wire import Kill, Release, SetMode, Settle, Veto

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import hardware.link
 import sync.engine
 import sync.firings
 import sync.gate
+import sync.renewals
 import sync.translate
 from fingerprints.events import Detection
 from sync.audit import AuditChain
@@ -26,14 +28,19 @@ from sync.firings import Firings
 from sync.gate import Guard
 from sync.lease import SilenceWatch
 from sync.ledger import Ledger
+from sync.media import NOT_LOOKED_AT, Media, MediaStanding, Upload
+from sync.media_uploading import MediaUploadError
+from sync.media_uploads import MediaUploads
 from sync.posting import Certainty, Outcome, Shot
 from sync.receipts import FiringRecord
+from sync.renewals import Renewals
 from sync.shooter import Shooter
 from sync.signals import GoalScored, OccurrenceId, SpotHeard
 from sync.simulation import run_seed, run_seeds
 from sync.simulation.storage import Storage
 from sync.snapshot import JsonObject
 from sync.states import Action, FiringState, Mode
+from sync.token_records import TokenRecords
 from sync.wire import Veto
 
 SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "6000"))
@@ -362,6 +369,69 @@ def cap_does_not_disarm(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sync.firings, "disarm", lambda *args, **kwargs: [])
 
 
+def uploads_last_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at how long X keeps an upload: it is neither renewed in time nor left out at its end."""
+    patch.setattr(MediaUploads, "_live", _whatever_its_end)
+    patch.setattr(MediaUploads, "_is_due", lambda self, need, media: (need.cue.account_id, media.upload_key) not in self._uploads)
+
+
+def _whatever_its_end(self: MediaUploads, account_id: str, media: Media) -> MediaStanding:
+    upload = self._uploads.get((account_id, media.upload_key))
+    return NOT_LOOKED_AT if upload is None else MediaStanding(media_id=upload.media_id)
+
+
+def failed_upload_counts(patch: pytest.MonkeyPatch) -> None:
+    """An upload that X refused or could not process is taken for one that it has."""
+    attempt = MediaUploads._try
+
+    async def tried(self: MediaUploads, account_id: str, media: Media) -> Upload:
+        try:
+            return await attempt(self, account_id, media)
+        except MediaUploadError:
+            now_utc = self._clock.utc()
+            times = {"uploaded_utc": now_utc, "expires_utc": now_utc + timedelta(days=1)}
+            return Upload(account_id=account_id, upload_key=media.upload_key, media_id="9", **times)
+
+    patch.setattr(MediaUploads, "_try", tried)
+
+
+def text_leaves_alone(patch: pytest.MonkeyPatch) -> None:
+    """A text leaves without its picture although its author wanted it disarmed."""
+    judge_media = sync.gate._media
+
+    def alone(intent: Intent, facts: Any, text: str | None) -> tuple[tuple[str, ...], str]:
+        return judge_media(intent, facts, text)[0], ""
+
+    patch.setattr(sync.gate, "_media", alone)
+
+
+def uploads_do_not_ask_for_a_kill(patch: pytest.MonkeyPatch) -> None:
+    """An upload looks at the kill switch when it begins, or not at all, and goes on to its end."""
+    patch.setattr(MediaUploads, "_withhold", lambda self: "")
+
+
+def renewal_not_told_before(patch: pytest.MonkeyPatch) -> None:
+    """The ledger is not told that tokens are about to be renewed: the next engine uses the same refresh token."""
+    patch.setattr(TokenRecords, "begin", lambda self, credentials, generation, **how: None)
+
+
+def lost_renewal_is_repeated(patch: pytest.MonkeyPatch) -> None:
+    """A renewal without an answer counts as one that was not sent."""
+    ask = Renewals._ask
+
+    async def asked(self: Renewals, tokens: Any, old: Any, generation: int) -> None:
+        await ask(self, tokens, old, generation)
+        if tokens.in_doubt:
+            await self._keep(tokens, self._records.give_up, old, generation, fault="")
+
+    patch.setattr(Renewals, "_ask", asked)
+
+
+def renewals_are_never_due(patch: pytest.MonkeyPatch) -> None:
+    """Tokens are renewed only once they have ended."""
+    patch.setattr(sync.renewals, "RENEW_BEFORE_NS", 0)
+
+
 BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (retry_on_timeout, {"G3"}),
     (no_epoch, {"G1"}),
@@ -392,6 +462,13 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (expiry_not_looked_at, {"approval"}),
     (withdrawal_not_written, {"approval"}),
     (cap_does_not_disarm, {"caps"}),
+    (uploads_last_for_ever, {"media"}),
+    (failed_upload_counts, {"approval"}),
+    (text_leaves_alone, {"approval"}),
+    (uploads_do_not_ask_for_a_kill, {"G5"}),
+    (renewal_not_told_before, {"tokens"}),
+    (lost_renewal_is_repeated, {"tokens"}),
+    (renewals_are_never_due, {"tokens"}),
 )
 
 
