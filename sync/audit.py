@@ -6,6 +6,7 @@ insert a record one needs the key. The head is noted again and again in a file o
 record cut off at its end is missed. docs/audit.md is the specification.
 """
 
+import contextlib
 import enum
 import hashlib
 import hmac
@@ -24,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sync.database import Database
 from sync.errors import LedgerError
 from sync.key_files import KEY_BYTES, make_key, read_key
-from sync.prepared import Row
+from sync.prepared import Cursor, Row
 from sync.schema import AUDIT, FIRING
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class AuditChain:
         self._files = files
         self._key = b"" if files else secrets.token_bytes(KEY_BYTES)
         self._anchored: tuple[int, str] | None = None
+        self._written: tuple[Cursor, int, str] | None = None
+        self._insert = ""
 
     @property
     def key(self) -> bytes:
@@ -103,6 +106,7 @@ class AuditChain:
             KeyFileError: the key is missing, readable by others, or none.
             LedgerError: it is another one.
         """
+        self._insert = _INSERT[connection.dialect.paramstyle]
         if connection.execute(sa.select(AUDIT.c.number).where(AUDIT.c.mac != "").limit(1)).first() is None:
             return False
         if self._files is not None:
@@ -131,15 +135,34 @@ class AuditChain:
         firings_before = connection.execute(sa.select(sa.func.max(FIRING.c.firing_id))).scalar() or 0
         self.append(connection, utc, BEGAN, {"key_id": key_id(self._key), "firings_before": firings_before})
 
-    def append(self, connection: sa.Connection, utc: datetime, kind: str, facts: Mapping[str, Any]) -> None:
-        """Write the next record, as part of the transaction that does what it tells of."""
-        # Read anew each time, not remembered: another process may have written, or a transaction been rolled back.
-        head = _direct(connection, _HEAD)
-        number, before = (head[0] + 1, head[1]) if head else (1, _NO_MAC)
-        text = canonical(facts)
+    def append(self, way: sa.Connection | Cursor, utc: datetime, kind: str, facts: Mapping[str, Any]) -> None:
+        """Write the next record, as part of the transaction that does what it tells of.
+
+        Args:
+            way: into that transaction; a cursor is that of `Database.claiming`, and serves for one transaction.
+        """
+        if isinstance(way, sa.Connection):
+            with _driver_cursor(way) as cursor:
+                self._append(cursor, utc, kind, facts)
+            self._written = None
+        else:
+            self._append(way, utc, kind, facts)
+
+    def _append(self, cursor: Cursor, utc: datetime, kind: str, facts: Mapping[str, Any]) -> None:
+        before_number, before = self._head_in(cursor)
+        number, text = before_number + 1, canonical(facts)
         mac = mac_of(self._key, before, number=number, utc=utc, kind=kind, facts_json=text)
-        insert = _INSERT_SQLITE if connection.dialect.name == "sqlite" else _INSERT_POSTGRESQL
-        _direct(connection, insert, (number, _microseconds(utc), kind, text, mac))
+        cursor.execute(self._insert, (number, _microseconds(utc), kind, text, mac))
+        self._written = (cursor, number, mac)
+
+    def _head_in(self, cursor: Cursor) -> tuple[int, str]:
+        """The newest record. Within a transaction nobody else writes one; before it another process may have, or a rollback
+        have taken one away."""
+        if self._written is not None and self._written[0] is cursor:
+            return self._written[1:]
+        cursor.execute(_HEAD)
+        head = cursor.fetchone()
+        return (head[0], head[1]) if head else (0, _NO_MAC)
 
     def anchor(self, database: Database, utc: datetime) -> None:
         """Note the newest record outside the ledger.
@@ -151,7 +174,9 @@ class AuditChain:
         if self._files is None:
             return
         with database.reading() as connection:
-            head = _direct(connection, _HEAD)
+            with _driver_cursor(connection) as cursor:
+                cursor.execute(_HEAD)
+                head = cursor.fetchone()
             if head is None or (head[0], head[1]) == self._anchored:
                 return
             known = read_anchor(self._files.anchor_file)
@@ -478,18 +503,21 @@ def _microseconds(utc: datetime) -> int:
 
 
 _HEAD = "SELECT number, mac FROM audit ORDER BY number DESC LIMIT 1"
-_INSERT_SQLITE = "INSERT INTO audit (number, utc, kind, facts_json, mac) VALUES (?, ?, ?, ?, ?)"
-_INSERT_POSTGRESQL = "INSERT INTO audit (number, utc, kind, facts_json, mac) VALUES (%s, %s, %s, %s, %s)"
+_INSERT = {
+    "qmark": "INSERT INTO audit (number, utc, kind, facts_json, mac) VALUES (?, ?, ?, ?, ?)",
+    "pyformat": "INSERT INTO audit (number, utc, kind, facts_json, mac) VALUES (%s, %s, %s, %s, %s)",
+}
+"""By how the driver marks values."""
 
 
-def _direct(connection: sa.Connection, statement: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-    """The statement's first row, by the driver itself: the claim waits for it, and SQLAlchemy's way takes ten times as long."""
+@contextlib.contextmanager
+def _driver_cursor(connection: sa.Connection) -> Iterator[Cursor]:
+    """The driver's own cursor in the transaction of a connection, its errors told as SQLAlchemy's."""
     driver = connection.dialect.loaded_dbapi
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     try:
-        cursor.execute(statement, values)
-        return cursor.fetchone() if cursor.description else None
+        yield cursor
     except driver.Error as error:
-        raise DBAPIError.instance(statement, values, error, driver.Error) from error
+        raise DBAPIError.instance(None, None, error, driver.Error) from error
     finally:
         cursor.close()

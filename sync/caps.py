@@ -86,10 +86,12 @@ class ClaimCounts:
         }
         found = list[CapUse]()
         for scope, name in claimed.scopes():
-            instants = self._instants.get((claimed.mode, scope, name), _NONE)
+            instants, most = self._instants.get((claimed.mode, scope, name), _NONE), caps[scope]
+            # Fewer in all than are allowed in any period: most caps need no further look.
+            if len(instants) < min(most.per_minute, most.per_hour, most.per_day):
+                continue
             for period, seconds, attribute in _PERIODS:
-                allowed: int = getattr(caps[scope], attribute)
-                # As many in all as are allowed in the period: most caps need no further look.
+                allowed: int = getattr(most, attribute)
                 if len(instants) < allowed:
                     continue
                 used = len(instants) - bisect_right(instants, now_mono_ns - seconds * _NS_PER_S)

@@ -17,13 +17,18 @@ from sync.prepared import Prepared
 from sync.schema import APPROVAL, CUE, FIRING, SWITCH
 from sync.states import Action, FiringState
 
+TEXTS_AT_ONCE = 16
+"""Variants looked up together; most cues have no more."""
+HASH_NAMES = tuple(f"hash_{number}" for number in range(TEXTS_AT_ONCE))
+"""What their hashes are called in a statement."""
+
 IS_RESERVING = sa.text("firing.reserving")
 """As the partial indexes have it: only then does SQLite use them, and not read every firing of the mode."""
 
 _SWITCH = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason)
 
 
-def _facts_statement() -> sa.Select[Any]:
+def _facts_statement(texts: sa.ColumnElement[Any]) -> sa.Select[Any]:
     cue_id: sa.BindParameter[str] = sa.bindparam("cue_id")
     now_utc = sa.bindparam("now_utc", type_=APPROVAL.c.expires_utc.type)
     standing = sa.and_(APPROVAL.c.cue_id == cue_id, APPROVAL.c.voided_utc.is_(None))
@@ -78,10 +83,8 @@ def _facts_statement() -> sa.Select[Any]:
         used_by.scalar_subquery().label("used_by"),
         rival.scalar_subquery().label("rival"),
         own.scalar_subquery().label("armed_in"),
+        texts.label("used_texts"),
     ).select_from(SWITCH.outerjoin(CUE, CUE.c.cue_id == cue_id))
-
-
-_FACTS = _facts_statement()
 
 
 USED_TEXTS = sa.select(FIRING.c.text_sha256).where(
@@ -103,6 +106,26 @@ def _lately() -> sa.ColumnElement[bool]:
 
 
 LATELY_USED_TEXTS = USED_TEXTS.where(_lately())
+
+
+def _one_of(count: int) -> sa.ColumnElement[bool]:
+    hashes: list[sa.BindParameter[str]] = [sa.bindparam(name) for name in HASH_NAMES[:count]]
+    return FIRING.c.text_sha256.in_(hashes)
+
+
+def _used_of(count: int, *, lately: bool) -> sa.ColumnElement[Any]:
+    """Which of so many texts have left the account in the mode of the switch, within a duplicate window or at all."""
+    if count == 0:
+        return sa.literal_column("''", sa.Text())
+    used = sa.select(sa.func.aggregate_strings(FIRING.c.text_sha256, ",")).where(
+        FIRING.c.account_id == sa.bindparam("account_id"),
+        FIRING.c.mode == SWITCH.c.mode,
+        IS_RESERVING,
+        FIRING.c.firing_id != sa.bindparam("own_id"),
+        _one_of(count),
+    )
+    return (used.where(_lately()) if lately else used).correlate(SWITCH).scalar_subquery()
+
 
 # A deletion is younger than what it deletes: only what came after is read.
 _DELETED = sa.select(FIRING.c.firing_id).where(
@@ -149,7 +172,8 @@ class Statements:
     def __init__(self, sql: sa.Dialect) -> None:
         self._sql = sql
         self._moves: dict[tuple[str, ...], Prepared] = {}
-        self.switch, self.facts = self._select(_SWITCH), self._select(_FACTS)
+        self.switch = self._select(_SWITCH)
+        self._facts: dict[tuple[int, bool], Prepared] = {}
         self._used_texts: dict[tuple[int, bool], Prepared] = {}
         self.claims = self._select(_CLAIMS)
         self.deleted, self.left = self._select(_DELETED), self._select(_LEFT)
@@ -160,11 +184,16 @@ class Statements:
             sa.insert(FIRING).returning(FIRING.c.firing_id), sql, results=[FIRING.c.firing_id], column_keys=added
         )
 
+    def facts(self, texts: int, *, lately: bool = False) -> Prepared:
+        """All that a claim asks of the switch, its cue and its occurrence, and which of so many texts have left."""
+        if (texts, lately) not in self._facts:
+            self._facts[texts, lately] = self._select(_facts_statement(_used_of(texts, lately=lately)))
+        return self._facts[texts, lately]
+
     def used_texts(self, count: int, *, lately: bool = False) -> Prepared:
         """The look for so many texts among those that have left, at all or within a duplicate window."""
         if (count, lately) not in self._used_texts:
-            hashes: list[sa.BindParameter[str]] = [sa.bindparam(f"hash_{number}") for number in range(count)]
-            query = (LATELY_USED_TEXTS if lately else USED_TEXTS).where(FIRING.c.text_sha256.in_(hashes))
+            query = (LATELY_USED_TEXTS if lately else USED_TEXTS).where(_one_of(count))
             self._used_texts[count, lately] = self._select(query)
         return self._used_texts[count, lately]
 

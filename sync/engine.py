@@ -9,6 +9,7 @@ everything still live), `bookkeeping` (what it must remember), `outlets` (where 
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import sys
@@ -54,7 +55,7 @@ from sync.renewals import Renewals
 from sync.setup import EngineSetup
 from sync.shooter import Shooter
 from sync.showing import Showing
-from sync.signals import GoalScored, GoalTakenBack
+from sync.signals import GoalScored, GoalTakenBack, SpotHeard
 from sync.snapshot import AlarmView, JsonObject
 from sync.standby import StandbySign
 from sync.standing import Standing
@@ -108,7 +109,7 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
         ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode, audit=setup.audit_files)
         try:
             engine = await _take_over(setup, ledger, writer)
-            with _one_of_many():
+            with _one_of_many(), _kept_for_good():
                 async with control_server(setup.socket_path, engine) as control:
                     await engine.run(control)
         finally:
@@ -338,6 +339,7 @@ class Engine:
                     self._setup.on_ready()
         finally:
             self._standing.stop_reason = self._standing.stop_reason or "the engine is stopping"
+            await self._tasks.ended()
             await self._outlets.close()
             if self._recorder is not None:
                 await self._writer.aside(self._recorder.write)
@@ -364,8 +366,11 @@ class Engine:
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
         self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
         self._marking.hear(signal, believed=not evidence_fault(evidence_of(signal, status_age_ns=age_ns)))
-        self._showing.detection(detection, signal.spot_id)
         self._note(detection, age_ns)
+        self._showing.after_the_claims(lambda: self._note_heard(detection, signal))
+
+    def _note_heard(self, detection: Detection, signal: SpotHeard) -> None:
+        self._showing.detection(detection, signal.spot_id)
         if signal.airing is not None and self._board.take_heard(signal.airing.airing_id):
             self._books.note_heard(signal.airing.airing_id, signal.on_air_utc)
             self._showing.refresh()
@@ -503,8 +508,7 @@ class Engine:
                 continue
             if fault := self._board.cue_faults.get(intent.cue.cue_id):
                 intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
-            firing = self._shooter.fire(self._corroboration.asked(intent), self._outlets.faults)
-            shot = self._tasks.begin(firing, name=f"fire {intent.occurrence_id}")
+            shot = self._shooter.begin(self._corroboration.asked(intent), self._outlets.faults, self._tasks)
             if shot is not None:
                 self._shots.add(shot)
                 shot.add_done_callback(self._shots.discard)
@@ -636,6 +640,17 @@ class Engine:
 
     def _now(self) -> Moment:
         return Moment(mono_ns=self._clock.mono_ns(), utc=self._clock.utc())
+
+
+@contextlib.contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """Spare the garbage collector what stands by now: going through all of it takes some ten milliseconds, also in mid-firing."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _boot_id() -> str:

@@ -19,6 +19,8 @@ from sync import firing_statements as reads
 from sync.audit import firing_facts
 from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
 from sync.claim_statements import (
+    HASH_NAMES,
+    TEXTS_AT_ONCE,
     corrected_by,
     disarm,
     earlier_in_day,
@@ -39,8 +41,6 @@ from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode
 from sync.tweets import request_body
 
 _MICROSECOND = timedelta(microseconds=1)
-TEXTS_AT_ONCE = 16
-"""Variants looked up together; most cues have no more."""
 _COUNTED_AT_ONCE = 5000
 _COUNTED_FOR = timedelta(seconds=DAY_S, hours=1)
 """How far back the day's claims are read: an hour more than a day, for those claimed in another order than their numbers'."""
@@ -224,7 +224,7 @@ class Firings:
             rows = self._statements.withdraw.run(cursor, {**values, "updated_utc": self._clock.utc()})
             withdrawn = tuple(_record(dict(zip(_NAMES, row, strict=True))) for row in rows)
             for record in withdrawn:
-                self._note(record)
+                self._note(record, cursor)
         return switch, withdrawn
 
     # --- what became of it ----------------------------------------------------------------------
@@ -378,7 +378,7 @@ class Firings:
         if against and against.guard is Guard.CAPS:
             for cue_id in disarm(self._database.beside(), intent, facts, reason=against.reason):
                 held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
-                self._audit.append(self._database.beside(), self._clock.utc(), "cue_held", held)
+                self._audit.append(cursor, self._clock.utc(), "cue_held", held)
         state = FiringState.ARMED if request.arm_only and against is None else judgement.state
         values = self._verdict_values(intent, facts, judgement, state)
         if values["text_sha256"] and intent.cue.duplicate_window_h:
@@ -397,9 +397,14 @@ class Firings:
         now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
         key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
         key |= {"action": intent.action.value, "priority": cue.priority, "now_utc": now_utc}
-        (row,) = self._statements.facts.run(cursor, key)
-        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival, armed_in = row
+        hashes = _hashes(intent.texts[:TEXTS_AT_ONCE])
+        key |= self._texts_key(cue, hashes, now=(now_ns, now_utc))
+        (row,) = self._statements.facts(len(hashes), lately=bool(cue.duplicate_window_h)).run(cursor, key)
+        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival, armed_in, used = row
         mode = Mode(mode_now)
+        used_texts = frozenset(hashes[value] for value in used.split(",")) if used else frozenset[str]()
+        if len(used_texts) == len(hashes) and len(intent.texts) > TEXTS_AT_ONCE:
+            used_texts |= self._used_texts_after(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id)
         claimed = Claimed(mode=mode, cue_id=cue.cue_id, campaign=cue.campaign, account_id=cue.account_id, spot_id=intent.spot_id)
         is_post = intent.action is Action.POST
         counts = self._counts_in(cursor)
@@ -419,18 +424,18 @@ class Firings:
             earlier_in_day=0 if intent.day is None else earlier_in_day(self._database.beside(), intent),
             # At most one correction follows a post, and the post has been counted.
             caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns) if is_post else (),
-            used_texts=self._texts_used_first(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id),
+            used_texts=used_texts,
             hold=hold or "",
             media=request.media.get(mode, {}),
         )
         return claimed, facts
 
-    def _texts_used_first(
+    def _used_texts_after(
         self, cursor: Cursor, intent: Intent, mode: Mode, *, now: tuple[int, datetime], own_id: int
     ) -> frozenset[str]:
-        """Used ones of the intent's texts, as far as the first that is not."""
+        """Used ones of the intent's texts after the first `TEXTS_AT_ONCE`, as far as the first that is not."""
         used = set[str]()
-        for begin in range(0, len(intent.texts), TEXTS_AT_ONCE):
+        for begin in range(TEXTS_AT_ONCE, len(intent.texts), TEXTS_AT_ONCE):
             some = intent.texts[begin : begin + TEXTS_AT_ONCE]
             found = self._texts_used(cursor, intent.cue, some, mode, now=now, own_id=own_id)
             used |= found
@@ -442,18 +447,18 @@ class Firings:
         self, cursor: Cursor, cue: Cue, texts: Sequence[str], mode: Mode, *, now: tuple[int, datetime], own_id: int
     ) -> set[str]:
         """Those of these texts, `TEXTS_AT_ONCE` at most, that have left the cue's account."""
-        some = {_sha256(text): text for text in texts}
-        key: dict[str, Any] = {f"hash_{number}": value for number, value in enumerate(some)}
-        key |= {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
-        if cue.duplicate_window_h:
-            key |= self._window_of(cue, now)
+        some = _hashes(texts)
+        key = self._texts_key(cue, some, now=now) | {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
         statement = self._statements.used_texts(len(some), lately=bool(cue.duplicate_window_h))
         return {some[value] for (value,) in statement.run(cursor, key)}
 
-    def _window_of(self, cue: Cue, now: tuple[int, datetime]) -> dict[str, Any]:
-        (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
-        since_mono_ns = now_ns - window // _MICROSECOND * 1000
-        return {"boot_id": self._boot_id, "since_utc": now_utc - window, "since_mono_ns": since_mono_ns}
+    def _texts_key(self, cue: Cue, hashes: Iterable[str], *, now: tuple[int, datetime]) -> dict[str, Any]:
+        key: dict[str, Any] = dict(zip(HASH_NAMES, hashes, strict=False))
+        if cue.duplicate_window_h:
+            (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
+            since_mono_ns = now_ns - window // _MICROSECOND * 1000
+            key |= {"boot_id": self._boot_id, "since_utc": now_utc - window, "since_mono_ns": since_mono_ns}
+        return key
 
     def _counts_in(self, cursor: Cursor) -> ClaimCounts:
         if self._counts is None:
@@ -550,7 +555,7 @@ class Firings:
         values = {**_NOTHING_YET, **values}
         ((firing_id,),) = self._statements.insert.run(cursor, values)
         record = _record({**values, "firing_id": firing_id})
-        self._note(record)
+        self._note(record, cursor)
         return record
 
     def _move(self, cursor: Cursor, firing_id: int, current: FiringState, values: dict[str, Any]) -> FiringRecord:
@@ -560,12 +565,12 @@ class Firings:
         if not rows:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
         record = _record(dict(zip(_NAMES, rows[0], strict=True)))
-        self._note(record)
+        self._note(record, cursor)
         return record
 
-    def _note(self, record: FiringRecord) -> None:
+    def _note(self, record: FiringRecord, cursor: Cursor) -> None:
         """Record a firing's step in the transaction that makes it."""
-        self._audit.append(self._database.beside(), self._clock.utc(), "firing", firing_facts(record))
+        self._audit.append(cursor, self._clock.utc(), "firing", firing_facts(record))
 
     def _recover_one(self, cursor: Cursor, record: FiringRecord) -> FiringRecord:
         if record.state is FiringState.ARMED:
@@ -609,6 +614,11 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
     if isinstance(result, SyncError):
         raise result
     return result
+
+
+def _hashes(texts: Sequence[str]) -> dict[str, str]:
+    """The texts by their hash."""
+    return {_sha256(text): text for text in texts}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -128,14 +128,15 @@ class Judgement:
     @property
     def against(self) -> Verdict | None:
         """The first guard that fails, None when the firing may leave."""
-        return next((verdict for verdict in self.verdicts if not verdict.passed), None)
+        return next((verdict for verdict in self.verdicts if verdict.reason), None)
 
     @property
     def state(self) -> FiringState:
         """What becomes of the firing by this judgement."""
-        if self.against is None:
+        against = self.against
+        if against is None:
             return FiringState.CLAIMED
-        return FiringState.EXPIRED if self.against.guard is Guard.DEADLINE else FiringState.DECLINED
+        return FiringState.EXPIRED if against.guard is Guard.DEADLINE else FiringState.DECLINED
 
 
 def judge(intent: Intent, facts: Facts) -> Judgement:

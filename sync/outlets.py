@@ -24,6 +24,7 @@ class Outlets:
 
     def __init__(self, accounts: Collection[AccountSetup], live: Publisher | None, clock: Clock) -> None:
         self._accounts, self._live, self._clock = accounts, live, clock
+        self._ids = frozenset(one.account_id for one in accounts)
         handles = {one.account_id: one.handle for one in accounts}
         rehearsal = RehearsalPublisher(clock, handles)
         self._shown: Publisher = live or rehearsal
@@ -33,17 +34,18 @@ class Outlets:
     @property
     def account_ids(self) -> frozenset[str]:
         """The configured accounts."""
-        return frozenset(one.account_id for one in self._accounts)
+        return self._ids
 
     def faults(self, account_id: str) -> dict[Mode, str]:
         """Why the account cannot post, by mode."""
-        if all(one.account_id != account_id for one in self._accounts):
+        if account_id not in self._ids:
             return dict.fromkeys((Mode.REHEARSAL, Mode.LIVE), f"account {account_id} is not configured")
         if self._live is None:
             return {Mode.LIVE: "no publisher is configured"}
-        if fault := self.token_fault(account_id, Mode.LIVE):
+        health = self._live.health(account_id)
+        if fault := self._renewal_fault(account_id) or health.fault:
             return {Mode.LIVE: fault}
-        limits = self._live.health(account_id).limits
+        limits = health.limits
         if limits.remaining == 0 and limits.reset_utc is not None and limits.reset_utc > self._clock.utc():
             return {Mode.LIVE: f"account {account_id} may post again at {limits.reset_utc:%H:%M:%S} UTC"}
         return {}
@@ -52,7 +54,10 @@ class Outlets:
         """Why an account's tokens are worth nothing in a mode; empty while they hold."""
         if mode is not Mode.LIVE or self._live is None:
             return ""
-        return (self.renewals.fault(account_id) if self.renewals else "") or self._live.health(account_id).fault
+        return self._renewal_fault(account_id) or self._live.health(account_id).fault
+
+    def _renewal_fault(self, account_id: str) -> str:
+        return self.renewals.fault(account_id) if self.renewals else ""
 
     def healths(self) -> list[AccountHealth]:
         """Every account's connections, limits and tokens."""

@@ -4,6 +4,7 @@ SQLAlchemy still writes them, for every database; only its work at each executio
 takes the driver 9 (docs/adr/0013-group-commit.md).
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -20,6 +21,10 @@ class Cursor(Protocol):
 
     def execute(self, statement: str, parameters: Any = ..., /) -> Any:
         """Run a statement."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Its next row, None after the last."""
         ...
 
     def fetchall(self) -> list[Any]:
@@ -46,7 +51,7 @@ class Prepared:
     ) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=None if column_keys is None else list(column_keys))
         self._sql = str(compiled)
-        self._order: tuple[str, ...] | None = tuple(compiled.positiontup) if compiled.positional else None
+        self._in_order = _in_order(compiled.positiontup) if compiled.positional else None
         # What the statement says itself (an action, a limit); the others are given at each run.
         self._constants: dict[str, Any] = {
             name: bind.value for name, bind in compiled.binds.items() if bind.value is not None and not bind.required
@@ -64,7 +69,7 @@ class Prepared:
         filled = {**self._constants, **values}
         for name, processor in self._bind.items():
             filled[name] = processor(filled[name])
-        cursor.execute(self._sql, filled if self._order is None else tuple([filled[name] for name in self._order]))
+        cursor.execute(self._sql, filled if self._in_order is None else self._in_order(filled))
         if not self._result:
             return []
         rows: list[Row] = cursor.fetchall()
@@ -75,6 +80,13 @@ class Prepared:
         for index in self._converts:
             values[index] = self._result[index](values[index])  # type: ignore[misc]  # those listed have one
         return tuple(values)
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What puts values into the order of a statement's marks."""
+    if len(names) < 2:
+        return lambda values: tuple(values[name] for name in names)
+    return operator.itemgetter(*names)
 
 
 def _result_processor(column: sa.ColumnElement[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:

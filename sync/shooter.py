@@ -25,6 +25,7 @@ from sync.media import MediaStanding
 from sync.posting import Certainty, Outcome, Publisher, Shot
 from sync.receipts import FiringRecord, log_firing
 from sync.states import Action, FiringState, Mode
+from sync.tasks import Tasks
 from sync.writer import Writer
 from timebase import Backoff, Clock
 
@@ -84,29 +85,35 @@ class Shooter:
         self._play_restarted, self._agreed, self._media = play_restarted, agreed, media
         self._show, self._announce, self._alarm = show, announce, alarm
 
-    async def fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
-        """Bring an intent to rest: wait for its audience delay, its confirmation and its second source, claim, post, settle.
+    def begin(
+        self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]], tasks: Tasks
+    ) -> "asyncio.Task[None] | None":
+        """Bring an intent to rest in a task: wait for its audience delay, its confirmation and its second source, claim, post,
+        settle.
 
-        Raises:
-            FencedError: another engine has taken over; nothing was claimed.
+        The task fails with a `FencedError` when another engine has taken over; nothing was claimed then.
         """
-        armed_id: int | None = None
+        name = f"fire {intent.occurrence_id}"
         alone = intent.quorum is not None and not intent.quorum.agrees
         if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None or alone:
-            armed_id = await finished(self._arm(intent, account_faults(intent.cue.account_id)))
-            if armed_id is None:
-                return
-            await self._timer.until(intent.fire_mono_ns)
-            if intent.restart_of is not None:
-                await self._until_restart(intent, intent.restart_of)
-            intent = await self._agreed(intent)
+            return tasks.begin(self._arm_and_fire(intent, account_faults), name=name)
+        return tasks.begin_finishing(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), None), name=name)
+
+    async def _arm_and_fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
+        armed_id = await finished(self._arm(intent, account_faults(intent.cue.account_id)))
+        if armed_id is None:
+            return
+        await self._timer.until(intent.fire_mono_ns)
+        if intent.restart_of is not None:
+            await self._until_restart(intent, intent.restart_of)
+        intent = await self._agreed(intent)
         await finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
         """Delete a posted tweet whose goal was taken back: one DELETE at most, whatever happens.
 
         Raises:
-            FencedError: as `fire`.
+            FencedError: another engine has taken over; nothing was claimed.
         """
         claim = self._writer.run(
             self._firings.claim_delete,
@@ -257,26 +264,32 @@ class Shooter:
         return self._firings.may_send(record.mode)
 
     async def _within(self, sending: Coroutine[Any, Any, Outcome], record: FiringRecord) -> Outcome:
-        # Sent from this very task: a task of its own would begin a turn of the loop later. The timer begins after the first byte.
-        task, answered = asyncio.current_task(), False
-        timer = asyncio.create_task(self._clock.sleep(ANSWER_WAIT_S), name="send-timer")
+        # Sent from this very task: a task of its own would begin a turn of the loop later. The rest comes after the first byte.
+        task, answered, timer = asyncio.current_task(), False, None
 
         def give_up(timer: "asyncio.Task[None]") -> None:
             if task is not None and not answered and not timer.cancelled():
                 task.cancel()
 
-        timer.add_done_callback(give_up)
-        self._show(record)
+        def watch() -> None:
+            nonlocal timer
+            timer = asyncio.create_task(self._clock.sleep(ANSWER_WAIT_S), name="send-timer")
+            timer.add_done_callback(give_up)
+            self._show(record)
+
+        watching = asyncio.get_running_loop().call_soon(watch)
         try:
             return await sending
         except asyncio.CancelledError:
-            if task is None or not timer.done() or timer.cancelled():
+            if task is None or timer is None or not timer.done() or timer.cancelled():
                 raise
             task.uncancel()
             return self._unknown("no answer in time")
         finally:
             answered = True
-            timer.cancel()
+            watching.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _unknown(self, reason: str) -> Outcome:
         return Outcome(

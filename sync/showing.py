@@ -89,15 +89,15 @@ class Showing:
             if not self._board.knows_firing(record.firing_id):
                 self.firing(record)
 
-        self._after_the_claims(show)
+        self.after_the_claims(show)
 
     def detection(self, detection: Detection, spot_id: str) -> None:
         """Show a detection; `spot_id` is the spot it counts as."""
-        self._after_the_claims(lambda: self.publish("detection", self._board.take_detection(detection, spot_id=spot_id)))
+        self.publish("detection", self._board.take_detection(detection, spot_id=spot_id))
 
     def score(self, event: ScoreEvent) -> None:
         """Show a score event."""
-        self._after_the_claims(lambda: self.publish("score", event))
+        self.after_the_claims(lambda: self.publish("score", event))
 
     def refresh(self) -> None:
         """Tell subscribers soon of what looks different now, and look at warmth again; several calls are one."""
@@ -139,7 +139,8 @@ class Showing:
             )
         )
 
-    def _after_the_claims(self, show: Callable[[], None]) -> None:
+    def after_the_claims(self, show: Callable[[], None]) -> None:
+        """Do what nobody waits for a little later."""
         asyncio.get_running_loop().call_later(SHOWN_AFTER_S, show)
 
     def _begin_refresh(self) -> None:

@@ -107,7 +107,7 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
     def take(self, credentials: AnyCredentials) -> None:
         """Speak for the account with these from the next request on; nothing made with those before is used any more."""
         self._authority = authority_of(credentials)
-        self._ahead: list[tuple[int, str]] = []
+        self._ahead: dict[str, list[tuple[int, bytes]]] = {}
         self._ready_heads: dict[str, bytes] = {}
 
     async def request(
@@ -157,18 +157,22 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         """
         assert self._connector is not None, "a client without warm connections posts no ready bytes"
         request = self._post_head(route) + b"%d\r\n\r\n" % len(body) + body
-        async with asyncio.timeout(self._timeout_s):
-            connection = await self._connector.take(connect_s=attempt.connect_s(self._timeout_s))
-            try:
-                transport = attempt.transport = connection.transport
-                attempt.look_once_more()
-                assert transport is not None  # `attempt` looked at it
-                transport.write(request)
+        end_s = asyncio.get_running_loop().time() + self._timeout_s
+        connection = self._connector.take_held()
+        if connection is None:
+            async with asyncio.timeout_at(end_s):
+                connection = await self._connector.take(connect_s=attempt.connect_s(self._timeout_s))
+        try:
+            transport = attempt.transport = connection.transport
+            attempt.look_once_more()
+            assert transport is not None  # `attempt` looked at it
+            transport.write(request)
+            async with asyncio.timeout_at(end_s):
                 answer = await self._answer(connection, attempt)
-            except BaseException:
-                connection.close()
-                raise
-            self._connector.give_back(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connector.give_back(connection)
         if not 200 <= answer.status < 300:
             raise _as_tweepy_error(answer, answer.body)
         return answer
@@ -177,9 +181,16 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         """A POST up to the length of its body; a bearer's is made once, a signature is good for one request."""
         if (ready := self._ready_heads.get(route)) is not None:
             return ready
+        while ahead := self._ahead.get(route):
+            made_mono_ns, head = ahead.pop()
+            if self._clock.mono_ns() - made_mono_ns < SIGNED_AHEAD_NS_MAX:
+                return head
+        return self._new_head(route)
+
+    def _new_head(self, route: str) -> bytes:
         head = (
             f"POST {route} HTTP/1.1\r\nHost: {X_HOST}\r\nUser-Agent: {self.user_agent}\r\nAccept: */*\r\n"
-            f"Authorization: {self._signed_ahead(X_ORIGIN + route)}\r\n"
+            f"Authorization: {self._authorization('POST', X_ORIGIN + route)}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         ).encode()
         if isinstance(self._authority, Bearer):
@@ -199,25 +210,18 @@ class SignedClient(AsyncClient):  # type: ignore[misc]  # tweepy ships no types
         return dataclasses.replace(answer, body=await content.read())
 
     def sign_ahead(self, route: str, count: int) -> None:
-        """Sign so many posts beforehand: the body is no part of the signature, the rest is known (RFC 5849, section 3.4.1).
-
-        A bearer's head is made beforehand instead.
+        """Make the heads of so many posts beforehand: the body is no part of the signature, the rest is known (RFC 5849,
+        section 3.4.1). A bearer's head serves for all.
         """
         if isinstance(self._authority, Bearer):
             self._post_head(route)
             return
         now_ns = self._clock.mono_ns()
         # The old ones make room well before they could not be used any more.
-        self._ahead = [one for one in self._ahead if now_ns - one[0] < SIGNED_AHEAD_NS_MAX // 2]
-        while len(self._ahead) < count:
-            self._ahead.append((now_ns, self._authorization("POST", X_ORIGIN + route)))
-
-    def _signed_ahead(self, url: str) -> str:
-        if self._ahead:
-            made_mono_ns, authorization = self._ahead.pop()
-            if self._clock.mono_ns() - made_mono_ns < SIGNED_AHEAD_NS_MAX:
-                return authorization
-        return self._authorization("POST", url)
+        ahead = [one for one in self._ahead.get(route, ()) if now_ns - one[0] < SIGNED_AHEAD_NS_MAX // 2]
+        while len(ahead) < count:
+            ahead.append((now_ns, self._new_head(route)))
+        self._ahead[route] = ahead
 
     def _authorization(self, method: str, url: str, query: Sequence[tuple[str, str]] = ()) -> str:
         if isinstance(self._authority, Bearer):

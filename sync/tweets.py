@@ -175,4 +175,7 @@ def request_body(text: str, *, paid_partnership: bool, media_ids: Sequence[str] 
         body["media"] = {"media_ids": list(media_ids)}
     if paid_partnership:
         body["paid_partnership"] = True
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(body)
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

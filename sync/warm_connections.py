@@ -248,13 +248,11 @@ class WarmConnector(aiohttp.TCPConnector):
         return connection
 
     async def take(self, *, connect_s: float) -> Connection:
-        """A connection to write ready bytes to: a held one, a pooled one, or a new one. Release or close it.
+        """A connection to write ready bytes to, where none is held: a pooled one, or a new one. Release or close it.
 
         Raises:
             aiohttp.ClientError, OSError: none could be opened, or not within `connect_s`.
         """
-        if (held := self._take_youngest()) is not None:
-            return held
         request = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop())
         try:
             return await super().connect(request, [self._tracing], aiohttp.ClientTimeout(connect=connect_s))
@@ -319,9 +317,10 @@ class WarmConnector(aiohttp.TCPConnector):
     def _take_ready(self, req: aiohttp.ClientRequest) -> Connection | None:
         if (req.url.host, req.url.port) != (self._url.host, self._url.port):
             return None
-        return self._take_youngest()
+        return self.take_held()
 
-    def _take_youngest(self) -> Connection | None:
+    def take_held(self) -> Connection | None:
+        """A held connection, None when there is none. Give it back or close it."""
         while self._ready:
             # It is the least likely to be just closing.
             held = self._ready.pop()

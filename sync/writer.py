@@ -49,11 +49,16 @@ AT_ONCE_S = 0.05
 """How long the loop stands still, at most, for what is asked for at once."""
 
 
+Told = Callable[[Any, BaseException | None], None]
+"""Called on the loop with the result of a transaction, or its error."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     call: Callable[[], Any]
-    done: "asyncio.Future[Any]"
+    told: Told
     loop: asyncio.AbstractEventLoop
+    gone: Callable[[], bool] = lambda: False
     over: threading.Event | None = None
 
     def answer(self, result: Any, error: BaseException | None) -> None:
@@ -61,15 +66,19 @@ class _Job:
         if self.over is not None:
             self.over.set()
         with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._tell, result, error)
+            self.loop.call_soon_threadsafe(self.told, result, error)
 
-    def _tell(self, result: Any, error: BaseException | None) -> None:
-        if self.done.done():
+
+def _teller(done: "asyncio.Future[Any]") -> Told:
+    def tell(result: Any, error: BaseException | None) -> None:
+        if done.done():
             return
         if error is None:
-            self.done.set_result(result)
+            done.set_result(result)
         else:
-            self.done.set_exception(error)
+            done.set_exception(error)
+
+    return tell
 
 
 class ThreadWriter:
@@ -99,6 +108,11 @@ class ThreadWriter:
         over.wait(AT_ONCE_S)
         return await done
 
+    def then(self, work: Callable[[], Any], told: Told) -> None:
+        """As `run`, for whoever is no coroutine: begun at once, and told without another turn of the loop."""
+        self._usual.append(_Job(work, told, asyncio.get_running_loop()))
+        self._bell.put(True)
+
     def is_urgent(self) -> bool:
         return bool(self._urgent)
 
@@ -112,7 +126,7 @@ class ThreadWriter:
     def _asked(self, waiting: deque[_Job], call: Callable[[], _T], over: threading.Event | None = None) -> "asyncio.Future[_T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_T] = loop.create_future()
-        waiting.append(_Job(call, done, loop, over))
+        waiting.append(_Job(call, _teller(done), loop, done.cancelled, over))
         self._bell.put(True)
         return done
 
@@ -121,7 +135,7 @@ class ThreadWriter:
         while self._bell.get():
             job = self._urgent.popleft() if self._urgent else self._usual.popleft()
             # One whose caller has gone before it began is not done at all.
-            if job.done.cancelled():
+            if job.gone():
                 if job.over is not None:
                     job.over.set()
                 continue
@@ -129,6 +143,23 @@ class ThreadWriter:
                 job.answer(job.call(), None)
             except BaseException as error:
                 job.answer(None, error)
+
+
+def begin(writer: Writer, work: Callable[[], Any], told: Told) -> None:
+    """Have a transaction run in its turn; `told` is called with what came of it, on the loop."""
+    if isinstance(writer, ThreadWriter):
+        writer.then(work, told)
+        return
+    running = asyncio.ensure_future(writer.run(work))
+
+    def tell(done: "asyncio.Future[Any]") -> None:
+        if done.cancelled():
+            told(None, asyncio.CancelledError())
+        else:
+            error = done.exception()
+            told(None if error else done.result(), error)
+
+    running.add_done_callback(tell)
 
 
 class InlineWriter:
