@@ -194,6 +194,17 @@ def test_without_its_record_an_action_does_not_happen(ledger: Ledger) -> None:
     assert not ledger.switch().killed
 
 
+def test_firings_and_another_process_take_turns_in_one_chain(ledger: Ledger, target: Path | str, audit: AuditFiles) -> None:
+    """The head is remembered for one transaction: by the next one somebody else may have written."""
+    firings = Firings(ledger, epoch=ledger.become_engine(), boot_id="boot")
+    other = Ledger.open(target, clock=ledger.clock, audit=audit)
+    for ordinal in (3, 4):
+        assert firings.claim(goal(clock_of(ledger), ordinal), account_faults={}).record is not None
+        other.add_event("looked_at", actor="ops")
+    other.close()
+    assert look(ledger, audit).fault is None
+
+
 def test_several_processes_write_one_chain(ledger: Ledger, target: Path | str, audit: AuditFiles) -> None:
     """Two ledgers on one database, each in a thread of its own: no number is missing or used twice."""
     other = Ledger.open(target, clock=VirtualClock(), audit=audit)
