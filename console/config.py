@@ -34,6 +34,7 @@ from console.settings import (
     Mqtt,
     Paths,
     Publisher,
+    SpotAlias,
     Tweets,
     nearest,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Mqtt",
     "Paths",
     "Publisher",
+    "SpotAlias",
     "Tweets",
     "find_config",
     "load_config",
@@ -264,7 +266,22 @@ def _contradictions(config: Config) -> Iterator[str]:
             )
     if config.gateway is not None:
         yield from _unknown("gateway.device", config.gateway.device, "device", devices)
+    yield from _shared_names(config)
     yield from _half_pairs(config)
+
+
+def _shared_names(config: Config) -> Iterator[str]:
+    """Aliases by which a plan would name two channels or spots."""
+    owners = {one.id.casefold(): one.id for one in config.channels}
+    for index, channel in enumerate(config.channels):
+        for alias in channel.aliases:
+            owner = owners.setdefault(" ".join(alias.casefold().split()), channel.id)
+            if owner != channel.id:
+                yield f"channel[{index}].aliases: {alias!r} already names the channel {owner!r}; take it out of one of the two"
+    spots: dict[str, str] = {}
+    for index, one in enumerate(config.spot_aliases):
+        if spots.setdefault(" ".join(one.name.casefold().split()), one.spot) != one.spot:
+            yield f"spot_alias[{index}].name = {one.name!r}: names two spots; take one of them out"
 
 
 def _half_pairs(config: Config) -> Iterator[str]:

@@ -26,6 +26,7 @@ ID_LETTERS_MAX = 64
 FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "srt", "rist", "alsa", "file")
 """What a listener opens (docs/capture.md)."""
 
+ALIASES_MAX = 50
 RATES_MAX = 8
 """Rates of each kind: every one of them is the whole library once more to match."""
 
@@ -258,13 +259,22 @@ class Listening(Table):
 
 
 class Channel(Table):
-    """What viewers watch. `timezone`: the zone its plans are written in. `rates`, `tempos`: how fast it plays spots."""
+    """What viewers watch. `timezone`: the zone its plans are written in. `aliases`: what plans call it besides its id and name.
+    `rates`, `tempos`: how fast it plays spots."""
 
     id: Id
     name: Name
     timezone: Annotated[str, AfterValidator(_timezone)]
+    aliases: Annotated[tuple[Word, ...], Field(max_length=ALIASES_MAX)] = ()
     rates: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
     tempos: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
+
+
+class SpotAlias(Table):
+    """What plans call a spot besides its id and identifiers. `name`: that word. `spot`: the spot's id."""
+
+    name: Word
+    spot: Word
 
 
 class Feed(Table):
@@ -342,6 +352,7 @@ class Config(Table):
     console: Console = Console()
     listening: Listening = Listening()
     channels: tuple[Channel, ...] = Field(default=(), alias="channel", max_length=1000)
+    spot_aliases: tuple[SpotAlias, ...] = Field(default=(), alias="spot_alias", max_length=10_000)
     feeds: tuple[Feed, ...] = Field(default=(), alias="feed", max_length=1000)
     marker_sources: tuple[MarkerSource, ...] = Field(default=(), alias="marker_source", max_length=100)
     accounts: tuple[Account, ...] = Field(default=(), alias="account", max_length=1000)

@@ -111,3 +111,33 @@ def seconds_in(identifiers: Mapping[str, str]) -> dict[str, int]:
     if "id_crea" in identifiers:
         claims["id_crea"] = int(identifiers["id_crea"].rsplit("-", 1)[1])
     return claims
+
+
+def form_of(text: str) -> str:
+    """What kinds of identifier a text has the form of, for people: `an Ad-ID`; empty when of none."""
+    plain = text.strip().upper()
+    kinds = [scheme.name for scheme in SCHEMES if scheme.form.fullmatch(plain)]
+    return " or ".join(f"{'an' if name[0] in 'AI' else 'a'} {name}" for name in kinds)
+
+
+def near_miss(text: str) -> str:
+    """How a text that nearly is an identifier breaks its form, as a sentence's part; empty when it is one, or nothing like one.
+
+    Only kinds with marks of their own (`/`, `_`, `AV-`) can be told from an ordinary name.
+    """
+    plain = text.strip().upper()
+    if form_of(plain):
+        return ""
+    for key, looks in _LOOKS.items():
+        scheme = next(scheme for scheme in SCHEMES if scheme.key == key)
+        if looks.match(plain):
+            return f"it is no {scheme.name}, which must be {scheme.says}, such as {scheme.example}"
+    return ""
+
+
+_LOOKS: Final = {
+    "clock_number": re.compile(r"[A-Z0-9]{2,4}/[A-Z0-9]{5,9}/"),
+    "pub_id": re.compile(r"FR_"),
+    "id_crea": re.compile(r"AV-[A-Z0-9]{6}"),
+}
+"""How a text begins that was meant to be an identifier of that kind."""

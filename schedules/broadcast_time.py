@@ -11,61 +11,12 @@ from difflib import get_close_matches
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from schedules.clock_time import TIME_S_MAX, parse_time
 from schedules.errors import BroadcastTimeError
 
-TIME_S_MAX = 29 * 3600 + 59 * 60 + 59
-"""29:59:59, the last second of a broadcast day that begins at 06:00."""
 DAY_S = 24 * 3600
-YEARS = range(2000, 2100)
-"""Years a plan may speak of; another one is a slip of the pen."""
 
-# Not from the calendar module: it follows the machine's language.
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_OTHER_DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
-_TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
-_SHORT_TIME = re.compile(r"([0-9]):([0-9]{2})(:[0-9]{2})?")
-_HALF_DAY_TIME = re.compile(r"([0-9]{1,2}):?([0-9]{2})(:[0-9]{2})? ?([AP])M?", re.IGNORECASE)
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})")
-
-
-def parse_date(text: str) -> date:
-    """The calendar date a broadcast day begins on, from `YYYY-MM-DD`.
-
-    Raises:
-        BroadcastTimeError: anything else; a date such as 02/03/2027 is refused with its readings.
-    """
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise BroadcastTimeError(reason=_date_reason(text), fix=_date_fix(text))
-    day = _calendar_date(*(int(part) for part in match.groups()))
-    if day is None:
-        raise BroadcastTimeError(reason="no such day in the calendar", fix="write a date that exists, as YYYY-MM-DD")
-    if day.year not in YEARS:
-        raise BroadcastTimeError(reason=f"the year {day.year} cannot be meant", fix=f"use {YEARS.start} to {YEARS.stop - 1}")
-    return day
-
-
-def parse_time(text: str) -> int:
-    """Seconds from the midnight that begins the date, from `HH:MM` or `HH:MM:SS`, 00:00 to 29:59:59.
-
-    Raises:
-        BroadcastTimeError: anything else.
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise BroadcastTimeError(reason="not a time", fix=_time_fix(text))
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    total_s = hours * 3600 + minutes * 60 + seconds
-    if minutes > 59 or seconds > 59 or total_s > TIME_S_MAX:
-        raise BroadcastTimeError(
-            reason="no such time in a broadcast day",
-            fix="hours go from 00 to 29, minutes and seconds from 00 to 59; 25:30 is 01:30 of the next morning",
-        )
-    return total_s
 
 
 def parse_day_start(text: str) -> int:
@@ -160,48 +111,6 @@ def _too_early(day: date, time_s: int, day_start_s: int) -> BroadcastTimeError:
 @cache
 def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
-
-
-def _calendar_date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _readings(text: str) -> list[date]:
-    match = _OTHER_DATE.fullmatch(text)
-    if match is None:
-        return []
-    first, second, year = (int(part) for part in match.groups())
-    found = {_calendar_date(year, second, first), _calendar_date(year, first, second)} - {None}
-    return sorted(day for day in found if day is not None)
-
-
-def _date_reason(text: str) -> str:
-    readings = _readings(text)
-    if len(readings) == 2:
-        return f"could be {_long(readings[0])} or {_long(readings[1])}"
-    return "not a date of this layout" if readings else "not a date"
-
-
-def _date_fix(text: str) -> str:
-    readings = _readings(text)
-    return f"write {' or '.join(str(day) for day in readings)}" if readings else "write YYYY-MM-DD"
-
-
-def _long(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def _time_fix(text: str) -> str:
-    half = _HALF_DAY_TIME.fullmatch(text)
-    if half is not None and 1 <= int(half[1]) <= 12:
-        hour = int(half[1]) % 12 + (12 if half[4].upper() == "P" else 0)
-        return f"write {hour:02}:{half[2]}{half[3] or ''}, hours count to 29"
-    if _SHORT_TIME.fullmatch(text):
-        return f"write 0{text}"
-    return "write HH:MM or HH:MM:SS"
 
 
 def _offset_text(local: datetime) -> str:

@@ -2,8 +2,8 @@
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from schedules.airing import Airing
 
@@ -41,6 +41,54 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a plan's file was understood, to be shown to who sent it.
+
+    Attributes:
+        layout: name of the layout.
+        container: what kind of file: `CSV`, `XLSX`, `BXF` …
+        sheet: of the workbook; empty elsewhere.
+        separator: the character between the cells; empty where there is none.
+        encoding: of text; empty elsewhere.
+        header_row: line of the header, 0 when there is none.
+        columns: the column read for each field, as the file names it.
+        constants: what every row was given though no column says it.
+        date_order: `day/month/year` or `month/day/year`; empty when no date needed it.
+        date_order_because: what settles it.
+        day_start: when broadcast days begin, `HH:MM`.
+        zone: of all times; empty for each channel's own.
+    """
+
+    layout: str
+    container: str
+    sheet: str
+    separator: str
+    encoding: str
+    header_row: int
+    columns: Mapping[str, str]
+    constants: Mapping[str, str]
+    date_order: str
+    date_order_because: str
+    day_start: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """The rows of a plan as they stand in its file.
+
+    Attributes:
+        header_row: line of the header, 0 when there is none.
+        titles: names of the columns.
+        rows: line and cells of each row below the header, those too that carry no airing.
+    """
+
+    header_row: int
+    titles: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A plan as read.
 
@@ -48,14 +96,14 @@ class Plan:
         airings: by planned instant; empty as soon as there is one error, since running numbers, and
             so the names of airings, depend on every row.
         problems: by row.
-        separator: the character between its cells.
-        encoding: `utf-8` or `cp1252`.
+        reading: how the file was understood.
+        original: the rows as they stand in the file, for a list of errors beside them.
     """
 
     airings: tuple[Airing, ...]
     problems: tuple[Problem, ...]
-    separator: str
-    encoding: str
+    reading: "Reading"
+    original: "Original" = field(repr=False)
 
     @property
     def errors(self) -> tuple[Problem, ...]:

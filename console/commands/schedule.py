@@ -15,17 +15,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from console.options import AsJson, ConfigOption
+from console.plan_options import ColumnMap, Constants, DayStart, LayoutName, Order, SheetName, SmallHours, Zone, choices_of
 
 if TYPE_CHECKING:
     from console.config import Config
-    from schedules import Airing, Plan
+    from schedules import Airing, Choices, Plan
+    from schedules.plan import Problem, Reading
     from sync.ledger import ImportDiff
 
 ROWS_SHOWN_MAX = 200
 
-PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, CSV; its layout is in docs/schedules.md.")]
-DayStart = Annotated[str, typer.Option(metavar="HH:MM", help="When the plan's broadcast days begin, 00:00 to 06:00.")]
+PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan; what may be in it is in docs/schedules.md.")]
 PlanName = Annotated[str | None, typer.Option("--plan", help="Name of the plan this file replaces; else the file's name.")]
+ErrorsFile = Annotated[
+    Path | None, typer.Option("--errors", metavar="OUT", help="Write the plan's rows with their problems to OUT.csv or OUT.xlsx.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,22 +40,57 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="schedule")
 
 
-def check(file: PlanFile, config: ConfigOption = None, day_start: DayStart = "06:00", as_json: AsJson = False) -> None:
+def check(
+    file: PlanFile,
+    *,
+    config: ConfigOption = None,
+    layout: LayoutName = "",
+    columns: ColumnMap = None,
+    constants: Constants = None,
+    date_order: Order = None,
+    zone: Zone = "",
+    day_start: DayStart = "",
+    small_hours: SmallHours = "refuse",
+    sheet: SheetName = "",
+    errors: ErrorsFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the airings of a plan, or everything that is wrong with it. Nothing is stored; exit code 1 when it has errors."""
     from console.config import find_config, load_config
+    from console.plan_problems import write_problems
 
-    source = read(file, load_config(find_config(config)), day_start=day_start)
+    choices = choices_of(
+        layout=layout, columns=columns, constants=constants, date_order=date_order, zone=zone, day_start=day_start,
+        small_hours=small_hours, sheet=sheet,
+    )  # fmt: skip
+    source = read(file, load_config(find_config(config)), choices)
+    if errors is not None:
+        write_problems(errors, source.plan)
     if as_json:
         typer.echo(_json(_facts(source)))
     else:
         _show_airings(source.plan.airings)
         _show_problems(source)
+    if errors is not None:
+        typer.echo(f"{errors}: written", err=True)
     if source.plan.errors:
         raise typer.Exit(1)
 
 
 def import_plan(
-    file: PlanFile, config: ConfigOption = None, plan: PlanName = None, day_start: DayStart = "06:00", as_json: AsJson = False
+    file: PlanFile,
+    *,
+    config: ConfigOption = None,
+    plan: PlanName = None,
+    layout: LayoutName = "",
+    columns: ColumnMap = None,
+    constants: Constants = None,
+    date_order: Order = None,
+    zone: Zone = "",
+    day_start: DayStart = "",
+    small_hours: SmallHours = "refuse",
+    sheet: SheetName = "",
+    as_json: AsJson = False,
 ) -> None:
     """Import a plan, all of it or nothing, and say what changes.
 
@@ -60,7 +99,11 @@ def import_plan(
     from console.config import find_config, load_config
 
     loaded = load_config(find_config(config))
-    source = read(file, loaded, day_start=day_start)
+    choices = choices_of(
+        layout=layout, columns=columns, constants=constants, date_order=date_order, zone=zone, day_start=day_start,
+        small_hours=small_hours, sheet=sheet,
+    )  # fmt: skip
+    source = read(file, loaded, choices)
     if source.plan.errors:
         if as_json:
             typer.echo(_json(_facts(source)))
@@ -68,7 +111,8 @@ def import_plan(
             _show_problems(source)
         typer.echo(f"cuebird: {file}: not imported, nothing has changed; mend the errors above", err=True)
         raise typer.Exit(1)
-    diff = _store(source, loaded, plan_id=plan or file.stem)
+    diff, told = _store(source, loaded, plan_id=plan or file.stem)
+    source = replace(source, plan=replace(source.plan, problems=(*source.plan.problems, *told)))
     reloaded = _reload(loaded.paths.socket_file)
     if as_json:
         changes = {"new": diff.new, "moved": diff.changed, "dropped": diff.dropped, "unchanged": diff.unchanged}
@@ -88,57 +132,48 @@ class Source:
     plan: "Plan"
 
 
-def read(file: Path, config: "Config", *, day_start: str) -> Source:
+def read(file: Path, config: "Config", choices: "Choices") -> Source:
     """The plan in `file`, judged against the channels and spots of the configuration.
 
     Raises:
         PlanFileError: the file cannot be read or is no plan; the message names it.
-        BroadcastTimeError: `day_start` is none.
+        BroadcastTimeError: the day start or zone chosen is none.
     """
     import hashlib
 
+    from console.plan_catalogue import plan_catalogue
     from schedules import PlanFileError, read_plan
-    from schedules.table import FILE_BYTES_MAX
+    from schedules.cells import FILE_BYTES_MAX
     from timebase import SystemClock
 
     try:
         with file.open("rb") as opened:
             data = opened.read(FILE_BYTES_MAX + 1)
-        plan = read_plan(
-            data,
-            channels={channel.id: channel.timezone for channel in config.channels},
-            spots=_spots(config.paths.spots_dir),
-            now_utc=SystemClock().utc(),
-            day_start=day_start,
-        )
+        plan = read_plan(data, name=file.name, catalogue=plan_catalogue(config), now_utc=SystemClock().utc(), choices=choices)
     except OSError as error:
-        raise PlanFileError(f"{file}: {error.strerror}; name a CSV file that can be read") from error
+        raise PlanFileError(f"{file}: {error.strerror}; name a file that can be read") from error
     except PlanFileError as error:
         raise PlanFileError(f"{file}: {error}") from error
     return Source(file=file, sha256=hashlib.sha256(data).hexdigest(), plan=plan)
 
 
-def _spots(folder: Path) -> list[str]:
-    """Ids of the spots in the reference folder: the names of its visible files without suffix."""
-    from console.config import ConfigError
-
-    try:
-        return sorted({entry.stem for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")})
-    except OSError as error:
-        raise ConfigError(f"{folder}: {error.strerror}; paths.spots_dir must name the folder of the spots' audio") from error
-
-
-def _store(source: Source, config: "Config", *, plan_id: str) -> "ImportDiff":
+def _store(source: Source, config: "Config", *, plan_id: str) -> "tuple[ImportDiff, list[Problem]]":
+    """What changes, and the cues whose approved texts do not last for the airings that now stand."""
     from console.ledgers import open_ledger
+    from console.plan_supplies import supplies_of
+    from schedules import shortages
+    from timebase import SystemClock
 
     plans, actor = {plan_id: source.plan.airings}, getpass.getuser()
     with open_ledger(config) as ledger:
         diff = ledger.replace_airings(plans, dry_run=True)
         before = {airing.airing_id: airing for airing in ledger.airings()}
         going_or_given = {*diff.dropped, *(airing.airing_id for airing in source.plan.airings)}
-        _refuse_clashes(source, [airing for airing_id, airing in before.items() if airing_id not in going_or_given])
+        others = [airing for airing_id, airing in before.items() if airing_id not in going_or_given]
+        _refuse_clashes(source, others)
         diff = ledger.replace_airings(plans, plan_sha256=source.sha256, actor=actor)
-    return _without_renumbered_rows(diff, before, {airing.airing_id: airing for airing in source.plan.airings})
+        told = list(shortages(source.plan.airings, supplies_of(ledger), others=others, now_utc=SystemClock().utc()))
+    return _without_renumbered_rows(diff, before, {airing.airing_id: airing for airing in source.plan.airings}), told
 
 
 def _without_renumbered_rows(diff: "ImportDiff", before: Mapping[str, "Airing"], after: Mapping[str, "Airing"]) -> "ImportDiff":
@@ -201,8 +236,7 @@ def _facts(source: Source) -> dict[str, Any]:
         "file": str(source.file),
         "sha256": source.sha256,
         "importable": not plan.errors,
-        "encoding": plan.encoding,
-        "separator": plan.separator,
+        "reading": asdict(plan.reading),
         "airings": [asdict(airing) for airing in plan.airings],
         "problems": [asdict(problem) for problem in plan.problems],
     }
@@ -210,6 +244,20 @@ def _facts(source: Source) -> dict[str, Any]:
 
 def _json(facts: dict[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False, indent=2, default=lambda instant: instant.isoformat())
+
+
+def _read_as(reading: "Reading") -> str:
+    """How the file was understood, in a sentence or two."""
+    sheet = f", sheet '{reading.sheet}'" if reading.sheet else ""
+    header = f", header in row {reading.header_row}" if reading.header_row else ""
+    said = [f"{field} from '{column}'" for field, column in reading.columns.items() if field != column]
+    said += [f"{field} is {value} throughout" for field, value in reading.constants.items()]
+    if reading.date_order:
+        said.append(f"dates are {reading.date_order} ({reading.date_order_because})")
+    said.append(f"broadcast days begin at {reading.day_start}")
+    if reading.zone:
+        said.append(f"times are of {reading.zone}")
+    return f"Read as {reading.layout} ({reading.container}{sheet}{header}): {'; '.join(said)}."
 
 
 def _show_airings(airings: Iterable["Airing"]) -> None:
@@ -247,6 +295,7 @@ def _show_problems(source: Source) -> None:
     ]
     _show(table, rows)
     counts = [sum(problem.severity == severity for problem in source.plan.problems) for severity in colours]
+    typer.echo(_read_as(source.plan.reading))
     typer.echo(f"{source.file}: {len(source.plan.airings)} airings, {counts[0]} errors, {counts[1]} warnings, {counts[2]} notes")
 
 

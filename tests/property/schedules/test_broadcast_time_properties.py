@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schedules.broadcast_time import DAY_S, TIME_S_MAX, clock_text, from_utc, parse_date, parse_time, parse_zone, to_utc
+from schedules.broadcast_time import DAY_S, clock_text, from_utc, parse_zone, to_utc
+from schedules.clock_time import TIME_S_MAX, parse_time
+from schedules.dates import parse_date
 from schedules.errors import BroadcastTimeError
 
 ZONES = (

@@ -3,7 +3,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schedules.broadcast_time import clock_text, from_utc, parse_date, parse_day_start, parse_time, parse_zone, to_utc
+from schedules.broadcast_time import clock_text, from_utc, parse_day_start, parse_zone, to_utc
+from schedules.clock_time import parse_time
 from schedules.errors import BroadcastTimeError
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -13,51 +14,6 @@ SIX = 6 * 3600
 def test_half_past_twenty_five_is_the_next_morning() -> None:
     """25:30 on 1 March is 01:30 on 2 March by the wall clock."""
     assert to_utc(date(2027, 3, 1), parse_time("25:30"), STOCKHOLM, day_start_s=SIX) == datetime(2027, 3, 2, 0, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("00:00", 0), ("06:00:01", 21601), ("23:59:59", 86399), ("24:00", 86400), ("29:59:59", 107999)]
-)
-def test_times_of_a_broadcast_day(text: str, seconds: int) -> None:
-    """Hours count from 00 to 29."""
-    assert parse_time(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["30:00", "12:60", "12:00:60", "", "1234", "12.30", "-1:00", "12:30:00.5", "１２:３０", "12:30\n", "99:99"]
-)
-def test_other_times_are_refused(text: str) -> None:
-    """Nothing is guessed; other scripts' digits are no digits here."""
-    with pytest.raises(BroadcastTimeError):
-        parse_time(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "fix"), [("7:30 PM", "write 19:30"), ("0730P", "write 19:30"), ("12:05 am", "write 00:05"), ("7:30", "write 07:30")]
-)
-def test_a_time_of_another_layout_is_told_how_to_be_written(text: str, fix: str) -> None:
-    """The fix is what this row should say."""
-    with pytest.raises(BroadcastTimeError, match=fix):
-        parse_time(text)
-
-
-def test_a_date_with_slashes_is_refused_with_both_readings() -> None:
-    """02/03/2027 is two days."""
-    with pytest.raises(BroadcastTimeError, match="3 February 2027 or 2 March 2027; write 2027-02-03 or 2027-03-02"):
-        parse_date("02/03/2027")
-
-
-def test_a_date_with_slashes_that_has_one_reading_is_still_refused() -> None:
-    """The order of a file is not proven by one row."""
-    with pytest.raises(BroadcastTimeError, match=r"not a date of this layout; write 2027-02-15$"):
-        parse_date("02/15/2027")
-
-
-@pytest.mark.parametrize("text", ["2027-02-29", "2027-13-01", "0027-01-01", "2100-01-01", "20270101", "", "2027-3-1"])
-def test_dates_that_do_not_exist_or_cannot_be_meant_are_refused(text: str) -> None:
-    """A slip of the pen does not become an airing."""
-    with pytest.raises(BroadcastTimeError):
-        parse_date(text)
 
 
 def test_a_time_before_the_day_begins_is_refused_with_both_readings() -> None:

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules import Plan, SchedulesError, Severity, read_plan
-from schedules.plan_csv import OPTIONAL, REQUIRED
+from schedules import Catalogue, KnownChannel, KnownSpot, Plan, SchedulesError, Severity, read_plan
 
 CHANNELS = {"kanal-nord": "Europe/Stockholm", "canal-sud": "America/New_York"}
 SPOTS = ("kaffee-30", "kaffee-20")
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
-COLUMNS = (*REQUIRED, *OPTIONAL)
+CATALOGUE = Catalogue.of(
+    [KnownChannel(id=channel, timezone=zone) for channel, zone in CHANNELS.items()], [KnownSpot(id=spot) for spot in SPOTS]
+)
+COLUMNS = ("channel", "date", "time", "spot", "window_before_s", "window_after_s", "length_s", "timezone")
 
 junk = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 cells = st.tuples(
@@ -44,7 +46,7 @@ def written(rows: list[tuple[str, ...]], separator: str) -> bytes:
 
 def attempted(data: bytes) -> Plan | SchedulesError:
     try:
-        return read_plan(data, channels=CHANNELS, spots=SPOTS, now_utc=NOW)
+        return read_plan(data, catalogue=CATALOGUE, now_utc=NOW)
     except SchedulesError as error:
         return error
 
@@ -71,7 +73,7 @@ def test_a_table_imports_wholly_or_names_its_errors(rows: list[tuple[str, ...]],
 @given(rows=st.lists(good_cells, min_size=1, max_size=8, unique=True), separator=st.sampled_from(",;\t"))
 def test_no_two_airings_of_an_accepted_plan_hold_the_same_instant(rows: list[tuple[str, ...]], separator: str) -> None:
     """A plan of good rows is refused only for windows that overlap, and accepted only when none do."""
-    plan = read_plan(written(rows, separator), channels=CHANNELS, spots=SPOTS, now_utc=NOW)
+    plan = read_plan(written(rows, separator), catalogue=CATALOGUE, now_utc=NOW)
 
     assert all("overlaps" in problem.reason or "same airing" in problem.reason for problem in plan.errors)
     assert plan.errors or len(plan.airings) == len(rows)

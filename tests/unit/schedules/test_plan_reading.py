@@ -2,19 +2,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schedules import BroadcastTimeError, Plan, PlanFileError, Severity, read_plan
-from schedules.table import CELL_LETTERS_MAX, FILE_BYTES_MAX, ROWS_MAX
+from schedules import BroadcastTimeError, Catalogue, Choices, KnownChannel, KnownSpot, Plan, PlanFileError, Severity, read_plan
+from schedules.cells import CELL_LETTERS_MAX, FILE_BYTES_MAX, ROWS_MAX
 
-CHANNELS = {"kanal-nord": "Europe/Stockholm", "canal-sud": "Europe/Paris", "brisbane": "Australia/Brisbane"}
-SPOTS = ("kaffee-30", "kaffee-20", "fjordbank-20")
+CATALOGUE = Catalogue.of(
+    [
+        KnownChannel(id="kanal-nord", timezone="Europe/Stockholm"),
+        KnownChannel(id="canal-sud", timezone="Europe/Paris"),
+        KnownChannel(id="brisbane", timezone="Australia/Brisbane"),
+    ],
+    [KnownSpot(id="kaffee-30"), KnownSpot(id="kaffee-20"), KnownSpot(id="fjordbank-20")],
+)
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
 HEADER = "channel,date,time,spot"
 ROW = "kanal-nord,2027-03-01,20:15,kaffee-30"
 
 
-def read(*lines: str, encoding: str = "utf-8", day_start: str = "06:00", now_utc: datetime = NOW) -> Plan:
+def read(*lines: str, encoding: str = "utf-8", day_start: str = "", now_utc: datetime = NOW) -> Plan:
     data = "\n".join(lines).encode(encoding)
-    return read_plan(data, channels=CHANNELS, spots=SPOTS, now_utc=now_utc, day_start=day_start)
+    return read_plan(data, catalogue=CATALOGUE, now_utc=now_utc, choices=Choices(day_start=day_start))
 
 
 def told(plan: Plan, severity: Severity = Severity.ERROR) -> list[str]:
@@ -83,10 +89,10 @@ def test_windows_and_zones_of_a_row_win() -> None:
 def test_separators_line_ends_and_byte_order_marks(separator: str, end: str, encoding: str) -> None:
     """What spreadsheets write is read without being told."""
     text = end.join([HEADER, ROW]).replace(",", separator)
-    plan = read_plan(text.encode(encoding), channels=CHANNELS, spots=SPOTS, now_utc=NOW)
+    plan = read_plan(text.encode(encoding), catalogue=CATALOGUE, now_utc=NOW)
 
     assert len(plan.airings) == 1
-    assert plan.separator == separator
+    assert plan.reading.separator == separator
     assert plan.problems == ()
 
 
@@ -97,7 +103,7 @@ def test_windows_encoding_is_read_with_a_warning() -> None:
     )
 
     assert len(plan.airings) == 1
-    assert plan.encoding == "cp1252"
+    assert plan.reading.encoding == "cp1252"
     assert "read as cp1252" in told(plan, Severity.WARNING)[0]
 
 
@@ -146,9 +152,10 @@ def test_a_total_with_a_date_or_time_is_no_totals_row(row: str) -> None:
         ("kanal-nord,2027-03-01,20:15,", "row 2, spot = '': empty; name a spot"),
         (
             "kanal-nord,02/03/2027,20:15,kaffee-30",
-            "row 2, date = '02/03/2027': could be 3 February 2027 or 2 March 2027; write 2027-02-03 or 2027-03-02",
+            "row 2, date = '02/03/2027': could be 3 February 2027 or 2 March 2027; "
+            "write 2027-02-03 or 2027-03-02, or say the order of the whole file with --date-order",
         ),
-        ("kanal-nord,2027-03-01,8:15 PM,kaffee-30", "row 2, time = '8:15 PM': not a time; write 20:15, hours count to 29"),
+        ("kanal-nord,2027-03-01,8:15,kaffee-30", "row 2, time = '8:15': not a time; write 08:15"),
         ("kanal-nord,2027-03-01,20:15", "row 2: the row ends after 3 of 4 columns; is the file whole? Fill the row or remove it"),
         (
             "kanal-nord,2027-03-01,20:15,kaffee-30,x",
@@ -290,16 +297,16 @@ def test_lines_are_counted_as_an_editor_does() -> None:
     [
         (b"", "empty"),
         (b" \r\n\n", "empty"),
-        (b"PK\x03\x04rest of a workbook", "Excel workbook"),
-        (b"\xff\xfec\0h\0", "UTF-16"),
+        (b"PK\x03\x04rest of a workbook", "archive is broken"),
+        (b"\xff\xfec\0h\0", "no header row"),
         (b"OggS\0\x02\0\0", "NUL"),
-        (b"\x81\x8d\x8f\x90\x9d", "neither UTF-8 nor Windows"),
+        (b"\x81\x8d\x8f\x90\x9d", "no header row"),
         (b"station,day,hour,advert\n", "no header row with the columns channel, date, time, spot"),
         (b"chanel,date,time,spot\n", r"lacks channel \(is it 'chanel'\?\)"),
         (b"channel,date,time,spot\n", "no rows below the header in row 1"),
         (b'channel,date,time,spot\nkanal-nord,"2027-03-01,20:15', "row 2: broken quotes"),
         (b'channel,date,time,spot\nkanal-nord,"2027"-03-01,20:15,x', "row 2: broken quotes"),
-        (b"channel,date,time,spot\n" + b"kanal-nord,2027-03-01,20:15,kaffee-30\n" * (ROWS_MAX + 1), "more than 20000 rows"),
+        (b"channel,date,time,spot\n" + b"kanal-nord,2027-03-01,20:15,kaffee-30\n" * (ROWS_MAX + 1), "more than 100000 rows"),
         (b"x" * (FILE_BYTES_MAX + 1), "split the plan"),
         (b"channel,date,time,spot\n" + b"a," * 80 + b"a", "81 cells"),
     ],
@@ -307,7 +314,7 @@ def test_lines_are_counted_as_an_editor_does() -> None:
 def test_a_file_that_is_no_plan_is_refused_in_one_sentence(data: bytes, message: str) -> None:
     """Binary renamed to .csv, wrong columns, nothing, half of something, too much."""
     with pytest.raises(PlanFileError, match=message) as caught:
-        read_plan(data, channels=CHANNELS, spots=SPOTS, now_utc=NOW)
+        read_plan(data, catalogue=CATALOGUE, now_utc=NOW)
     assert "\n" not in str(caught.value)
 
 
