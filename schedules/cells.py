@@ -66,7 +66,7 @@ def limited(records: Iterator[Record]) -> Iterator[Record]:
         PlanFileError: too many rows or columns.
     """
     for count, record in enumerate(records):
-        if count > ROWS_MAX + HEADER_ROW_MAX:
+        if count > ROWS_MAX:
             raise PlanFileError(f"row {record.line}: more than {ROWS_MAX} rows; split the plan")
         if len(record.cells) > COLUMNS_MAX and any(record.cells[COLUMNS_MAX:]):
             raise PlanFileError(f"row {record.line}: {len(record.cells)} cells, more than {COLUMNS_MAX}; this is no plan")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schedules.cells import CELL_LETTERS_MAX, ROWS_MAX, Record, about, shown
+from schedules.cells import CELL_LETTERS_MAX, Record, about, shown
 from schedules.errors import PlanFileError
 from schedules.layouts import Field, named
 from schedules.plan import Problem, Severity
@@ -21,7 +21,7 @@ _FOOTER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 NEUTRALISED = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula; an apostrophe before it keeps it a text. Source: OWASP, CSV injection."""
+"""What a spreadsheet takes for the beginning of a formula unless an apostrophe stands before it. Source: OWASP, CSV injection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def read_table(found: Found, choices: Choices) -> Table:
     problems = [*found.sheet.problems, *header_problems(found, choices)]
     rows: list[Row] = []
     records: list[Record] = []
-    for record in found.sheet.read():
+    for record in list(found.sheet.read()):  # whole, so that one row too many is told before anything is judged
         if record.line < found.line or (record.line == found.line and tuple(map(named, record.cells)) == found.names):
             continue
         records.append(record)
@@ -60,8 +60,6 @@ def read_table(found: Found, choices: Choices) -> Table:
             continue
         if found.sheet.name:
             problems += _uncalculated(record, found)
-        if len(rows) >= ROWS_MAX:
-            raise PlanFileError(f"row {record.line}: more than {ROWS_MAX} rows; split the plan")
         rows.append(Row(line=record.line, cells=_by_field(record, found, choices)))
     if not rows and not any(problem.severity is Severity.ERROR for problem in problems):
         raise PlanFileError(f"no rows below the header in row {found.line}; a plan has one row for each airing")
