@@ -17,7 +17,9 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 
 from fingerprints.sources import CaptureError, parse_source
-from hardware.errors import SettingError
+from hardware.errors import SettingError, UnknownProtocolError
+from hardware.lines import parse_line
+from hardware.scoreboards.protocols import protocol_named
 from hardware.scte35.automation import SCHEME as AUTOMATION_SCHEME
 from hardware.scte35.automation import parse_address as parse_automation
 from hardware.scte35.sources import parse_source as parse_marker_source
@@ -109,14 +111,22 @@ def _api_base(text: str) -> str:
     return _address(text, ("https",)).rstrip("/")
 
 
-def _gateway_source(text: str) -> str:
-    if text.startswith("/"):
-        return text
-    if "://" not in text:
-        raise ValueError("not a source; write tcp://host:port, or the whole path of a serial port such as /dev/ttyUSB0")
-    _address(text, ("tcp",))
-    if urlsplit(text).port is None:
-        raise ValueError("names no port; write tcp://host:port")
+def _protocol(text: str) -> str:
+    try:
+        return protocol_named(text).name
+    except UnknownProtocolError as error:
+        raise ValueError(str(error)) from error
+
+
+def _gateway_source(text: str, info: ValidationInfo) -> str:
+    if text.startswith("file:") and not text.startswith("file:/"):
+        text = f"file:{_absolute(Path(text.removeprefix('file:')), info)}"
+    protocol = info.data.get("protocol")
+    if protocol is not None:  # else that is what is wrong
+        try:
+            parse_line(text, protocol_named(protocol))
+        except SettingError as error:
+            raise ValueError(str(error)) from error
     return text
 
 
@@ -331,10 +341,10 @@ class Device(Table):
 
 
 class Gateway(Table):
-    """What `cuebird gateway` on this machine reads: `source` is tcp://host:port or a serial port's path."""
+    """What `cuebird gateway` on this machine reads: the console's protocol, and the address of its line."""
 
     device: Id
-    protocol: Literal["oes", "stramatel"]
+    protocol: Annotated[str, AfterValidator(_protocol)]
     source: Annotated[str, AfterValidator(_gateway_source)]
 
 

@@ -1,8 +1,8 @@
 """Devices in, score events out: scoreboard decoders, signed messages, the MQTT gateway and link, simulators.
 
-    console ─► source ─► decoder ─► ScoreKeeper ─► sign ─► MQTT ─► verify ─► ScoreEvent
-               sources   scoreboards  scoring       messages        link
-                                                    gateway
+    console ─► line ─► decoder ─► ScoreKeeper ─► sign ─► MQTT ─► verify ─► ScoreEvent
+               lines   scoreboards  scoring       messages        link
+                       listening                  gateway
 
 Decoding, keeping score and verifying are pure. What needs the MQTT library lives in modules of its
 own, imported by those who use it: `hardware.link` (the engine), `hardware.gateway`, `hardware.broker`.

@@ -1,6 +1,6 @@
 """The gateway: reads one console, publishes what its score does, signed.
 
-Three tasks: read the console, keep a connection to the broker, and on it publish events as they
+Two tasks: listen to the console, and keep a connection to the broker to publish events as they
 happen and the state about twice a second. The console and the broker may come and go independently.
 An event is stamped when the last byte of the frame that first showed it arrived, and is dropped, not
 sent late, when it has grown older than the freshness window before the broker could be reached.
@@ -19,15 +19,13 @@ from typing import Literal
 import aiomqtt
 
 from hardware.clock_quality import clock_quality
-from hardware.errors import ConsoleLostError
-from hardware.events import Reading
 from hardware.keys import DeviceKey
-from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
+from hardware.lines import Recorder, parse_line
+from hardware.listening import ConsoleListener
+from hardware.messages import DETAIL_LETTERS_MAX, FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
 from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, publish, tls_context
-from hardware.scoreboards.decoding import Decoder
 from hardware.scoreboards.protocols import protocol_named
-from hardware.scoring import ScoreChange, ScoreKeeper, Seen
-from hardware.sources import parse_source
+from hardware.scoring import ScoreChange
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from timebase import Backoff, Clock
@@ -47,7 +45,7 @@ class GatewaySettings:
         identity: who we are, which match we keep, and our key.
         sport: key of `hardware.sports.STEPS`.
         protocol: key of `hardware.scoreboards.protocols.PROTOCOLS`.
-        source: `tcp://host:port` or the path of a serial port.
+        source: the address of its line, as in `hardware.lines.EXAMPLES`.
         freshness_s: an event older than this is not sent any more.
     """
 
@@ -62,16 +60,22 @@ class GatewaySettings:
 class Gateway:
     """One console's way to the broker; runs until cancelled."""
 
-    def __init__(self, settings: GatewaySettings, *, clock: Clock) -> None:
-        """Prepare; nothing is opened yet.
+    def __init__(self, settings: GatewaySettings, *, clock: Clock, recorder: Recorder | None = None) -> None:
+        """Prepare; nothing is opened yet. The caller closes the recorder.
 
         Raises:
             UnknownProtocolError, SettingError: the settings cannot work.
         """
         self._settings, self._clock, self._identity = settings, clock, settings.identity
-        self._protocol = protocol_named(settings.protocol)
-        self._source = parse_source(settings.source, baud=self._protocol.baud, parity=self._protocol.parity)
-        self._keeper = ScoreKeeper(sport=settings.sport)
+        protocol = protocol_named(settings.protocol)
+        self._console = ConsoleListener(
+            parse_line(settings.source, protocol),
+            protocol,
+            sport=settings.sport,
+            clock=clock,
+            sink=self._enqueue,
+            recorder=recorder,
+        )
         self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
         self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")
         self._tls: ssl.SSLContext | None = None
@@ -79,12 +83,8 @@ class Gateway:
         self._sequence = 0
         self._outbox: deque[EventBody] = deque()
         self._outbox_filled = asyncio.Event()
-        self._console_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._broker_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
-        self._console_state: Literal["online", "console_silent"] = "console_silent"
-        self._detail = "the console has not been heard yet"
-        self._last: Reading | None = None
-        self._good_frames = self._bad_frames = self._dropped_events = 0
+        self._dropped_events = 0
         self.connected = asyncio.Event()
         """Set while the broker takes our messages."""
 
@@ -96,48 +96,10 @@ class Gateway:
         """
         self._tls = await asyncio.to_thread(tls_context, self._settings.address)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._stay_on_console(), name="gateway-console")
+            tasks.create_task(self._console.run(), name="gateway-console")
             tasks.create_task(self._stay_on_broker(), name="gateway-broker")
 
-    # --- the console
-
-    async def _stay_on_console(self) -> None:
-        while True:
-            self._keeper.forget()
-            try:
-                # A new decoder: half a frame from before must not meet half a frame from now.
-                await self._read_console(self._protocol.decoder())
-            except ConsoleLostError as lost:
-                if self._console_state == "online" or self._detail != str(lost):
-                    log.warning("gateway.console_lost", extra={"source": str(self._source), "error": str(lost)})
-                self._console_state, self._detail = "console_silent", str(lost)
-            await self._clock.sleep(self._console_backoff.next_s())
-
-    async def _read_console(self, decoder: Decoder) -> None:
-        good_before, bad_before = self._good_frames, self._bad_frames
-        async with contextlib.aclosing(self._source.chunks()) as chunks:
-            async for chunk in chunks:
-                mono_ns, utc_ns = self._clock.mono_ns(), self._utc_ns()
-                readings = decoder.feed(chunk)
-                self._good_frames, self._bad_frames = good_before + decoder.good_frames, bad_before + decoder.bad_frames
-                for reading in readings:
-                    self._take(Seen(reading=reading, mono_ns=mono_ns, utc_ns=utc_ns))
-
-    def _take(self, seen: Seen) -> None:
-        if not seen.reading.valid:
-            return
-        if self._console_state != "online":
-            log.info("gateway.console_heard", extra={"source": str(self._source)})
-            self._console_state, self._detail = "online", ""
-            self._console_backoff.reset()
-        self._last = seen.reading
-        for outcome in self._keeper.observe(seen):
-            if isinstance(outcome, ScoreChange):
-                self._detail = ""
-                self._enqueue(outcome)
-            else:
-                self._detail = outcome.reason
-                log.warning("gateway.rebaselined", extra={"reason": outcome.reason, "device": self._identity.device})
+    # --- events on their way
 
     def _enqueue(self, change: ScoreChange) -> None:
         if len(self._outbox) >= OUTBOX_EVENTS_MAX:
@@ -251,7 +213,7 @@ class Gateway:
         """Publish on change, at most every `STATE_EVERY_S`, and at least every second time without one."""
         published, skipped = None, False
         while True:
-            state = self._state(self._console_state, self._detail)
+            state = self.state()
             unstamped = state.model_copy(update={"t_pub_ns": 0})
             skipped = unstamped == published and not skipped
             if not skipped:
@@ -263,10 +225,12 @@ class Gateway:
         await publish(connection, str(self._state_topic), message, retain=True)
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
-        return sign(self._state_topic, self._state(state, detail), self._identity.key)
+        return sign(self._state_topic, self.state().model_copy(update={"state": state, "detail": detail}), self._identity.key)
 
-    def _state(self, state: Literal["online", "console_silent", "offline"], detail: str) -> StateBody:
-        identity, last = self._identity, self._last
+    def state(self) -> StateBody:
+        """How the device is now, as it is published."""
+        identity, console = self._identity, self._console.status()
+        last = console.last
         return StateBody(
             version=1,
             boot=self._boot,
@@ -274,16 +238,19 @@ class Gateway:
             device=identity.device,
             fixture=identity.fixture,
             t_pub_ns=self._utc_ns(),
-            state=state,
-            home=self._keeper.home,
-            away=self._keeper.away,
+            state="online" if console.heard else "console_silent",
+            home=console.home,
+            away=console.away,
             clock=last.clock if last else "",
-            period=self._keeper.period,
+            period=console.period,
             running=last.running if last else None,
-            good_frames=self._good_frames,
-            bad_frames=self._bad_frames,
+            good_frames=console.good_frames,
+            bad_frames=console.bad_frames,
             dropped_events=self._dropped_events,
-            detail=detail,
+            connections=console.connections,
+            refused=console.refused,
+            received_bytes=console.received_bytes,
+            detail=console.detail[:DETAIL_LETTERS_MAX],
         )
 
     def _utc_ns(self) -> int:

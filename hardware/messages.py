@@ -31,6 +31,7 @@ FRESHNESS_S = 5.0
 FUTURE_S = 1.0
 """How far a gateway's clock may be ahead of the engine's."""
 
+DETAIL_LETTERS_MAX = 300
 NS_PER_S = 1_000_000_000
 _ENVELOPE = re.compile(rb"cuebird1 ([0-9a-f]{16}) ([0-9a-f]{64})\n(.*)", re.DOTALL)
 
@@ -106,7 +107,10 @@ class StateBody(_Body):
     good_frames: Annotated[int, Field(ge=0)] = 0
     bad_frames: Annotated[int, Field(ge=0)] = 0
     dropped_events: Annotated[int, Field(ge=0)] = 0
-    detail: Annotated[str, Field(max_length=300)] = ""
+    connections: Annotated[int, Field(ge=0)] = 0
+    refused: Annotated[int, Field(ge=0)] = 0
+    received_bytes: Annotated[int, Field(ge=0)] = 0
+    detail: Annotated[str, Field(max_length=DETAIL_LETTERS_MAX)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

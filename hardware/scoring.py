@@ -29,8 +29,8 @@ Score = tuple[int, int]
 
 NS_PER_S = 1_000_000_000
 
-SILENCE_NS = 3 * NS_PER_S
-"""Without a valid reading for this long, the next one is a baseline. Consoles repeat ten times a second."""
+SILENCE_S = 3.0
+"""Without a valid reading for this long, the next one is a baseline. Most consoles repeat ten times a second."""
 
 CONFIRMATIONS = 2
 """Equal readings that make an unchecked or unusual change believed."""
@@ -130,13 +130,14 @@ class _Watched(Generic[T]):
 class ScoreKeeper:
     """Remembers one match's score and says what each reading changes."""
 
-    def __init__(self, *, sport: str) -> None:
-        """Keep a match of `sport`.
+    def __init__(self, *, sport: str, silence_s: float = SILENCE_S) -> None:
+        """Keep a match of `sport`; the first valid reading after `silence_s` without one is a baseline.
 
         Raises:
             SettingError: the sport is not known.
         """
         self._steps, self._in_sets = steps_of(sport), sport in IN_SETS
+        self._silence_ns = round(silence_s * NS_PER_S)
         self._score: Score | None = None
         self._heard: tuple[int | None, int | None] = (None, None)
         self._period = ""
@@ -176,7 +177,7 @@ class ScoreKeeper:
         reading = seen.reading
         if not reading.valid:
             return []
-        if self._last_mono_ns is not None and seen.mono_ns - self._last_mono_ns > SILENCE_NS:
+        if self._last_mono_ns is not None and seen.mono_ns - self._last_mono_ns > self._silence_ns:
             self.forget()
         self._last_mono_ns = seen.mono_ns
         if self._baseline_due:

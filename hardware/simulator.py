@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from hardware.errors import ScriptError
+from hardware.lines import set_raw
 from hardware.match import LINE_ACTIONS, Action, Match, Step
 from hardware.scoreboards.board import Board, Encoder
 from hardware.scoreboards.protocols import ScoreboardProtocol
-from hardware.sources import set_raw
 from timebase import Clock
 
 log = logging.getLogger(__name__)

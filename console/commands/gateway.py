@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,13 @@ from console.options import ConfigOption
 
 if TYPE_CHECKING:
     from console.settings import Config
-    from hardware.gateway import GatewaySettings
+    from hardware.gateway import Gateway, GatewaySettings
+    from hardware.lines import Recorder
+    from hardware.messages import StateBody
+    from timebase import Clock
+
+TELL_EVERY_S = 60.0
+LOOK_EVERY_S = 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +30,22 @@ def register(app: typer.Typer) -> None:
 
 def gateway(
     config: ConfigOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what is read as one JSON object.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what the console sends in a new FILE, with its times beside it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say what is read, and how it goes, as JSON objects.")] = False,
 ) -> None:
-    """Read the console that the configuration names and publish its events, signed, over MQTT. Stop it with Ctrl-C."""
+    """Read the console that the configuration names and publish its events, signed, over MQTT. Stop it with Ctrl-C.
+
+    Tells how the console is when that changes, and once a minute: score, good and damaged frames, connections.
+    """
     from console.config import find_config, load_config
+    from hardware.lines import Recorder
 
     path = find_config(config)
-    asyncio.run(_run(gateway_settings(load_config(path), path), as_json=as_json))
+    settings = gateway_settings(load_config(path), path)
+    with nullcontext() if record is None else Recorder(record) as recorder:
+        asyncio.run(_run(settings, recorder, as_json=as_json))
 
 
 def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
@@ -58,11 +74,13 @@ def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
     )
 
 
-async def _run(settings: "GatewaySettings", *, as_json: bool) -> None:
+async def _run(settings: "GatewaySettings", recorder: "Recorder | None", *, as_json: bool) -> None:
     from hardware.gateway import Gateway
     from timebase import SystemClock
 
-    running = asyncio.create_task(Gateway(settings, clock=SystemClock()).run(), name="gateway")
+    clock = SystemClock()
+    gateway = Gateway(settings, clock=clock, recorder=recorder)
+    running = asyncio.create_task(gateway.run(), name="gateway")
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, running.cancel)
@@ -71,6 +89,47 @@ async def _run(settings: "GatewaySettings", *, as_json: bool) -> None:
     sentence = f"{identity.device} reads {settings.protocol} from {source} and publishes to {broker}; stop it with Ctrl-C"
     typer.echo(json.dumps(facts) if as_json else sentence)
     sys.stdout.flush()
-    await asyncio.wait({running})
+    telling = asyncio.create_task(_tell(gateway, clock, as_json=as_json), name="gateway-telling")
+    await asyncio.wait({running, telling}, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    await asyncio.wait({running, telling})
     if not running.cancelled():
         running.result()
+
+
+async def _tell(gateway: "Gateway", clock: "Clock", *, as_json: bool) -> None:
+    """Say how the console is, on change and now and then."""
+    told, waited_s = None, 0.0
+    while True:
+        state = gateway.state()
+        essence = (state.state, state.detail, state.home, state.away)
+        if essence != told or waited_s >= TELL_EVERY_S:
+            told, waited_s = essence, 0.0
+            typer.echo(json.dumps(_facts(state)) if as_json else _sentence(state))
+            sys.stdout.flush()
+        await clock.sleep(LOOK_EVERY_S)
+        waited_s += LOOK_EVERY_S
+
+
+def _facts(state: "StateBody") -> dict[str, object]:
+    names = (
+        "device", "state", "home", "away", "clock", "period", "running", "good_frames", "bad_frames", "dropped_events",
+        "connections", "refused", "received_bytes", "detail",
+    )  # fmt: skip
+    return {name: getattr(state, name) for name in names}
+
+
+def _sentence(state: "StateBody") -> str:
+    """`oes-1 online, 2-1; 5,410 good frames, 3 damaged; 1 connection`, and what else is to be said."""
+    score = "no score yet" if state.home is None or state.away is None else f"{state.home}-{state.away}"
+    connections = "1 connection" if state.connections == 1 else f"{state.connections:,} connections"
+    parts = [
+        f"{state.device} {state.state.replace('_', ' ')}, {score}",
+        f"{state.good_frames:,} good frames, {state.bad_frames:,} damaged",
+        connections,
+    ]
+    if state.refused:
+        parts.append(f"{state.refused:,} refused")
+    if state.dropped_events:
+        parts.append(f"{state.dropped_events:,} events dropped")
+    return "; ".join([*parts, *filter(None, [state.detail])])

@@ -61,6 +61,8 @@ class ScoreboardProtocol:
         decoder: makes a new decoder.
         encoder: makes a new encoder for a sport.
         cycle_ms: time from one cycle's beginning to the next.
+        greeting: what it wants to hear, over TCP, before it speaks.
+        silence_s: a console that sends nothing for this long is lost.
     """
 
     name: str
@@ -75,6 +77,8 @@ class ScoreboardProtocol:
     decoder: Callable[[], Decoder]
     encoder: Callable[[str], Encoder]
     cycle_ms: int = 100
+    greeting: bytes = b""
+    silence_s: float = 3.0
 
     @property
     def baud(self) -> int:
@@ -180,6 +184,9 @@ _ALL = (
         provenance=(Provenance.CAPTURE,),
         decoder=livestats.decoder,
         encoder=livestats.encoder,
+        greeting=livestats.SUBSCRIBE,
+        # It speaks when the scorer types, which in a time-out may be a minute apart; TCP tells when it is gone.
+        silence_s=60.0,
     ),
     ScoreboardProtocol(
         name=swiss_timing.NAME,

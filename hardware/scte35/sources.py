@@ -6,10 +6,7 @@ took the stream apart.
 
 import asyncio
 import contextlib
-import ipaddress
 import shutil
-import socket
-import struct
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ from hardware.errors import SettingError, SourceLostError
 from hardware.scte35.message import PTS_MODULUS
 from hardware.scte35.stream_clock import JUMP_NS
 from hardware.scte35.transport import PACKET_BYTES, ClockReading, TransportDecoder
+from hardware.udp import listening_socket
 from timebase import Clock
 
 SILENCE_S = 3.0
@@ -30,7 +28,6 @@ DATAGRAMS_WAITING_MAX = 4096
 """Some 40 Mbit/s for a second; beyond it the newest are dropped, which the continuity counters then show."""
 BLOCK_PACKETS = 512
 CHUNK_BYTES_MAX = 65_536
-BUFFER_BYTES = 4 << 20
 SCHEMES = ("udp", "rtp", "srt", "file")
 _PROGRAM = "ffmpeg"
 _RTP_HEADER_BYTES = 12
@@ -122,7 +119,7 @@ class DatagramSource:
         arrivals: asyncio.Queue[Chunk] = asyncio.Queue(maxsize=DATAGRAMS_WAITING_MAX)
         try:
             transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: _Datagrams(arrivals, clock), sock=_listening(self.host, self.port)
+                lambda: _Datagrams(arrivals, clock), sock=listening_socket(self.host, self.port)
             )
         except OSError as error:
             raise SourceLostError(
@@ -224,31 +221,6 @@ class _Datagrams(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - the protocol's signature
         with contextlib.suppress(asyncio.QueueFull):
             self._arrivals.put_nowait(Chunk(data, self._clock.mono_ns()))
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket bound to an address; of a group a member.
-
-    Raises:
-        OSError: it cannot be.
-    """
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    listening = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        group = ipaddress.ip_address(address[0])
-        if group.is_multicast:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        listening.bind(address)
-        if group.is_multicast and group.version == 4:
-            listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + b"\0\0\0\0")
-        elif group.is_multicast:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", 0))
-        listening.setblocking(False)
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 def _without_header(data: bytes) -> bytes:

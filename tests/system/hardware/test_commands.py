@@ -16,13 +16,13 @@ import pytest
 
 from hardware.events import DeviceState, DeviceStatus, Reading, Refusal, ScoreEvent
 from hardware.keys import DeviceKey
+from hardware.lines import parse_line
 from hardware.link import LinkHandlers, MqttLink
 from hardware.mqtt import BrokerAddress
 from hardware.scoreboards import oes, stramatel
 from hardware.scoreboards.board import Board
 from hardware.scoreboards.protocols import PROTOCOLS, protocol_named
 from hardware.simulator import PtyLine, pty_line
-from hardware.sources import parse_source
 from timebase import SystemClock
 
 pytestmark = pytest.mark.system
@@ -170,10 +170,10 @@ async def test_simulate_speaks_the_protocol() -> None:
     """What the simulated console serves over TCP decodes as valid readings of a running clock."""
     command = (*CUEBIRD, "scoreboard", "simulate", "stramatel", "--listen", "127.0.0.1:0", "--json")
     async with running(*command) as simulated, asyncio.timeout(PATIENCE_S):
-        chunks = parse_source((await facts_of(simulated))["address"], baud=19200).chunks()
+        chunks = parse_line((await facts_of(simulated))["address"], PROTOCOLS["stramatel"]).chunks(SystemClock())
         decoder, readings = stramatel.decoder(), list[Reading]()
         while len(readings) < 3:
-            readings += decoder.feed(await anext(chunks))
+            readings += decoder.feed((await anext(chunks)).data)
         await chunks.aclose()
         simulated.terminate()
         assert await simulated.wait() == 0

@@ -80,7 +80,7 @@ def test_a_byte_order_mark_is_forgiven(tmp_path: Path) -> None:
         (CHANNEL.replace('name = "Nord"\n', ""), "channel[0].name: missing; add it"),
         ("[[account]]\nid = 'a'\nhandle = '@a'\ncredentials_file = 'c'\n", "account[0].handle = '@a': not a handle of X"),
         (FIXTURE + "kickoff_utc = 2027-03-01T12:00:00\n", "fixture[0].kickoff_utc = "),
-        (DEVICE + FIXTURE + "[gateway]\ndevice='oes-1'\nprotocol='oes'\nsource='127.0.0.1:1'\n", "write tcp://host:port"),
+        (DEVICE + FIXTURE + "[gateway]\ndevice='oes-1'\nprotocol='oes'\nsource='127.0.0.1:1'\n", "not the address of a line"),
         (DEVICE + FIXTURE + "[gateway]\ndevice='oes-1'\nprotocol='oes'\nsource='tcp://host'\n", "names no port"),
     ],
 )

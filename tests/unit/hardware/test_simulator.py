@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hardware.errors import ConsoleLostError, ScriptError, SettingError
+from hardware.errors import ConsoleLostError, ScriptError
 from hardware.events import ScoreKind, Timeout
+from hardware.lines import Chunk, SerialLine, parse_line
 from hardware.match import Action, Match, parse_match, random_match
 from hardware.scoreboards.board import Board
 from hardware.scoreboards.protocols import PROTOCOLS
 from hardware.scoring import ScoreChange, ScoreKeeper, Seen
 from hardware.simulator import damaged_frame, play, pty_line, tcp_line
-from hardware.sources import SerialSource, TcpSource, parse_source
 from hardware.sports import COUNTING_UP, STEPS
-from timebase import VirtualClock
+from timebase import SystemClock, VirtualClock
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "match.toml"
 SCRIPT = """
@@ -188,7 +188,7 @@ def test_one_damaged_frame_makes_no_event(name: str) -> None:
 async def test_every_tcp_client_gets_every_byte_until_it_is_dropped() -> None:
     """Two gateways may read one console; a dropped connection ends their reading."""
     async with tcp_line("127.0.0.1", 0) as line:
-        readings = [parse_source(line.address, baud=9600).chunks() for _ in range(2)]
+        readings = [parse_line(line.address, PROTOCOLS["oes"]).chunks(SystemClock()) for _ in range(2)]
         firsts = [asyncio.ensure_future(anext(reading)) for reading in readings]
         async with asyncio.timeout(10):
             while not all(first.done() for first in firsts):
@@ -196,14 +196,14 @@ async def test_every_tcp_client_gets_every_byte_until_it_is_dropped() -> None:
                 await asyncio.sleep(0.01)
             line.drop()
             for first, reading in zip(firsts, readings, strict=True):
-                assert (await first).startswith(b"frame")
+                assert (await first).data.startswith(b"frame")
                 with pytest.raises(ConsoleLostError, match=r"lost|closed"):
                     await _to_the_end(reading)
 
 
-async def _to_the_end(reading: AsyncIterator[bytes]) -> None:
+async def _to_the_end(reading: AsyncIterator[Chunk]) -> None:
     async for chunk in reading:
-        assert b"frame" in chunk
+        assert b"frame" in chunk.data
 
 
 async def test_a_pty_reads_like_a_serial_port() -> None:
@@ -212,14 +212,13 @@ async def test_a_pty_reads_like_a_serial_port() -> None:
     async with pty_line(protocol) as line:
         for _ in range(5000):
             line.send(b"old bytes that a cable would have lost")
-        source = SerialSource(path=line.address, baud=protocol.baud)
-        chunks = source.chunks()
+        chunks = SerialLine(line.address, speed=protocol.baud, silence_s=3.0).chunks(SystemClock())
         reading = asyncio.ensure_future(anext(chunks))
         data = bytes(range(256))
         while not reading.done():
             line.send(data)
             await asyncio.sleep(0.01)
-        assert data in (await reading) * 2
+        assert data in (await reading).data * 2
         await chunks.aclose()
 
 
@@ -228,24 +227,9 @@ async def test_a_console_that_is_not_there_is_named() -> None:
     async with tcp_line("127.0.0.1", 0) as line:
         closed = line.address
     for source, message in (
-        (parse_source(closed, baud=9600), "not reachable"),
-        (parse_source("/dev/no-such-port", baud=9600), "/dev/no-such-port: cannot be opened"),
-        (parse_source(os.devnull, baud=9600), "/dev/null: not a serial port"),
+        (parse_line(closed, PROTOCOLS["oes"]), "not reachable"),
+        (parse_line("/dev/no-such-port", PROTOCOLS["oes"]), "/dev/no-such-port: cannot be opened"),
+        (parse_line(os.devnull, PROTOCOLS["oes"]), "/dev/null: not a serial port"),
     ):
         with pytest.raises(ConsoleLostError, match=message):
-            await anext(source.chunks())
-
-
-@pytest.mark.parametrize(
-    "source", ["127.0.0.1:4001", "tcp://127.0.0.1", "tcp://:1", "udp://127.0.0.1:1", "tcp://h:99999", "COM1"]
-)
-def test_a_source_that_is_none_is_named(source: str) -> None:
-    """With what to write instead."""
-    with pytest.raises(SettingError, match=r"write tcp://host:port"):
-        parse_source(source, baud=9600)
-
-
-def test_sources_are_told_apart() -> None:
-    """An address and a path."""
-    assert parse_source("tcp://127.0.0.1:4001", baud=9600) == TcpSource(host="127.0.0.1", port=4001)
-    assert parse_source("/dev/ttyUSB0", baud=19200) == SerialSource(path="/dev/ttyUSB0", baud=19200)
+            await anext(source.chunks(SystemClock()))
