@@ -19,6 +19,10 @@ SILENT_NS_MIN = SILENT_NS - 1_000_000_000
 """How long an engine has been unable to beat, at least, when another one takes its silence for its end."""
 
 
+NOTICED_NS = 30_000_000_000
+"""Two looks of whoever renews tokens."""
+
+
 class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
@@ -123,7 +127,10 @@ class Invariants:
             row = self._rows[firing_id]
             if (row.state, row.settled_by) != (state, "ops"):
                 raise BrokenGuaranteeError("settle", f"firing {firing_id} was settled as {state}, and is {row.state}")
-        if self._world.plot.has_tokens and not self._secrets:
+        tokens_were_due = (
+            self._world.plot.has_tokens and self._world.clock.mono_ns() > self._world.upkeep.due_mono_ns + NOTICED_NS
+        )
+        if tokens_were_due and not self._secrets:
             raise BrokenGuaranteeError("tokens", "they were due, and nobody renewed them")
         fault = verify(self._world.storage.database, self._world.storage.chain.key, None).fault
         if fault is not None:

@@ -14,9 +14,9 @@ from sync.media import Media, Upload
 from sync.media_check import sha256_of
 from sync.media_uploading import MediaUploadError, Withhold
 from sync.posting import Certainty
-from sync.renewals import TokenSetup
+from sync.renewals import RENEW_BEFORE_NS, TokenSetup
 from sync.sealing import SealingKey
-from sync.tokens import Renewal
+from sync.tokens import Renewal, end_mono_ns
 
 if TYPE_CHECKING:
     from sync.simulation.process import Process
@@ -53,6 +53,7 @@ class Upkeep:
         begun: every request that has left.
         uploads: what has been given, with the SHA-256 of the bytes that came and when X drops it, by media id.
         good: the refresh token that X takes, by account; an empty one when the sign-in is over.
+        due_mono_ns: when the first tokens are due for every process that has read them, whatever the wall clock said then.
     """
 
     clock: "LoopClock"
@@ -60,6 +61,7 @@ class Upkeep:
     begun: list[Begun] = field(default_factory=list)
     uploads: dict[str, tuple[Upload, str, int]] = field(default_factory=dict)
     good: dict[str, str] = field(default_factory=dict)
+    due_mono_ns: int = 0
     calm: bool = False
     _file: OAuth2Credentials | None = None
 
@@ -75,6 +77,7 @@ class Upkeep:
         """What renews tokens for a process."""
         if self._file is None:
             self._file = first_credentials(self.clock, left_s=self.rng.uniform(*LEFT_S))
+        self.due_mono_ns = max(self.due_mono_ns, end_mono_ns(self._file, self.clock) - RENEW_BEFORE_NS)
         return TokenSetup(accounts=(self._file,), key=SEALED_WITH, endpoint=Tokens(process, self), take=lambda _: None)
 
     def fault(self, among: tuple[str, ...]) -> str:
