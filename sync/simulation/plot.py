@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 from typing import Self
 
-LONG_SHARE = 1 / 50
+LONG_SHARE = 1 / 80
 """Of stories. Most bugs need few things to happen, and many short stories find them in less time than few long ones."""
 STEPS_LONG = 40
-STEPS_SHORT = (3, 7)
+STEPS_SHORT = (3, 6)
 """The fewest and the most steps of the others."""
 
 

@@ -27,6 +27,8 @@ than where every story has all of them seldom (swarm testing: Groce and others, 
 FAULTS = (*["none"] * 6, "no_route", "lost_before", "lost_after", "refused", "bug", "late")
 WRONG_S_MAX = 7200
 """The wall clock is never wrong by more: the reconciler looks back three hours."""
+BEGINS_S_MAX = 28.0
+"""The last window of the plan opens then."""
 REST_S = 240.0
 """Quiet at the end: a request applied two minutes late has been found by then, and taken down where its goal was taken back."""
 
@@ -54,6 +56,8 @@ class Story:
         if self.world.plot.has_standby:
             self.pair.begin()
         self.current = await self.world.start()
+        # A short story begins anywhere in the evening: mostly where a window is open.
+        await self.pass_time(self.rng.uniform(0, BEGINS_S_MAX))
         likely: list[Callable[[], Coroutine[Any, Any, None]]] = [self.hear] * 5 + [self.score] * 4 + [self.wait, self.play_on]
         rare: list[Callable[[], Coroutine[Any, Any, None]]] = [
             *(self.score_again, self.correct, self.correct_again, self.redeliver, self.retained, self.burst),
@@ -135,9 +139,17 @@ class Story:
         await self.pass_time(self.rng.uniform(0, 1))
 
     async def hear(self) -> None:
-        spot_id, feed_id = self.rng.choice(["kaffee-30", "kaffee-20"]), self.rng.choice(["main", "backup"])
+        """A listener reports a spot: mostly one that is planned now, sometimes another one or one of seconds ago."""
+        ago_s = self.rng.uniform(0.1, self.rng.choice([0.5, 5]))
+        onset_utc = self.world.clock.utc() - timedelta(seconds=ago_s)
+        planned = [one.spot_id for one in self.world.airings if one.opens_utc <= onset_utc <= one.closes_utc]
+        spot_id, feed_id = self.rng.choice(["kaffee-30", "kaffee-20", *planned * 4]), self.rng.choice(["main", "backup"])
         self.world.say(f"{feed_id} hears {spot_id}")
-        self.world.hear(spot_id, feed_id=feed_id, ago_s=self.rng.uniform(0.1, 5))
+        self.world.hear(spot_id, feed_id=feed_id, ago_s=ago_s)
+        if self.rng.random() < 1 / 4:
+            other = "backup" if feed_id == "main" else "main"
+            self.world.say(f"{other} hears it too")
+            self.world.hear(spot_id, feed_id=other, ago_s=ago_s + 0.02)
 
     async def score(self) -> None:
         self.points += 1
@@ -147,6 +159,8 @@ class Story:
         self.goals.append((self.points, utc))
         self.world.say(f"goal: {self.points}:0")
         self.publish(ScoreKind.GOAL, self.points, utc)
+        if self.rng.random() < 1 / 5:
+            self.tell_again(self.points, utc)
 
     async def play_on(self) -> None:
         """Play goes on: what is on the board stands."""
@@ -154,22 +168,28 @@ class Story:
         self.publish(ScoreKind.RESTART, self.points, self.world.clock.utc() - timedelta(milliseconds=50))
 
     async def burst(self) -> None:
-        """Three goals in one reading's time."""
-        for _ in range(3):
+        """Four goals in one reading's time."""
+        for _ in range(4):
             await self.score()
             await self.world.clock.advance(0.001)
 
     async def score_again(self) -> None:
         """The second gateway's report of a goal, with a clock of its own (less wrong than a correction takes to come)."""
         if self.goals:
-            points, utc = self.rng.choice(self.goals)
-            again = utc + timedelta(milliseconds=self.rng.randrange(20))
-            if not any(utc <= corrected <= again for _, corrected in self.corrections):
-                self.truth.of_goal.setdefault(again, self.truth.of_goal[utc])
-                self.world.say(f"the second gateway tells of goal {points}:0")
-                self.publish(ScoreKind.GOAL, points, again, gateway=1)
+            self.tell_again(*self.rng.choice(self.goals))
+
+    def tell_again(self, points: int, utc: datetime) -> None:
+        again = utc + timedelta(milliseconds=self.rng.randrange(20))
+        if not any(utc <= corrected <= again for _, corrected in self.corrections):
+            self.truth.of_goal.setdefault(again, self.truth.of_goal[utc])
+            self.world.say(f"the second gateway tells of goal {points}:0")
+            self.publish(ScoreKind.GOAL, points, again, gateway=1)
 
     async def correct(self) -> None:
+        """The newest goal is taken back, and every other time the second gateway says so too."""
+        if not self.points:
+            await self.score()
+            await self.pass_time(self.rng.uniform(0.1, 1))
         if self.points:
             utc = self.world.clock.utc() - timedelta(milliseconds=50)
             if not self.goals or self.goals[-1][1] >= utc:
@@ -179,6 +199,9 @@ class Story:
             self.corrections.append((self.points, utc))
             self.world.say(f"the goal is taken back: {self.points}:0")
             self.publish(ScoreKind.CORRECTION, self.points, utc)
+            if self.rng.random() < 1 / 2:
+                await self.pass_time(self.rng.uniform(0, 1))
+                await self.correct_again()
 
     async def correct_again(self) -> None:
         if self.corrections:
@@ -218,6 +241,7 @@ class Story:
 
     async def kill(self) -> None:
         """Kill, wait for the answer, see that nothing leaves until the release; the engine is released or started anew."""
+        await self.under_way()
         process = self.current
         if await self.ask(Kill(op="kill", actor="ops", reason="test")):
             span = Span(self.world.clock.mono_ns())
@@ -234,6 +258,12 @@ class Story:
         else:
             self.world.ledger.release(actor="ops", reason="test")
             await self.restart()
+
+    async def under_way(self) -> None:
+        """Every other time something is on its way to X when a person acts."""
+        if self.rng.random() < 1 / 2:
+            await self.rng.choice([self.hear, self.score])()
+            await self.pass_time(self.rng.uniform(0, 0.3))
 
     async def kill_outside(self) -> None:
         """The command line writes the kill to the ledger; the engine learns of it by looking."""
@@ -296,6 +326,7 @@ class Story:
 
     async def change_mode(self) -> None:
         """Another mode for a while: nothing leaves in it, and what it declined is not caught up."""
+        await self.under_way()
         mode: Literal["OFF", "REHEARSAL"] = self.rng.choice(("OFF", "REHEARSAL"))
         if await self.ask(SetMode(op="mode", mode=mode, actor="ops")):
             span = Span(self.world.clock.mono_ns())
@@ -322,6 +353,7 @@ class Story:
             if await self.ask(Veto(op="veto", firing_id=firing_id, actor="ops", reason="test")):
                 self.truth.vetoed.add(firing_id)
                 self.world.say(f"firing {firing_id} is vetoed")
+                await self.hear()
 
     async def settle(self) -> None:
         """A person looks at the timeline, and says what became of an unknown firing: what is there, or is known to be lost."""
@@ -339,6 +371,7 @@ class Story:
             if await self.ask(request):
                 self.truth.settled[firing_id] = state
                 self.world.say(f"a person settles firing {firing_id}: {state}")
+                await self.rng.choice([self.hear, self.score_again])()
             return
 
     async def ask(self, request: Request) -> bool:

@@ -43,9 +43,9 @@ from sync.states import Action, FiringState, Mode
 from sync.token_records import TokenRecords
 from sync.wire import Veto
 
-SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "6000"))
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "5000"))
 """As many as two cores play in some hundred seconds."""
-SEEDS_A_TEST = 200
+SEEDS_A_TEST = 100
 SEEDS_A_BUG_MAX = 1000
 """A planted bug is found by then."""
 
