@@ -43,8 +43,8 @@ from sync.states import Action, FiringState, Mode
 from sync.token_records import TokenRecords
 from sync.wire import Veto
 
-SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "5000"))
-"""As many as two cores play in some hundred seconds."""
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "3000"))
+"""As many as two cores play in about a minute."""
 SEEDS_A_TEST = 100
 SEEDS_A_BUG_MAX = 1000
 """A planted bug is found by then."""
@@ -65,7 +65,7 @@ def test_seeds(storage: Storage, first: int) -> None:
     """Every guarantee holds after each step; `cuebird simulate --seed N` replays a seed that fails."""
     results = [run_seed(seed, storage) for seed in range(first, first + SEEDS_A_TEST)]
     assert {result.seed: result.broken for result in results if result.broken} == {}
-    assert sum(result.sent for result in results) > SEEDS_A_TEST
+    assert sum(result.sent for result in results) > SEEDS_A_TEST // 2
 
 
 def test_a_seed_replays_exactly(storage: Storage) -> None:
