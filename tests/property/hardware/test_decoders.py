@@ -130,7 +130,7 @@ def test_junk_between_frames_costs_no_frame(protocol: ScoreboardProtocol, board:
     pad = b"\n" if protocol.name == "livestats" else b""
     noisy.feed(b"".join(piece + pad + frame for frame, piece in zip(frames, itertools.cycle(noise), strict=False)) + noise[2])
 
-    assert noisy.good_frames == clean
+    assert noisy.good_frames >= clean  # without a checksum two bytes of noise may look like a group
 
 
 @settings(max_examples=100, deadline=None)
