@@ -16,7 +16,7 @@ from schedules.plan import Problem
 from schedules.table import NEUTRALISED
 
 COLUMNS: Final = ("cuebird_row", "cuebird_severity", "cuebird_problem", "cuebird_fix")
-"""Behind the plan's own columns; a plan that is uploaded with them is read as if they were not there."""
+"""Behind the plan's own columns; a plan with them is read as if they were not there (`schedules.layouts.OUR_COLUMNS`)."""
 _WORST_FIRST: Final = tuple(Severity)
 
 
@@ -37,18 +37,17 @@ def write_problems(path: Path, plan: Plan) -> None:
 
 
 def problem_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
-    """The header, then each row as it stands in the plan with row, worst severity, problems and fixes behind it."""
+    """The header, each row as it stands with its line, worst severity, problems and fixes, and what was said of the header."""
     of_row = defaultdict[int, list[Problem]](list)
     for problem in plan.problems:
         of_row[problem.row].append(problem)
     titles = plan.original.titles
     yield (*map(neutral, titles), *COLUMNS)
-    known = {line for line, _ in plan.original.rows}
-    for line in sorted(of_row.keys() - known):
-        yield (*[""] * len(titles), *_told(line, of_row[line]))
     for line, cells in plan.original.rows:
         padded = (*cells[: len(titles)], *[""] * (len(titles) - len(cells)))
-        yield (*map(neutral, padded), *_told(line, of_row.get(line, [])))
+        yield (*map(neutral, padded), *_told(line, of_row.pop(line, [])))
+    for line, elsewhere in sorted(of_row.items()):
+        yield (*[""] * len(titles), *_told(line, elsewhere))
 
 
 def neutral(cell: str) -> str:

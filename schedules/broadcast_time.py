@@ -104,7 +104,8 @@ def _too_early(day: date, time_s: int, day_start_s: int) -> BroadcastTimeError:
     return BroadcastTimeError(
         reason=f"{written} lies before the broadcast day begins at {clock_text(day_start_s)}",
         fix=f"write {after_midnight} for the morning of {day + timedelta(days=1)}, or {day - timedelta(days=1)} and "
-        f"{after_midnight} for the morning of {day}; a plan of calendar days is read with day start 00:00",
+        f"{after_midnight} for the morning of {day}; a plan of calendar days is read with "
+        "--day-start 00:00, one of broadcast days with --small-hours next",
     )
 
 

@@ -30,6 +30,10 @@ NEEDED = (Field.CHANNEL, Field.DATE, Field.TIME, Field.SPOT)
 """What each row must say; an instant says date and time."""
 
 
+OUR_COLUMNS = "cuebird_"
+"""How the columns begin that a list of problems has beside the plan's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """One way to write a plan.
@@ -47,6 +51,7 @@ class Layout:
         day_start: when its broadcast days begin, where the format itself says so; empty otherwise.
         written_order: the order of day and month its documentation shows. Only told, never applied.
         order: its columns in order, for files without a header; empty when there always is one.
+        removal: a column and the word in it that takes an airing out instead of planning it.
         first_row: what the first row of a file without a header must look like, cells joined by `,`.
     """
 
@@ -62,6 +67,7 @@ class Layout:
     day_start: str = ""
     written_order: str = ""
     order: tuple[str, ...] = ()
+    removal: tuple[str, str] | None = None
     first_row: re.Pattern[str] | None = None
 
     @property
@@ -211,6 +217,7 @@ LAYOUTS: tuple[Layout, ...] = (
             *("campaigncode", "channelcode", "startdate", "starttime", "totalspotsinbreak", "breakposition", "duration", "cost"),
             *("internalidcode", "transmissionvector", "spottypecode", "blockstarttime", "blockendtime", "reloadcode"),
         ),
+        removal=("reloadcode", "2"),
         first_row=re.compile(r"[0-9]+,[0-9]+,20[0-9]{6},[0-9]{5,6}(?:,[^,]*){9,10}"),
     ),
     Layout(

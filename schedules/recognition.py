@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from schedules.cells import HEADER_ROW_MAX, Record, Sheet, about, shown
 from schedules.dates import DateOrder
 from schedules.errors import PlanFileError
-from schedules.layouts import BY_NAME, LAYOUTS, NEEDED, OWN, Field, Layout, named
+from schedules.layouts import BY_NAME, LAYOUTS, NEEDED, OUR_COLUMNS, OWN, Field, Layout, named
 from schedules.plan import Problem, Severity
 
 _SYNONYMS = {"tz": "timezone"}
@@ -103,7 +103,7 @@ def header_problems(found: Found, choices: Choices) -> Iterator[Problem]:
     for place, name in enumerate(found.names):
         if name in seen and name in meant:
             yield about(Severity.ERROR, found.line, f"two columns named {shown(name)}", "remove or rename one")
-        elif name and place not in used and name not in seen and not name.startswith("cuebird_"):
+        elif name and place not in used and name not in seen and not name.startswith(OUR_COLUMNS):
             yield from _unused(found, name, mapped)
         seen[name] = place
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from schedules.cells import CELL_LETTERS_MAX, Record, about, shown
 from schedules.errors import PlanFileError
-from schedules.layouts import Field, named
+from schedules.layouts import OUR_COLUMNS, Field, named
 from schedules.plan import Problem, Severity
 from schedules.recognition import Choices, Found, header_problems
 from schedules.workbook_child import UNCALCULATED
@@ -79,7 +80,18 @@ def _judged(record: Record, found: Found) -> Problem | None:
     skipped = _skipped(record, found)
     if skipped:
         return about(Severity.NOTE, record.line, skipped)
-    return _misfit(record, found)
+    return _removal(record, found) or _misfit(record, found)
+
+
+def _removal(record: Record, found: Found) -> Problem | None:
+    """A row of an update that takes an airing out: taken for a plan it would arm what is to go."""
+    if found.layout.removal is None:
+        return None
+    column, word = found.layout.removal
+    if (column, word) not in zip(found.names, record.cells, strict=False):
+        return None
+    reason, fix = f"the row takes an airing out ({column} {word})", "ask for the whole plan; a plan lists what is to air"
+    return about(Severity.ERROR, record.line, reason, fix)
 
 
 def _skipped(record: Record, found: Found) -> str:
@@ -92,7 +104,7 @@ def _skipped(record: Record, found: Found) -> str:
     said = [record.cells[place] for place in whens if place is not None and place < len(record.cells)]
     if any(cell[:1].isdecimal() for cell in said):
         return ""
-    filled = [cell for cell in record.cells if cell]
+    filled = [cell for cell, name in zip_longest(record.cells, found.names) if cell and not (name or "").startswith(OUR_COLUMNS)]
     if not filled:
         return "blank row skipped"
     if tuple(map(named, record.cells)) == found.names:

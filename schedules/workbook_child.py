@@ -29,6 +29,8 @@ _BARE_FORMULA = re.compile(
 )
 _BARE_ODS_FORMULA = re.compile(rb"<table:table-cell (?=[^>]*table:formula=)(?![^>]*office:value-type=)[^>]*>")
 _NAMESPACE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_ODS_LENGTH = re.compile(r"PT([0-9]{2,4})H([0-9]{2})M([0-9]{2})(?:[.,][0-9]+)?S")
+"""A length of time in ODS, which is handed on as it stands when it is longer than a day."""
 UNCALCULATED = "=(not calculated)"
 """Stands for a formula that has no value; no text of a plan looks like it."""
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
@@ -180,10 +182,9 @@ def answer(data: bytes, seen: Inspection, *, columns: int, sheets: int) -> Itera
         parts = _parts(data) if seen.bare else {}
         for number, name in enumerate(shown):
             table = workbook.get_sheet_by_name(name)
-            if table.total_width > columns:
-                raise RefusedError(
-                    f"the sheet '{name[:60]}' has {table.total_width} columns, more than {columns}; this is no plan"
-                )
+            width = table.end[1] + 1 if table.end else 0
+            if width > columns:
+                raise RefusedError(f"the sheet '{name[:60]}' has {width} columns, more than {columns}; this is no plan")
             yield from _rows(number, table, seen.bare.get(parts.get(name, ""), set()))
     except CalamineError as error:
         raise RefusedError(f"the workbook cannot be read ({str(error)[:120]}); save it again, or as CSV UTF-8") from error
@@ -208,9 +209,8 @@ def _rows(number: int, table: Any, bare: set[tuple[int, int]]) -> Iterator[Any]:
     """Each row that holds something; a merged cell's value stands in each of its cells."""
     merged = sorted(table.merged_cell_ranges or [])
     values: dict[int, Any] = {}
-    first_row, first_column = table.start or (0, 0)
-    for index, row in enumerate(table.iter_rows(), start=first_row):
-        cells = [""] * first_column + [_text(cell) for cell in row]
+    for index, row in enumerate(table.iter_rows()):
+        cells = [_text(cell) for cell in row]
         for place, ((top, left), (bottom, right)) in enumerate(merged):
             if top > index:
                 break
@@ -241,6 +241,8 @@ def _text(value: Any) -> str:
             text = str(int(value))
         case _:
             text = str(value).strip()
+            if (length := _ODS_LENGTH.fullmatch(text)) is not None:
+                text = ":".join(length.groups())
     return text
 
 

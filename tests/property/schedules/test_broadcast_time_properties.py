@@ -2,6 +2,7 @@ import contextlib
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -87,3 +88,50 @@ def test_any_text_is_a_value_or_a_named_error(text: str) -> None:
     for parse in (parse_date, parse_time, parse_zone):
         with contextlib.suppress(BroadcastTimeError):
             parse(text)
+
+
+CHANGES = {
+    "Europe/Stockholm": [(date(2027, 3, 28), 2), (date(2027, 10, 31), 2)],
+    "America/Toronto": [(date(2027, 3, 14), 2), (date(2027, 11, 7), 1)],
+    "Australia/Lord_Howe": [(date(2027, 10, 3), 2), (date(2027, 4, 4), 1)],
+}
+"""Nights on which clocks change, with an hour that is skipped or happens twice; Lord Howe changes by half an hour."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    zone=st.sampled_from([*CHANGES, "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns", "UTC"]),
+    day=st.dates(date(2024, 1, 1), date(2032, 12, 31)),
+    time_s=st.integers(0, TIME_S_MAX),
+    day_start_s=st.sampled_from([0, 3 * 3600, 5 * 3600, 6 * 3600]),
+)
+@example(zone="Europe/Stockholm", day=date(2028, 2, 28), time_s=25 * 3600, day_start_s=6 * 3600)
+@example(zone="America/Toronto", day=date(2028, 2, 29), time_s=29 * 3600, day_start_s=6 * 3600)
+def test_a_wall_clock_means_one_instant_or_is_refused(zone: str, day: date, time_s: int, day_start_s: int) -> None:
+    """Over zones, both changes, leap days and day starts: what is accepted reads back as that wall clock alone."""
+    hangs_in = ZoneInfo(zone)
+    wall = datetime(day.year, day.month, day.day) + timedelta(seconds=time_s)  # noqa: DTZ001
+    meant = {
+        instant
+        for fold in (0, 1)
+        if (instant := wall.replace(tzinfo=hangs_in, fold=fold).astimezone(UTC)).astimezone(hangs_in).replace(tzinfo=None) == wall
+    }
+    try:
+        found = to_utc(day, time_s, hangs_in, day_start_s=day_start_s)
+    except BroadcastTimeError:
+        assert time_s < day_start_s or len(meant) != 1
+        return
+    assert time_s >= day_start_s
+    assert meant == {found}
+
+
+@settings(max_examples=60, deadline=None)
+@given(night=st.sampled_from([(zone, *one) for zone, nights in CHANGES.items() for one in nights]), minute=st.integers(0, 29))
+def test_both_changes_are_refused_with_both_readings(night: tuple[str, date, int], minute: int) -> None:
+    """In every zone; the offsets told are the two ways to write it."""
+    zone, day, hour = night
+    late = 30 if zone == "Australia/Lord_Howe" and hour == 1 else 0
+    with pytest.raises(BroadcastTimeError) as caught:
+        to_utc(day, hour * 3600 + (minute + late) * 60, ZoneInfo(zone), day_start_s=0)
+    assert caught.value.reason.count("UTC by") == 2
+    assert " or " in caught.value.fix

@@ -109,3 +109,62 @@ def test_a_damaged_plan_is_a_plan_or_named(cut: int, place: int, other: bytes) -
         assert found.errors or found.airings or found.problems
     else:
         assert str(found)
+
+
+def named_or_whole(data: bytes) -> None:
+    found = attempted(data)
+    if isinstance(found, SchedulesError):
+        assert str(found)
+        return
+    assert found.errors or found.airings
+    assert all(problem.reason and (problem.fix or problem.severity is Severity.NOTE) for problem in found.problems)
+
+
+HEADERS = [
+    ("Air Date", "Air Time", "Network/Station", "Spot Name", "Spot Length"),
+    ("AIRING_DATETIME", "CHANNEL_NAME", "MOTIF", "SPOT_LENGTH", "SPEND"),
+    ("STATION", "DATE AIRED", "AIR START TIME", "ISCI/AD-ID", "DURATION"),
+    ("Station", "Date", "Time", "Len", "ISCI"),
+    ("ChannelCode", "StartDate", "StartTime", "InternalIdCode", "Duration"),
+]
+pieces = st.sampled_from(
+    [
+        *(*CHANNELS, *SPOTS, "01/03/2027", "13/03/2027", "2027-03-01", "20270301", "2027-03-01 20:15:00"),
+        *("0730P", "8:15 PM", "203000", "Total", "Page 1", "", ":30", "00:00:30:00", "20:15:00;01", "=1+1"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    header=st.sampled_from(HEADERS),
+    rows=st.lists(st.lists(pieces | junk, min_size=0, max_size=6), max_size=6),
+    separator=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]),
+)
+def test_any_table_of_any_layout_imports_wholly_or_names_its_errors(
+    header: tuple[str, ...], rows: list[list[str]], separator: str, encoding: str
+) -> None:
+    """Whatever stands in the cells of another tool's file."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator).writerows([header, *rows])
+
+    named_or_whole(text.getvalue().encode(encoding, "surrogatepass"))
+
+
+LINES = b"LOI 0301 201500 2000 0030 001 001 000030 000000 00000000 000 00000002303 0000\n2 10:54:45 00:00:30:00 A PLAYED OK\n"
+XML = b"<BxfMessage><BxfData><Schedule><ScheduledEvent><EventData/></ScheduledEvent></Schedule></BxfData></BxfMessage>"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    whole=st.sampled_from([LINES, LINES[:78], LINES[78:], XML]),
+    cut=st.integers(0, 140),
+    place=st.integers(0, 140),
+    other=st.binary(max_size=4),
+)
+def test_damaged_files_of_machines_are_plans_or_named(whole: bytes, cut: int, place: int, other: bytes) -> None:
+    """Cut anywhere, changed anywhere."""
+    found = attempted((whole[:place] + other + whole[place + len(other) :])[:cut])
+
+    assert isinstance(found, Plan) or str(found)

@@ -342,3 +342,13 @@ def test_a_passphrase_of_a_source_of_markers_is_masked(tmp_path: Path) -> None:
     for text in (as_toml(load_config(path), path), as_json_text(load_config(path), path)):
         assert "srt://h:1?passphrase=***" in text
         assert "geheim" not in text
+
+
+def test_no_two_channels_or_spots_share_an_alias(tmp_path: Path) -> None:
+    """A plan's name must mean one thing."""
+    two = "".join(f"[[channel]]\nid='{one}'\nname='N'\ntimezone='UTC'\naliases=['TV  One']\n" for one in ("a", "b"))
+    with pytest.raises(ConfigError, match=r"channel\[1\]\.aliases: 'TV  One' already names the channel 'a'"):
+        load_config(written(tmp_path, two))
+    two = "".join(f"[[spot_alias]]\nname='Spring'\nspot='{one}'\n" for one in ("a", "b"))
+    with pytest.raises(ConfigError, match=r"spot_alias\[1\]\.name = 'Spring': names two spots"):
+        load_config(written(tmp_path, two))

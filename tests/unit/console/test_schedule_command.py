@@ -4,6 +4,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from console.config import load_config
 from console.errors import ConsoleError
 from schedules import PlanFileError
 from sync.control import control_server
+from sync.cues import parse_cues
 from sync.errors import LedgerError
 from sync.ledger import Ledger
 from sync.snapshot import JsonObject
 from sync.wire import Reload, Request
+from timebase import SystemClock
 
 HEADER = "channel,date,time,spot"
 EVENING = "nord,2027-03-01,20:15,kaffee-30"
@@ -220,3 +223,71 @@ def test_a_socket_left_behind_is_no_engine(house: House) -> None:
 
     assert code == 0
     assert "No engine is running" in output
+
+
+CUE = """
+[[cue]]
+id = "spring"
+name = "Spring"
+author = "mia"
+account = "nordkaffee"
+variants = ["One cup. #ad"]
+[cue.on]
+kind = "spot"
+spots = ["kaffee-30"]
+channel = "nord"
+"""
+
+
+def test_an_import_says_which_cues_run_out_of_texts(house: House) -> None:
+    """An approved cue of one text, two airings: the row of the second is named; the plan is imported all the same."""
+    (house.folder / "state").mkdir()
+    with contextlib.closing(Ledger.open(load_config(house.config).ledger)) as ledger:
+        (cue,) = parse_cues(CUE.encode(), source="cues.toml")
+        ledger.import_cues([cue], actor="mia")
+        ledger.approve_cue("spring", approved_by="ole")
+    soon = f"{SystemClock().utc() + timedelta(days=2):%Y-%m-%d}"
+
+    code, output = house.run("import", f"nord,{soon},20:15,kaffee-30", f"nord,{soon},25:30,kaffee-30", options=("--json",))
+
+    told = [problem for problem in json.loads(output)["problems"] if "spring" in problem["reason"]]
+    assert code == 0
+    assert [(one["row"], one["severity"]) for one in told] == [(3, "warning")]
+    assert "1 approved texts left for 2 airings to come" in told[0]["reason"]
+    assert len(house.airings()) == 2
+
+
+def test_aliases_and_corrections_reach_the_reader(house: House) -> None:
+    """Names from the configuration, identifiers from the spot's particulars, columns and constants from the command line."""
+    with house.config.open("a") as config:
+        config.write('aliases = ["TV North"]\n[[spot_alias]]\nname = "Spring 30"\nspot = "kaffee-30"\n')
+    (house.folder / "spots" / "kaffee-20.spot.json").write_text('{"identifiers": {"isci": "ABCD1234"}}')
+    plan = house.folder / "other.csv"
+    plan.write_text("Tag;Zeit;Motiv\n01/03/2027;20:15;spring 30\n02/03/2027;20:15;abcd1234\n")
+    app = typer.Typer()
+    schedule.register(app)
+    app.command("other")(lambda: None)
+    line = ["schedule", "check", str(plan), "--config", str(house.config), "--json", "--map", "Tag=date", "--map", "Zeit=time"]
+    line += ["--map", "Motiv=spot", "--set", "channel=tv north", "--date-order", "dmy", "--errors", str(house.folder / "out.csv")]
+
+    result = CliRunner().invoke(app, line, catch_exceptions=False)
+
+    facts = json.loads(result.stdout)
+    assert [airing["airing_id"] for airing in facts["airings"]] == ["nord/kaffee-30/2027-03-01/1", "nord/kaffee-20/2027-03-02/1"]
+    assert facts["reading"]["date_order_because"] == "said with --date-order"
+    assert (house.folder / "out.csv").read_text("utf-8-sig").startswith("Tag;Zeit;Motiv;cuebird_row")
+
+
+@pytest.mark.parametrize(
+    ("option", "match"),
+    [
+        (("--map", "Tag"), "not two words with = between them"),
+        (("--map", "Tag=day"), "no field of a plan is called day; use channel, date"),
+        (("--set", "tag=1"), "no field of a plan is called tag"),
+        (("--layout", "x"), "no such layout"),
+    ],
+)
+def test_wrong_corrections_are_named(house: House, option: tuple[str, ...], match: str) -> None:
+    """With what would do."""
+    with pytest.raises(PlanFileError, match=match):
+        house.run("check", EVENING, options=option)

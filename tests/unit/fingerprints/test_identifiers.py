@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprints.errors import SpotError
-from fingerprints.identifiers import KEYS, SCHEMES, checked, seconds_in
+from fingerprints.identifiers import KEYS, SCHEMES, checked, form_of, near_miss, seconds_in
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,35 @@ def test_any_text_is_taken_or_refused_in_a_sentence(key: str, text: str) -> None
     except SpotError:
         return
     assert all(value == value.strip().upper() for value in held.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("abcd1234", "an ISCI"),
+        ("ABCD1234000H", "an Ad-ID"),
+        ("DIR/CORP001/030", "a UK clock number"),
+        ("FR_ABCD_EFGH_IJKL_0001_030_F", "a PubID"),
+        ("AV-AGEN123456-0025", "an IDcrea"),
+        ("kaffee-30", ""),
+        ("", ""),
+    ],
+)
+def test_the_form_of_a_text_is_named(text: str, form: str) -> None:
+    """For a plan's spot that nobody knows."""
+    assert form_of(text) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("DIR/CORP01/30", "UK clock number"),
+        ("FR_ABCD_EFGH", "PubID"),
+        ("AV-AGEN12345-25", "IDcrea"),
+        ("kaffee-30", ""),
+        ("ABCD1234", ""),
+    ],
+)
+def test_a_near_miss_says_what_it_misses(text: str, kind: str) -> None:
+    """Only kinds with marks of their own can be told from an ordinary name."""
+    assert (f"it is no {kind}, which must be" in near_miss(text)) if kind else not near_miss(text)
