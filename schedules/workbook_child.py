@@ -21,8 +21,10 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 MEMBERS_MAX = 2_000
 FORMULAS_MAX = 100_000
+CELLS_MAX = 2_000_000
 CHUNK_BYTES = 1 << 16
 _ROW_TAG = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:row|table-row)[ />]")
+_CELL_TAG = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:c|table-cell)[ />]")
 _BARE_FORMULA = re.compile(
     rb'<(?:\w+:)?c (?:[^>]* )?r="([A-Z]{1,3})([0-9]{1,7})"[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>\s*)?</(?:\w+:)?c>"
@@ -44,8 +46,8 @@ class RefusedError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Read a workbook within the limits given as `memory_bytes processor_s unpacked_bytes rows columns sheets`."""
-    memory_bytes, processor_s, unpacked_bytes, rows, columns, sheets = map(int, arguments)
+    """Read a workbook within the limits given: `memory_bytes processor_s unpacked_bytes answer_bytes rows columns sheets`."""
+    memory_bytes, processor_s, unpacked_bytes, answer_bytes, rows, columns, sheets = map(int, arguments)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (processor_s, processor_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -54,7 +56,11 @@ def main(arguments: list[str]) -> int:
     out = sys.stdout
     try:
         for line in answer(data, inspected(data, unpacked_bytes=unpacked_bytes, rows=rows), columns=columns, sheets=sheets):
-            out.write(json.dumps(line) + "\n")
+            text = json.dumps(line) + "\n"
+            answer_bytes -= len(text)  # ASCII
+            if answer_bytes < 0:
+                raise RefusedError("the workbook holds too much text; split the plan")
+            out.write(text)
     except RefusedError as error:
         out.write(json.dumps({"refused": str(error)}) + "\n")
     out.flush()
@@ -112,7 +118,7 @@ def inspected(data: bytes, *, unpacked_bytes: int, rows: int) -> Inspection:
 def _inspect(archive: ZipFile, member: ZipInfo, seen: Inspection, *, left: int, unpacked_bytes: int, rows: int) -> int:
     """How many bytes the part unpacks to."""
     name = member.filename.lower()
-    total = n_rows = 0
+    total = n_rows = n_cells = 0
     tail = b""
     for piece in _pieces(archive, member):
         total += len(piece)
@@ -129,6 +135,9 @@ def _inspect(archive: ZipFile, member: ZipInfo, seen: Inspection, *, left: int, 
             n_rows += sum(1 for match in _ROW_TAG.finditer(text) if match.end() > len(tail))
             if n_rows > rows:
                 raise RefusedError(f"a sheet has more than {rows} rows; split the plan")
+            n_cells += sum(1 for match in _CELL_TAG.finditer(text) if match.end() > len(tail))
+            if n_cells > CELLS_MAX:
+                raise RefusedError(f"a sheet has more than {CELLS_MAX} cells; split the plan")
             _note_formulas(name, text, seen)
         tail = text[-_TAIL_BYTES:]
     return total

@@ -31,7 +31,7 @@ class ChildLimits:
     processor_s: int = 10
     wall_s: float = 20.0
     unpacked_bytes: int = 64 << 20
-    answer_bytes: int = 64 << 20
+    answer_bytes: int = 24 << 20
 
 
 def workbook_sheets(data: bytes, limits: ChildLimits | None = None) -> list[Sheet]:
@@ -55,8 +55,9 @@ def workbook_sheets(data: bytes, limits: ChildLimits | None = None) -> list[Shee
 
 
 def _answer(data: bytes, limits: ChildLimits) -> list[Any]:
-    amounts = (limits.memory_bytes, limits.processor_s, limits.unpacked_bytes, ROWS_MAX + HEADER_ROW_MAX, COLUMNS_MAX, SHEETS_MAX)
-    command = [sys.executable, "-I", str(Path(workbook_child.__file__)), *map(str, amounts)]
+    of_process = (limits.memory_bytes, limits.processor_s, limits.unpacked_bytes, limits.answer_bytes)
+    of_plan = (ROWS_MAX + HEADER_ROW_MAX, COLUMNS_MAX, SHEETS_MAX)
+    command = [sys.executable, "-I", str(Path(workbook_child.__file__)), *map(str, (*of_process, *of_plan))]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=limits.wall_s, check=False, env={})
     except subprocess.TimeoutExpired as error:
@@ -70,8 +71,6 @@ def _answer(data: bytes, limits: ChildLimits) -> list[Any]:
             f"reading the workbook needed more than {limits.memory_bytes >> 20} MiB of memory or {limits.processor_s} s, "
             "or broke its reader; split the plan, or save it as CSV UTF-8"
         )
-    if len(done.stdout) > limits.answer_bytes:
-        raise PlanFileError(f"the workbook holds more than {limits.answer_bytes >> 20} MiB of cells; split the plan")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

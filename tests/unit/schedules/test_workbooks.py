@@ -1,7 +1,6 @@
 """Workbooks as people and enemies make them, read by the real child process."""
 
 import io
-import os
 import resource
 import struct
 import subprocess
@@ -164,6 +163,16 @@ REPEATED = ods(
 )
 
 
+TALKATIVE = package(
+    [
+        b"<worksheet><sheetData>",
+        *([b"<row>" + b'<c t="s"><v>0</v></c>' * 60 + b"</row>"] * 6_000),
+        b"</sheetData></worksheet>",
+    ],
+    more={"xl/sharedStrings.xml": f"<sst xmlns='{MAIN}'><si><t>{'x' * 80}</t></si></sst>"},
+)
+
+
 def lying() -> bytes:
     """The bomb with a directory that says it is small."""
     data = bytearray(BOMB)
@@ -185,6 +194,11 @@ HOSTILE = {
     "two million rows": (MANY_ROWS, "more than 100020 rows"),
     "two hundred columns": (WIDE, "200 columns, more than 64"),
     "entities": (ENTITIES, "document type or entities"),
+    "millions of cells": (
+        package([b"<worksheet><sheetData>", *([b"<row>" + b"<c/>" * 64 + b"</row>"] * 40_000), b"</sheetData></worksheet>"]),
+        "more than 2000000 cells|took more than 20 s",
+    ),
+    "one text everywhere": (TALKATIVE, "too much text|needed more than 300 MiB|took more than 20 s"),
     "truncated": (GOOD[: len(GOOD) // 2], "archive is broken"),
     "truncated in its middle": (GOOD[:60] + b"\0" * 60 + GOOD[120:], "broken|cannot be read"),
     "no workbook": (b"PK\x05\x06" + b"\0" * 18, "no .xlsx or .ods workbook"),
@@ -204,20 +218,32 @@ def test_a_hostile_workbook_is_refused_in_one_sentence(case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+MEASURED = (
+    "import resource, subprocess, sys;"
+    "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL);"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
+"""A small process between, since a child begins with its parent's peak."""
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_the_child_keeps_within_its_memory(case: str) -> None:
     """Whatever it reads, at most 300 MiB are resident."""
     limits = ChildLimits()
-    amounts = (limits.memory_bytes, limits.processor_s, limits.unpacked_bytes, ROWS_MAX, COLUMNS_MAX, SHEETS_MAX)
-    command = [sys.executable, "-I", str(Path(workbook_child.__file__)), *map(str, amounts)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        assert child.stdin is not None
-        child.stdin.write(HOSTILE[case][0])
-        child.stdin.close()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+    amounts = (
+        limits.memory_bytes,
+        limits.processor_s,
+        limits.unpacked_bytes,
+        limits.answer_bytes,
+        ROWS_MAX,
+        COLUMNS_MAX,
+        SHEETS_MAX,
+    )
+    child = [sys.executable, "-I", str(Path(workbook_child.__file__)), *map(str, amounts)]
 
-    assert usage.ru_maxrss < MEMORY_KIB_MAX
+    done = subprocess.run([sys.executable, "-I", "-c", MEASURED, *child], input=HOSTILE[case][0], capture_output=True, check=True)
+
+    assert 0 < int(done.stdout) < MEMORY_KIB_MAX
 
 
 def test_a_child_that_needs_more_than_it_may_is_refused() -> None:
@@ -226,6 +252,8 @@ def test_a_child_that_needs_more_than_it_may_is_refused() -> None:
         workbook_sheets(GOOD, ChildLimits(memory_bytes=8 << 20))
     with pytest.raises(PlanFileError, match=r"took more than 0\.001 s"):
         workbook_sheets(GOOD, ChildLimits(wall_s=0.001))
+    with pytest.raises(PlanFileError, match="too much text"):
+        workbook_sheets(GOOD, ChildLimits(answer_bytes=50))
 
 
 def test_the_child_sets_its_limits_itself() -> None:
@@ -233,7 +261,7 @@ def test_the_child_sets_its_limits_itself() -> None:
     report = (
         "import resource, sys, io; sys.argv = ['child']; sys.path.insert(0, sys.argv[0]);"
         "import runpy; child = runpy.run_path(sys.stdin.readline().strip());"
-        "sys.stdin = io.TextIOWrapper(io.BytesIO(b'')); child['main'](['314572800', '10', '1000', '10', '10', '10']);"
+        "sys.stdin = io.TextIOWrapper(io.BytesIO(b'')); child['main'](['314572800', '10', '1000', '1000', '10', '10', '10']);"
         "print([resource.getrlimit(one)[0] for one in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE)])"
     )
     done = subprocess.run(
