@@ -15,7 +15,9 @@ demo: .venv/runtime.stamp  ## Run the whole job on this machine: sound, scoreboa
 test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then run every test
 	@$(MAKE) --no-print-directory lint
 	@echo "── tests on every core" && $(BIN)/pytest -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
-	@echo "── tests with real servers, in two lanes" && $(BIN)/pytest -n 2 --dist loadscope -m system $(ARGS) || [ $$? -eq 5 ]
+	@echo "── tests that wait for other processes, two files at a time" && \
+		$(BIN)/pytest -n 2 --dist loadfile -m "system and waits" $(ARGS) || [ $$? -eq 5 ]
+	@echo "── tests with real servers, one at a time" && $(BIN)/pytest -m "system and not waits" $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: check
 check: .venv/dev.stamp  ## The quick loop: style, types, layers and the fast tests

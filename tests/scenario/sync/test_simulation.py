@@ -43,8 +43,8 @@ from sync.states import Action, FiringState, Mode
 from sync.token_records import TokenRecords
 from sync.wire import Veto
 
-SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "3000"))
-"""As many as two cores play in about a minute."""
+SEEDS = int(os.environ.get("CUEBIRD_SEEDS", "1500"))
+"""As many as two cores play in half a minute."""
 SEEDS_A_TEST = 100
 SEEDS_A_BUG_MAX = 1000
 """A planted bug is found by then."""
