@@ -133,6 +133,13 @@ class Heard:
         (self.markers if isinstance(report, MarkerReport) else self.states).append(report)  # type: ignore[arg-type]
 
 
+async def stopped(task: "asyncio.Task[None]") -> None:
+    """A listener that is told to stop, and has: its ffmpeg too."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that happens soon."""
     async with asyncio.timeout(PATIENCE_S):
@@ -151,7 +158,7 @@ async def test_marker_over_a_transport(transport: str) -> None:
         station.mark()
         await until(lambda: heard.markers)
         await until(lambda: heard.states[-1].messages == 2)
-        listening.cancel()
+        await stopped(listening)
 
     (marker,) = heard.markers
     assert marker.spot_ids == ("kaffee-30",)
@@ -174,7 +181,7 @@ async def test_source_that_falls_silent_and_comes_back() -> None:
             # A busy machine may let the moments pass in which it is only stalled.
             await until(lambda: heard.states[-1].state in (MarkerSourceState.STALLED, MarkerSourceState.FAILED))
             await until(lambda: any(one.state is MarkerSourceState.FAILED for one in heard.states))
-        listening.cancel()
+        await stopped(listening)
 
     failed = [one for one in heard.states if one.state is MarkerSourceState.FAILED]
     assert "nothing for 3 s" in failed[-1].detail
