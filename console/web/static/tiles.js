@@ -1,10 +1,11 @@
-// Scoreboards, cues, airings, accounts and alarms.
+// Scoreboards, sources of markers, cues, airings, accounts and alarms.
 
 import { el, icon, keyedList, setAttribute, setHidden, setIcon, setText } from "./dom.js";
 import { keyOf } from "./store.js";
 import { countdown, duration, instant, number, text, timeOfDay } from "./values.js";
 
 const DEVICE_TONES = { online: "good", stale: "warn", offline: "bad" };
+const SOURCE_TONES = { live: "good", ended: "calm", failed: "bad" };
 const CUE_TONES = { armed: "good", idle: "", unapproved: "warn", spent: "warn", held: "calm" };
 const AIRING_TONES = { open: "good", heard: "calm", fired: "calm", missed: "bad", planned: "", closed: "" };
 const ALARM_TONES = { info: "calm", warning: "warn" };
@@ -60,6 +61,49 @@ function countsText(device) {
   const bad = number(device.bad_frames) ?? 0;
   const refused = number(device.refused) ?? 0;
   return `${text(number(device.good_frames))} frames, ${bad} bad, ${refused} refused`;
+}
+
+export function markerTiles(container, store) {
+  const show = keyedList(container, { keyOf: keyOf("marker_sources"), create: () => markerTile(store), empty: "None is configured." });
+  return (now) => show(store.rows("marker_sources"), now);
+}
+
+function markerTile(store) {
+  const name = el("span", "name clip");
+  const pill = el("span", "pill");
+  const counts = el("span", "grow");
+  const age = el("span", "end");
+  const detail = el("p", "small");
+  const last = el("p", "small");
+  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", counts, age), detail, last);
+
+  function update(source, now) {
+    const ageMs = store.age(source.seen_mono_ns, now);
+    setText(name, `${text(source.source_id)} · ${text(source.channel)}`);
+    // What its process last said of itself holds only while data comes.
+    pillFor(pill, source.state === "live" && (ageMs === null || ageMs > OLD_MS) ? "silent" : source.state, SOURCE_TONES);
+    const trouble = ["damaged", "ignored"].filter((kind) => number(source[kind]) > 0).map((kind) => `${source[kind]} ${kind}`);
+    setText(counts, [`${number(source.messages) ?? 0} messages`, ...trouble].join(", "));
+    setText(age, ageMs === null ? "not heard yet" : `heard ${duration(ageMs)} ago`);
+    age.classList.toggle("old", ageMs === null || ageMs > OLD_MS);
+    setText(detail, text(source.detail, ""));
+    setHidden(detail, text(source.detail, "") === "");
+    const newest = newestMarker(store, source.source_id);
+    setText(last, newest === null ? "No marker yet." : markerText(newest));
+  }
+  return { node, update };
+}
+
+function newestMarker(store, sourceId) {
+  const mine = store.rows("markers").filter((marker) => marker.source_id === sourceId);
+  return mine.reduce((a, b) => (a === null || (number(b.at_mono_ns) ?? 0) > (number(a.at_mono_ns) ?? 0) ? b : a), null);
+}
+
+function markerText(marker) {
+  const later = number(marker.sound_later_ms);
+  const sound = later === null ? "" : `, sound ${later < 0 ? "" : "+"}${Math.round(later)} ms`;
+  const canceled = marker.state === "canceled" ? ", canceled" : "";
+  return `${timeOfDay(instant(marker.at_utc))} ${text(marker.spot_id, text(marker.what))}${canceled}${sound}`;
 }
 
 export function cueTiles(container, store) {

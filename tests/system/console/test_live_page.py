@@ -60,7 +60,19 @@ class ScriptedEngine:
         self.killed, self.mode, self.reason, self.actor = False, "REHEARSAL", "", ""
         self.beating = True
         self.tables: dict[str, list[Json]] = {
-            name: [] for name in ("feeds", "detections", "devices", "cues", "airings", "firings", "accounts", "alarms")
+            name: []
+            for name in (
+                "feeds",
+                "detections",
+                "devices",
+                "cues",
+                "airings",
+                "firings",
+                "accounts",
+                "alarms",
+                "marker_sources",
+                "markers",
+            )
         }
         self._server: ControlServer | None = None
         self._stop = asyncio.Event()
@@ -548,6 +560,8 @@ async def test_broken_data_does_not_break_the_page(page: Page, engine: ScriptedE
     engine.publish("firing", firing(3, state="DECLINED", reason=huge, steps_ms=[], receipt=None))
     engine.publish("feed", {"feed_id": "odd", "level_db": None, "state": 7, "channel": huge})
     engine.publish("device", {"venue": "v", "device": "d", "home": "<b>", "clock": huge, "period": huge, "fixture": huge})
+    engine.publish("marker_source", {"source_id": "s", "channel": huge, "state": None, "messages": huge, "detail": huge})
+    engine.publish("marker", {"source_id": "s", "event": "1", "what": huge, "at_utc": "never", "sound_later_ms": huge})
     engine.publish("cue", {"cue_id": "c", "name": huge, "state": None, "detail": huge, "variants_left": "many"})
     engine.publish("airing", {"airing_id": "a", "planned_utc": "yesterday", "state": {}, "spot_id": huge})
     engine.publish("account", {"account_id": "a", "handle": huge, "remaining": "all", "reset_utc": 5})
@@ -569,6 +583,24 @@ async def test_broken_data_does_not_break_the_page(page: Page, engine: ScriptedE
         response = await page.request.get(f"{console_url}firings/{firing_id}")
         assert response.status == 200
         assert "<img" not in await response.text()
+
+
+async def test_sources_of_markers_are_seen_to_fail(page: Page, engine: ScriptedEngine) -> None:
+    """No room is taken where there are none; a source says how it is, and its newest marker how the sound agreed."""
+    await expect(page.locator("#markers")).to_be_hidden()
+    source = {"source_id": "ts-nord", "channel": "nord", "messages": 4, "damaged": 1, "ignored": 0, "detail": ""}
+    engine.publish("marker_source", source | {"state": "live", "seen_mono_ns": engine.clock.mono_ns()})
+    marker = {"source_id": "ts-nord", "channel": "nord", "what": "splice out", "spot_id": "kaffee-30", "state": "announced"}
+    engine.publish("marker", marker | {"event": "1", "at_mono_ns": 1, "at_utc": utc(-9), "sound_later_ms": None})
+    engine.publish("marker", marker | {"event": "2", "at_mono_ns": 2, "at_utc": utc(), "sound_later_ms": 41.6})
+    tile = page.locator("#marker_sources article")
+    await expect(tile).to_contain_text("4 messages, 1 damaged")
+    await expect(tile).to_contain_text("kaffee-30, sound +42 ms")
+    engine.publish("marker_source", source | {"state": "live", "seen_mono_ns": engine.clock.mono_ns() - 5_000_000_000})
+    await expect(tile.locator(".pill")).to_have_text("silent")
+    engine.publish("marker_source", source | {"state": "failed", "detail": "nothing for 3 s; look at the sender"})
+    await expect(tile.locator(".pill")).to_have_attribute("data-tone", "bad")
+    await expect(tile).to_contain_text("look at the sender")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
