@@ -1,7 +1,5 @@
 """The report of a listening run, as Markdown with plots."""
 
-import os
-import platform
 import random
 import subprocess
 from collections import Counter
@@ -17,6 +15,7 @@ from bench.corpus import HEAD_S, HEAD_SPEEDS, Corpus, programme_piece
 from bench.costs import Costs, measure_costs
 from bench.degradations import CONDITIONS, Condition
 from bench.impostor_sound import IMPOSTOR_SPEEDS
+from bench.machine import commit_name, machine_name
 from bench.matching import needed_nats
 from bench.measuring import BESIDE_TIMES, GOES_ON, ONE_RECORDING, SAME_RECORDING, reference
 from bench.setting import Setting
@@ -191,26 +190,16 @@ def write_report(
 
 
 def _head(setting: Setting, took_s: float) -> list[str]:
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     ffmpeg = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scipy", "av"))
     return [
         f"# Listening, {setting.name} run",
         "",
-        f"`cuebird bench listening --{setting.name}`, seed {setting.seed}, of {commit.stdout.strip() or 'an unknown version'}."
-        f" {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()},"
-        f" Python {platform.python_version()}, {packages}, ffmpeg {ffmpeg}. This run took {took_s / 60:.1f} min;"
+        f"`cuebird bench listening --{setting.name}`, seed {setting.seed}, of {commit_name()}."
+        f" {machine_name()}, {packages}, ffmpeg {ffmpeg}. This run took {took_s / 60:.1f} min;"
         " what it took over from an interrupted run is not counted.",
         "",
     ]
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _verdicts(rows: list[Row], impostors: Impostors, costs: Costs) -> list[str]:

@@ -1,9 +1,6 @@
 """The report of a firing run, as Markdown with plots."""
 
-import os
-import platform
 import ssl
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,7 +21,8 @@ from bench.firing.measuring import (
     Sustained,
 )
 from bench.firing.setting import FiringSetting
-from bench.report import MET, NOT_MEASURED, NOT_MET, _processor
+from bench.machine import commit_name, load_average, machine_name
+from bench.report import MET, NOT_MEASURED, NOT_MET
 
 REPORT: Final = "report.md"
 BURST_MS, KILL_MS, TIMER_MS = 60.0, 50.0, 2.0
@@ -79,17 +77,13 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def _head(setting: FiringSetting, took_s: float, remark: str) -> list[str]:
-    root = Path(__file__).parents[2]
-    commit = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     packages = ", ".join(f"{name} {version(name)}" for name in ("tweepy", "aiohttp", "aiomqtt", "sqlalchemy"))
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return [
         f"# Firing, {setting.name} run",
         "",
-        f"`cuebird bench firing --{setting.name}` of {commit.stdout.strip() or 'an unknown version'}."
-        f" {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()},"
+        f"`cuebird bench firing --{setting.name}` of {commit_name()}. {machine_name()},"
         f" {packages}, {ssl.OPENSSL_VERSION}. Loopback: the sandbox, the engine and what asks it are processes of their own."
-        f" Load average at the end {load}. It took {took_s / 60:.1f} min. {remark}".rstrip(),
+        f" Load average at the end {load_average()}. It took {took_s / 60:.1f} min. {remark}".rstrip(),
         "",
     ]
 
