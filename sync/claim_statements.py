@@ -4,6 +4,7 @@
 """
 
 import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any, assert_never
 
@@ -19,6 +20,8 @@ from sync.states import Action, FiringState
 
 TEXTS_AT_ONCE = 16
 """Variants looked up together; most cues have no more."""
+_TEXTS_SIZES = (0, 1, 4, TEXTS_AT_ONCE)
+"""How many hashes a statement takes: few statements, so that all of them can be compiled before the first claim."""
 HASH_NAMES = tuple(f"hash_{number}" for number in range(TEXTS_AT_ONCE))
 """What their hashes are called in a statement."""
 
@@ -186,9 +189,15 @@ class Statements:
 
     def facts(self, texts: int, *, lately: bool = False) -> Prepared:
         """All that a claim asks of the switch, its cue and its occurrence, and which of so many texts have left."""
-        if (texts, lately) not in self._facts:
-            self._facts[texts, lately] = self._select(_facts_statement(_used_of(texts, lately=lately)))
-        return self._facts[texts, lately]
+        size = next(size for size in _TEXTS_SIZES if size >= texts)
+        if (size, lately) not in self._facts:
+            self._facts[size, lately] = self._select(_facts_statement(_used_of(size, lately=lately)))
+        return self._facts[size, lately]
+
+    def prepare(self) -> None:
+        """Compile the facts of every number of texts: some milliseconds each, which an evening's first goal would wait for."""
+        for size, lately in itertools.product(_TEXTS_SIZES, (False, True)):
+            self.facts(size, lately=lately)
 
     def used_texts(self, count: int, *, lately: bool = False) -> Prepared:
         """The look for so many texts among those that have left, at all or within a duplicate window."""

@@ -28,6 +28,9 @@ STALLED_MS = 2000
 otherwise hold the writer's lock, and whoever stands by could not take over. Less than the lease (`sync.lease.SILENT_NS`)."""
 WAL_PAGES_MAX = 20_000
 """Size (80 MB) at which SQLite copies the log back within a commit; the engine does so earlier, off the hot path."""
+LOG_ROOM_BYTES = 4_000_000
+"""What the log is grown to before an engine begins: a commit that makes a file grow takes a tenth to a third longer
+(docs/adr/0013-group-commit.md). Room for some seventy firings between two checkpoints."""
 IN_MEMORY = "sqlite://"
 """A target that lies in this process's memory and ends with it: for simulations, one connection, one thread."""
 _WRITER_LOCK = 0x63756562
@@ -50,6 +53,7 @@ class Database:
 
     def __init__(self, target: Path | str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.name = str(target) if isinstance(target, Path) else sa.make_url(target).render_as_string(hide_password=True)
+        self._has_log = isinstance(target, Path)
         self._engine = _make_engine(target, self.name, busy_timeout_ms)
         self._reading = self._engine.execution_options(**_ONLY_READS)
         self._claims = _Kept(self._engine, self._error, begin=_BEGIN[self.dialect])
@@ -144,6 +148,22 @@ class Database:
             else:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield connection
+
+    def make_room(self) -> None:
+        """Let SQLite's write-ahead log have a size that the next commits need not make; nothing to do where there is none.
+
+        Raises:
+            LedgerError: as `writing`.
+        """
+        if not self._has_log:
+            return
+        with self.reading() as connection:
+            # Two transactions: what is freed where it was written never comes to the log. A killed process may leave the table.
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS log_room (filler)")
+            connection.exec_driver_sql(f"INSERT INTO log_room VALUES (zeroblob({LOG_ROOM_BYTES}))")
+            connection.exec_driver_sql("DROP TABLE log_room")
+            # From the next commit on the log is written from its beginning; its file stays as long as it is.
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(RESTART)")
 
     def checkpoint(self) -> None:
         """Copy the write-ahead log back, off the hot path; nothing to do on PostgreSQL."""

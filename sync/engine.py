@@ -289,6 +289,7 @@ class Engine:
         )
         boot_id = setup.boot_id or _boot_id()
         firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)
+        await writer.run(firings.prepare)
         engine = cls(setup, ledger, firings, writer, Standing.of(await writer.run(ledger.switch)))
         await engine._matches.remember()
         await engine._media.remember()

@@ -8,6 +8,7 @@ same time is written together: many claims, or many outcomes, and one commit (do
 import functools
 import hashlib
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ from sync.receipts import FiringRecord
 from sync.schema import FIRING
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
 from sync.tweets import request_body
+
+_log = logging.getLogger(__name__)
 
 _MICROSECOND = timedelta(microseconds=1)
 _COUNTED_AT_ONCE = 5000
@@ -104,6 +107,15 @@ class Firings:
         self._limits = limits or CapLimits()
         self._statements = statements_for(ledger.database.sql)
         self._counts: ClaimCounts | None = None
+
+    def prepare(self) -> None:
+        """Do what the first claim would wait for: compile its statements, and make room in the database's log."""
+        self._statements.prepare()
+        try:
+            self._database.make_room()
+        except LedgerError as error:
+            # On a full disk: the first claim will say so too.
+            _log.warning("no_room_made", extra={"reason": str(error)})
 
     # --- the claim ------------------------------------------------------------------------------
 
@@ -453,7 +465,7 @@ class Firings:
         return {some[value] for (value,) in statement.run(cursor, key)}
 
     def _texts_key(self, cue: Cue, hashes: Iterable[str], *, now: tuple[int, datetime]) -> dict[str, Any]:
-        key: dict[str, Any] = dict(zip(HASH_NAMES, hashes, strict=False))
+        key: dict[str, Any] = _named(tuple(hashes))
         if cue.duplicate_window_h:
             (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
             since_mono_ns = now_ns - window // _MICROSECOND * 1000
@@ -614,6 +626,11 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
     if isinstance(result, SyncError):
         raise result
     return result
+
+
+def _named(hashes: Sequence[str]) -> dict[str, Any]:
+    """The hashes by their names in a statement; one that takes more is given the last one again."""
+    return {name: hashes[min(number, len(hashes) - 1)] for number, name in enumerate(HASH_NAMES)} if hashes else {}
 
 
 def _hashes(texts: Sequence[str]) -> dict[str, str]:

@@ -48,10 +48,13 @@ class GroupCommit(Generic[_Q, _R]):
         self._is_writing = False
         self._last_turn = ""
 
-    def ask(self, request: _Q) -> "asyncio.Future[_R]":
-        """The request's result, once it is durable; a `SyncError` says why there is none."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[_R] = loop.create_future()
+    def ask(self, request: _Q, done: "asyncio.Future[_R] | None" = None) -> "asyncio.Future[_R]":
+        """The request's result, once it is durable; a `SyncError` says why there is none.
+
+        Args:
+            done: what is to hold it, where somebody waits for that already.
+        """
+        done = done or asyncio.get_running_loop().create_future()
         self._waiting.setdefault(self._turn(request), deque()).append((request, done))
         if not self._is_writing:
             self._write_next()

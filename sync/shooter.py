@@ -18,7 +18,7 @@ from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
 from sync.finishing import finished
 from sync.firing_timer import FiringTimer
-from sync.firings import ClaimRequest, Firings, Settlement
+from sync.firings import ClaimRequest, ClaimResult, Firings, Settlement
 from sync.gate import Guard
 from sync.group_commit import GroupCommit
 from sync.media import MediaStanding
@@ -36,6 +36,9 @@ ANSWER_WAIT_S = 60.0
 """Longest wait for a publisher; its own timeout ends sooner. Past it the outcome is unknown."""
 SETTLE_ATTEMPTS_MAX = 600
 """Tries to write an outcome into a ledger in trouble, some minutes in all; then the next engine reads the timeline."""
+
+AccountFaults = Callable[[str], Mapping[Mode, str]]
+"""Why an account cannot post, by mode; modes in which it can are left out."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,9 +88,7 @@ class Shooter:
         self._play_restarted, self._agreed, self._media = play_restarted, agreed, media
         self._show, self._announce, self._alarm = show, announce, alarm
 
-    def begin(
-        self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]], tasks: Tasks
-    ) -> "asyncio.Task[None] | None":
+    def begin(self, intent: Intent, account_faults: AccountFaults, tasks: Tasks) -> "asyncio.Task[None] | None":
         """Bring an intent to rest in a task: wait for its audience delay, its confirmation and its second source, claim, post,
         settle.
 
@@ -97,17 +98,24 @@ class Shooter:
         alone = intent.quorum is not None and not intent.quorum.agrees
         if intent.fire_mono_ns > self._clock.mono_ns() or intent.restart_of is not None or alone:
             return tasks.begin(self._arm_and_fire(intent, account_faults), name=name)
-        return tasks.begin_finishing(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), None), name=name)
+        # Asked for in this very turn of the loop, once somebody waits for it.
+        request = self._request(intent, account_faults)
+        claimed: asyncio.Future[ClaimResult] = asyncio.get_running_loop().create_future()
+        shot = tasks.begin_finishing(self._shoot_claimed(request, claimed), name=name)
+        if shot is not None:
+            self._claims.ask(request, claimed)
+        return shot
 
-    async def _arm_and_fire(self, intent: Intent, account_faults: Callable[[str], Mapping[Mode, str]]) -> None:
-        armed_id = await finished(self._arm(intent, account_faults(intent.cue.account_id)))
+    async def _arm_and_fire(self, intent: Intent, account_faults: AccountFaults) -> None:
+        armed_id = await finished(self._arm(self._request(intent, account_faults, arm_only=True)))
         if armed_id is None:
             return
         await self._timer.until(intent.fire_mono_ns)
         if intent.restart_of is not None:
             await self._until_restart(intent, intent.restart_of)
         intent = await self._agreed(intent)
-        await finished(self._claim_and_shoot(intent, account_faults(intent.cue.account_id), armed_id))
+        request = self._request(intent, account_faults, armed_id=armed_id)
+        await finished(self._shoot_claimed(request, self._claims.ask(request)))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
         """Delete a posted tweet whose goal was taken back: one DELETE at most, whatever happens.
@@ -136,21 +144,32 @@ class Shooter:
 
     # --- claiming -------------------------------------------------------------------------------
 
-    async def _arm(self, intent: Intent, account_faults: Mapping[Mode, str]) -> int | None:
-        if intent.quorum is not None:
+    def _request(
+        self, intent: Intent, account_faults: AccountFaults, *, armed_id: int | None = None, arm_only: bool = False
+    ) -> ClaimRequest:
+        if arm_only and intent.quorum is not None:
             intent = replace(intent, quorum=replace(intent.quorum, awaited=True))
-        record = await self._claim(intent, account_faults, armed_id=None, arm_only=True)
+        return ClaimRequest(
+            intent=intent,
+            account_faults=account_faults(intent.cue.account_id),
+            armed_firing_id=armed_id,
+            arm_only=arm_only,
+            media=self._media(intent.cue),
+        )
+
+    async def _arm(self, request: ClaimRequest) -> int | None:
+        record = await self._claimed(request, self._claims.ask(request))
         return record.firing_id if record is not None and record.state is FiringState.ARMED else None
 
-    async def _claim_and_shoot(self, intent: Intent, account_faults: Mapping[Mode, str], armed_id: int | None) -> None:
+    async def _shoot_claimed(self, request: ClaimRequest, claimed: Awaitable[ClaimResult]) -> None:
         try:
-            record = await self._claim(intent, account_faults, armed_id=armed_id, arm_only=False)
+            record = await self._claimed(request, claimed)
         except IllegalTransitionError:
             return  # Withdrawn while it waited; that was recorded then.
         if record is not None and record.state is FiringState.CLAIMED:
             await self._shoot(record)
-        elif record is None and armed_id is not None:
-            await self._expire(armed_id)
+        elif record is None and request.armed_firing_id is not None:
+            await self._expire(request.armed_firing_id)
 
     async def _expire(self, armed_id: int) -> None:
         """Say of an armed firing that the ledger could not be written when it was due, as soon as it can."""
@@ -168,18 +187,10 @@ class Shooter:
                 log_firing(record)
                 return
 
-    async def _claim(
-        self, intent: Intent, account_faults: Mapping[Mode, str], *, armed_id: int | None, arm_only: bool
-    ) -> FiringRecord | None:
+    async def _claimed(self, request: ClaimRequest, claimed: Awaitable[ClaimResult]) -> FiringRecord | None:
+        intent = request.intent
         try:
-            request = ClaimRequest(
-                intent=intent,
-                account_faults=account_faults,
-                armed_firing_id=armed_id,
-                arm_only=arm_only,
-                media=self._media(intent.cue),
-            )
-            result = await self._claims.ask(request)
+            result = await claimed
         except FencedError:
             raise
         except LedgerError as error:
