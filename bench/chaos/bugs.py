@@ -5,14 +5,13 @@ A harness that finds none of them would prove nothing. Each has its like among t
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sync.decide import Intent
 from sync.engine import Engine
-from sync.firings import Firings
+from sync.firings import ClaimRequest, ClaimResult, Firings
 from sync.ledger import Ledger
 from sync.posting import Shot
 from sync.receipts import FiringRecord
@@ -23,17 +22,18 @@ from sync.tweets import request_body
 
 def claim_after_send() -> None:
     """The tweet leaves first, and what has left is claimed then."""
-    claim = Shooter._claim
+    claimed = Shooter._claimed
 
-    async def claimed(self: Shooter, intent: Intent, faults: Mapping[Mode, str], **how: Any) -> FiringRecord | None:
-        if not how["arm_only"] and intent.texts and not self._stop_reason():
+    async def sent(self: Shooter, request: ClaimRequest, claim: Awaitable[ClaimResult]) -> FiringRecord | None:
+        intent = request.intent
+        if not request.arm_only and intent.texts and not self._stop_reason():
             body = request_body(intent.texts[0], paid_partnership=intent.cue.paid_partnership).encode()
             deadline_ns = intent.deadline_mono_ns
             shot = Shot(firing_id=0, account_id=intent.cue.account_id, body=body, deadline_mono_ns=deadline_ns)
             await self._publishers[Mode.LIVE].post(shot, lambda: None)
-        return await claim(self, intent, faults, **how)
+        return await claimed(self, request, claim)
 
-    _plant(Shooter, "_claim", claimed)
+    _plant(Shooter, "_claimed", sent)
 
 
 def recovery_sends_again() -> None:

@@ -1,6 +1,8 @@
 """What the ledger promises, kept by SQLite and by PostgreSQL alike."""
 
 import dataclasses
+import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +20,9 @@ from alembic.script import ScriptDirectory
 from schedules.airing import Airing
 from sync.audit import AuditFiles
 from sync.caps import CapLimits, Claimed
-from sync.claim_statements import Statements
+from sync.claim_statements import TEXTS_AT_ONCE, Statements, statements_for
 from sync.cues import Caps, Cue, parse_cues
-from sync.database import BUSY_TIMEOUT_MS, Database
+from sync.database import BUSY_TIMEOUT_MS, LOG_ROOM_BYTES, Database
 from sync.decide import Intent, Moment, decide_goal
 from sync.errors import (
     ApprovalError,
@@ -376,6 +378,49 @@ def test_no_statement_of_the_claim_reads_more_than_it_needs(tmp_path: Path) -> N
             assert any(index in step for step in plan), plan
             assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN switch"], plan
     database.close()
+
+
+def test_the_first_claim_compiles_nothing(ledger: Ledger, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a prepared engine asks for the first time takes no longer than the next time, whatever its cue has texts."""
+    firings = engine_of(ledger)
+    firings.prepare()
+    monkeypatch.setattr(Statements, "_select", lambda *_: pytest.fail("compiled in a claim"))
+    record = firings.claim(goal(clock), account_faults={}).record
+    assert record is not None
+    assert record.state is FiringState.CLAIMED
+    for texts, lately in itertools.product(range(TEXTS_AT_ONCE + 1), (False, True)):
+        statements_for(ledger.database.sql).facts(texts, lately=lately)
+
+
+def test_the_log_has_room_before_the_first_commit(tmp_path: Path, clock: VirtualClock) -> None:
+    """A commit that makes a file grow takes longer; what a process killed meanwhile has left is no trouble."""
+    ledger = Ledger.open(tmp_path / "ledger.db", clock=clock)
+    with ledger.database.reading() as connection:
+        connection.exec_driver_sql("CREATE TABLE log_room (filler)")
+    firings = engine_of(ledger)
+    firings.prepare()
+    log = tmp_path / "ledger.db-wal"
+    size = log.stat().st_size
+    assert size > LOG_ROOM_BYTES
+    for number in range(20):
+        firings.claim(goal(clock, number + 1), account_faults={})
+    assert log.stat().st_size == size
+    assert "log_room" not in sa.inspect(ledger.database._engine).get_table_names()
+    ledger.close()
+
+
+def test_an_engine_on_a_full_disk_begins_and_says_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It can still tell people, stop and read the timeline."""
+
+    def full(_: Database) -> None:
+        raise LedgerError("ledger: disk is full; make room on the disk")
+
+    monkeypatch.setattr(Database, "make_room", full)
+    with caplog.at_level(logging.WARNING):
+        engine_of(ledger).prepare()
+    assert [record.message for record in caplog.records] == ["no_room_made"]
 
 
 # --- settling -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from sync.audit import AuditChain
 from sync.caps import ClaimCounts
 from sync.commands import Commands
 from sync.decide import Intent
-from sync.firings import Firings
+from sync.firings import ClaimRequest, ClaimResult, Firings
 from sync.gate import Guard
 from sync.lease import SilenceWatch
 from sync.ledger import Ledger
@@ -122,16 +122,17 @@ def kill_read_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def claim_after_send(patch: pytest.MonkeyPatch) -> None:
     """The tweet leaves first, and what left is claimed then."""
-    claim = Shooter._claim
+    claimed = Shooter._claimed
 
-    async def claimed(self: Shooter, intent: Intent, faults: Mapping[Mode, str], **how: Any) -> FiringRecord | None:
-        if not how["arm_only"] and how["armed_id"] is None and not self._stop_reason():
+    async def sent(self: Shooter, request: ClaimRequest, claim: Awaitable[ClaimResult]) -> FiringRecord | None:
+        intent = request.intent
+        if not request.arm_only and request.armed_firing_id is None and not self._stop_reason():
             body = b'{"text":"%s"}' % intent.texts[0].encode() if intent.texts else b'{"text":"?"}'
             shot = Shot(firing_id=0, account_id=intent.cue.account_id, body=body, deadline_mono_ns=intent.deadline_mono_ns)
             await self._publishers[Mode.LIVE].post(shot, lambda: None)
-        return await claim(self, intent, faults, **how)
+        return await claimed(self, request, claim)
 
-    patch.setattr(Shooter, "_claim", claimed)
+    patch.setattr(Shooter, "_claimed", sent)
 
 
 def dedupe_by_message_id(patch: pytest.MonkeyPatch) -> None:
@@ -159,16 +160,16 @@ def dedupe_by_detection(patch: pytest.MonkeyPatch) -> None:
 
 def catch_up_after_hold(patch: pytest.MonkeyPatch) -> None:
     """What a hold declined is tried again until the deadline."""
-    claim = Shooter._claim
+    claimed = Shooter._claimed
 
-    async def claimed(self: Shooter, intent: Intent, faults: Mapping[Mode, str], **how: Any) -> FiringRecord | None:
-        record = await claim(self, intent, faults, **how)
-        while record is not None and record.guard == Guard.HOLD and self._clock.mono_ns() < intent.deadline_mono_ns:
+    async def caught_up(self: Shooter, request: ClaimRequest, claim: Awaitable[ClaimResult]) -> FiringRecord | None:
+        record = await claimed(self, request, claim)
+        while record is not None and record.guard == Guard.HOLD and self._clock.mono_ns() < request.intent.deadline_mono_ns:
             await self._clock.sleep(0.2)
-            record = await claim(self, intent, faults, **{**how, "armed_id": None})
+            record = await claimed(self, request, self._claims.ask(dataclasses.replace(request, armed_firing_id=None)))
         return record
 
-    patch.setattr(Shooter, "_claim", claimed)
+    patch.setattr(Shooter, "_claimed", caught_up)
 
 
 def missed_retained_flag(patch: pytest.MonkeyPatch) -> None:
