@@ -1,5 +1,10 @@
 """What the configuration says of devices and their broker, as `hardware` takes it, secrets read."""
 
+import hashlib
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
 from console.config import Config, read_secret
 from hardware.keys import DeviceKey
 from hardware.mqtt import BrokerAddress
@@ -32,3 +37,20 @@ def broker_address(config: Config) -> BrokerAddress:
         cert_file=mqtt.cert_file,
         key_file=mqtt.key_file,
     )
+
+
+def engine_identifier(config: Config) -> str:
+    """The name by which the broker knows the engine again: as configured, else made of where its ledger is.
+
+    Engines that share a ledger share it, so that the one that takes over gets what came in between. Two ledgers must not:
+    a broker lets in one client of a name, and would throw out the other.
+    """
+    if config.mqtt.client_id is not None:
+        return config.mqtt.client_id
+    ledger = config.ledger
+    if isinstance(ledger, Path):
+        place = f"{socket.gethostname()}:{ledger}"
+    else:
+        parts = urlsplit(ledger)
+        place = f"{parts.hostname}:{parts.port or ''}{parts.path}"
+    return f"cuebird-engine-{hashlib.sha256(place.encode()).hexdigest()[:16]}"

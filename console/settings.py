@@ -234,11 +234,15 @@ class Audit(Table):
 
 
 class Mqtt(Table):
-    """The broker. `freshness_s`: an event older than this is refused. The files are PEM, the password one line."""
+    """The broker. `freshness_s`: an event older than this is refused. The files are PEM, the password one line.
+
+    `client_id`: the name by which it knows the engine again; None makes one of the ledger.
+    """
 
     host: Host = "127.0.0.1"
     port: Port = 1883
     protocol: Literal["3.1.1", "5"] = "5"
+    client_id: Id | None = None
     username: Name | None = None
     password_file: AbsolutePath | None = None
     ca_file: AbsolutePath | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from console.catalogue import rules_of
 from console.config import Config, ConfigError
-from console.devices import broker_address, device_key
+from console.devices import broker_address, device_key, engine_identifier
 from console.ledgers import audit_files, open_ledger
 from console.reporting import EngineReporter
 from hardware.link import LinkHandlers, MqttLink
@@ -184,12 +184,18 @@ def _caps(numbers: tuple[int, int, int]) -> Caps:
 
 
 def _link_factory(config: Config, clock: Clock) -> Callable[[LinkHandlers, ReplayState], MqttLink]:
-    address = broker_address(config)
+    address, identifier = broker_address(config), engine_identifier(config)
     devices = tuple(device_key(config, device.id) for device in config.devices)
 
     def make(handlers: LinkHandlers, replay: ReplayState) -> MqttLink:
         return MqttLink(
-            address=address, devices=devices, handlers=handlers, clock=clock, replay=replay, freshness_s=config.mqtt.freshness_s
+            address=address,
+            devices=devices,
+            handlers=handlers,
+            clock=clock,
+            replay=replay,
+            freshness_s=config.mqtt.freshness_s,
+            identifier=identifier,
         )
 
     return make

@@ -10,6 +10,7 @@ HardwareError
 ├── SectionError           bytes that are no broadcaster's marker (hardware/scte35/sections.py)
 ├── SourceLostError        a source of markers cannot be opened or has fallen silent
 └── RefusedMessage         a message that is not believed; its text is the reason
+    └── RepeatedMessage    the device only tells again what it had told
 
 Messages are one sentence for people: the thing, the value, the fix.
 """
@@ -49,3 +50,7 @@ class EmbeddedBrokerError(HardwareError):
 
 class RefusedMessage(HardwareError):  # noqa: N818  it says what happened to the message, not what is wrong with the program
     """A message that is not believed; the text is the reason."""
+
+
+class RepeatedMessage(RefusedMessage):
+    """A message by which a device tells again, after a lost connection, what had been taken."""

@@ -3,7 +3,9 @@
 Two tasks: listen to the console, and keep a connection to the broker to publish events as they
 happen and the state about twice a second. The console and the broker may come and go independently.
 An event is stamped when the last byte of the frame that first showed it arrived, and is dropped, not
-sent late, when it has grown older than the freshness window before the broker could be reached.
+sent late, when it has grown older than the freshness window before the broker could be reached. After a lost
+connection the events of that window are published again, under the ids they had: a broker that was killed may
+have lost what it had acknowledged. The engine takes each once.
 """
 
 import asyncio
@@ -19,11 +21,12 @@ from typing import Literal
 import aiomqtt
 
 from hardware.clock_quality import clock_quality
+from hardware.connection import Connection
 from hardware.keys import DeviceKey
 from hardware.lines import Recorder, parse_line
 from hardware.listening import ConsoleListener
 from hardware.messages import DETAIL_LETTERS_MAX, FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
-from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, publish, tls_context
+from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, tls_context
 from hardware.scoreboards.protocols import protocol_named
 from hardware.scoring import ScoreChange
 from hardware.topics import DeviceTopic
@@ -34,6 +37,8 @@ log = logging.getLogger(__name__)
 
 OUTBOX_EVENTS_MAX = 64
 STATE_EVERY_S = 0.5
+UNHEARD_RETRY_S = 0.25
+"""How soon an event is offered again that the broker refused, or had nobody to give to."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -83,6 +88,9 @@ class Gateway:
         self._sequence = 0
         self._outbox: deque[EventBody] = deque()
         self._outbox_filled = asyncio.Event()
+        self._published: deque[EventBody] = deque(maxlen=OUTBOX_EVENTS_MAX)
+        self._left_sequence = 0
+        self._troubles = {"events": "", "states": ""}
         self._broker_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._dropped_events = 0
         self.connected = asyncio.Event()
@@ -136,6 +144,10 @@ class Gateway:
         self._outbox_filled.set()
 
     def _drop(self, event: EventBody, reason: str) -> None:
+        if event.sequence <= self._left_sequence:
+            # Published before, and now too old to be published again.
+            return
+        self._left_sequence = event.sequence
         self._dropped_events += 1
         log.error("gateway.event_dropped", extra={"event": event.id, "type": event.type.value, "reason": reason})
 
@@ -177,26 +189,46 @@ class Gateway:
                     await self._publish_state(connection, self._signed_state("offline", "the gateway was stopped"))
                 raise
 
-    async def _publish_events(self, connection: aiomqtt.Client) -> None:
+    async def _publish_events(self, connection: Connection) -> None:
+        self._begin_again()
         while True:
             while self._outbox:
                 event = self._outbox[0]
-                age_s = (self._utc_ns() - event.t_event_ns) / NS_PER_S
+                age_s = self._age_s(event)
                 if age_s > self._settings.freshness_s:
-                    self._drop(event, f"{age_s:.1f} s old before the broker could be reached")
+                    why = self._troubles["events"] or "the broker could not be reached before"
+                    self._drop(event, f"{age_s:.1f} s old; {why}")
+                elif await self._publish_event(connection, event):
+                    self._left_sequence = max(self._left_sequence, event.sequence)
+                    self._published.append(event)
                 else:
-                    await self._publish_event(connection, event)
+                    await self._clock.sleep(UNHEARD_RETRY_S)
+                    continue
                 # Only now: a failed publication is repeated under the same id after the next connection.
                 if self._outbox and self._outbox[0] is event:
                     self._outbox.popleft()
             self._outbox_filled.clear()
             await self._outbox_filled.wait()
 
-    async def _publish_event(self, connection: aiomqtt.Client, event: EventBody) -> None:
+    def _begin_again(self) -> None:
+        """Put what was published and is still fresh back into the outbox, before the rest."""
+        fresh = [event for event in self._published if self._age_s(event) <= self._settings.freshness_s]
+        self._published.clear()
+        self._outbox.extendleft(reversed(fresh))
+
+    def _age_s(self, event: EventBody) -> float:
+        return (self._utc_ns() - event.t_event_ns) / NS_PER_S
+
+    async def _publish_event(self, connection: Connection, event: EventBody) -> bool:
+        """Publish once; False when the broker says that nobody gets it."""
         published_ns = self._utc_ns()
-        message = sign(self._event_topic, event.model_copy(update={"t_pub_ns": published_ns}), self._identity.key)
+        now = {"t_pub_ns": published_ns, "repeated": event.sequence <= self._left_sequence}
+        message = sign(self._event_topic, event.model_copy(update=now), self._identity.key)
         properties = expiring(self._settings.address, after_s=self._settings.freshness_s)
-        await publish(connection, str(self._event_topic), message, retain=False, properties=properties)
+        trouble = await connection.deliver(str(self._event_topic), message, retain=False, properties=properties)
+        self._note_trouble("events", trouble)
+        if trouble:
+            return False
         log.info(
             "gateway.event_published",
             extra={
@@ -208,8 +240,19 @@ class Gateway:
                 "waited_ms": (published_ns - event.t_event_ns) / 1e6,
             },
         )
+        return True
 
-    async def _publish_states(self, connection: aiomqtt.Client) -> None:
+    @property
+    def trouble(self) -> str:
+        """Why nobody gets what is published, as far as the broker says; empty otherwise."""
+        return "; ".join(f"its {what}: {trouble}" for what, trouble in self._troubles.items() if trouble)
+
+    def _note_trouble(self, what: str, trouble: str) -> None:
+        if trouble and trouble != self._troubles[what]:
+            log.warning("gateway.unheard", extra={"broker": str(self._settings.address), "what": what, "reason": trouble})
+        self._troubles[what] = trouble
+
+    async def _publish_states(self, connection: Connection) -> None:
         """Publish on change, at most every `STATE_EVERY_S`, and at least every second time without one."""
         published, skipped = None, False
         while True:
@@ -221,8 +264,8 @@ class Gateway:
                 published = unstamped
             await self._clock.sleep(STATE_EVERY_S)
 
-    async def _publish_state(self, connection: aiomqtt.Client, message: bytes) -> None:
-        await publish(connection, str(self._state_topic), message, retain=True)
+    async def _publish_state(self, connection: Connection, message: bytes) -> None:
+        self._note_trouble("states", await connection.deliver(str(self._state_topic), message, retain=True))
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
         return sign(self._state_topic, self.state().model_copy(update={"state": state, "detail": detail}), self._identity.key)
@@ -239,6 +282,7 @@ class Gateway:
             fixture=identity.fixture,
             t_pub_ns=self._utc_ns(),
             state="online" if console.heard else "console_silent",
+            sequence=self._left_sequence,
             home=console.home,
             away=console.away,
             clock=last.clock if last else "",
@@ -257,8 +301,8 @@ class Gateway:
         return (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-async def _until_lost(connection: aiomqtt.Client) -> None:
+async def _until_lost(connection: Connection) -> None:
     """Raise `MqttError` as soon as the connection is lost, rather than at the next publication."""
-    async for _ in connection.messages:
+    async for _ in connection.received():
         # We subscribe to nothing: whatever comes is not for us.
         pass

@@ -1,11 +1,13 @@
 """The engine's side: what devices say, verified, as events and states.
 
-One connection to the broker for all venues. It is made again, with back-off, whenever it is lost.
-Nothing that comes in can raise: what is not believed becomes a `Refusal`.
+One connection to the broker for all venues. It is made again, with back-off, whenever it is lost; meanwhile the broker
+keeps the events for us. An event is acknowledged once it was taken. Nothing that comes in can raise: what is not believed
+becomes a `Refusal`, and what never came although its gateway sent it an alarm.
 """
 
 import asyncio
 import logging
+import math
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 import aiomqtt
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from hardware.errors import RefusedMessage, SettingError
+from hardware.connection import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, RECEIVE_MAX, Connection
+from hardware.errors import RefusedMessage, RepeatedMessage, SettingError
 from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
+from hardware.gaps import Gaps, missing_sentence
 from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
-from hardware.mqtt import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, BrokerAddress, client, entered, tls_context
+from hardware.mqtt import BrokerAddress, client, entered, tls_context
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic, parse_topic
 from timebase import Backoff, Clock
@@ -27,7 +31,14 @@ log = logging.getLogger(__name__)
 
 STALE_S = 3.0
 """A device is stale when its newest state is older; gateways send one at least every second."""
+SESSION_S = 300
+"""How long the broker keeps events for an engine that is away, at least. Each expires earlier, by its freshness."""
+TOLD_AGAIN_S = 7.0
+"""After a connection was made, gateways that lost theirs as well tell again what the broker has lost; they wait 5 s at most."""
 _WATCH_S = 0.25
+BEHIND_LOOKS = 4
+_QOS = {"event": 1, "state": 0}
+"""States are not kept for us: the newest one lies retained at the broker, and events need the room."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +50,7 @@ class LinkHandlers:
         score: a verified event, once.
         status: at every state message, and when a device turns stale or offline.
         refusal: a message that was not believed.
-        alarm: one sentence for the operator: the broker cannot be reached, or messages were lost.
+        alarm: one sentence for the operator: the broker cannot be reached, messages were lost, or the engine is too slow.
         replay: the replay state to store; awaited before `score`, so that a crash between the two loses
             the event rather than firing it twice.
     """
@@ -63,9 +74,14 @@ class MqttLink:
         clock: Clock,
         replay: ReplayState | None = None,
         freshness_s: float = FRESHNESS_S,
+        identifier: str | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Listen to `devices`; `replay` is the state last given to `handlers.replay`.
+
+        Args:
+            identifier: the name by which the broker knows us again after we were away; no other client may have it.
+                None: what happens meanwhile is missed.
 
         Raises:
             SettingError: two devices with one name in a venue.
@@ -77,10 +93,13 @@ class MqttLink:
         self._keys: Mapping[tuple[str, str], bytes] = {name: one.key for name, one in self._devices.items()}
         self._fixtures: Mapping[tuple[str, str], str] = {name: one.fixture for name, one in self._devices.items()}
         self._replay = replay or ReplayState()
+        self._gaps, self._identifier = Gaps(self._replay), identifier
         self._backoff = backoff or Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._states: dict[tuple[str, str], StateBody] = {}
         self._statuses: dict[tuple[str, str], DeviceStatus] = {}
-        self._lost = 0
+        self._lost = self._behind_looks = 0
+        self._connection: Connection | None = None
+        self._complete_mono_ns = 0
         self._tls: ssl.SSLContext | None = None
         self.connected = asyncio.Event()
         """Set while subscribed."""
@@ -110,27 +129,44 @@ class MqttLink:
                     await self._handlers.alarm(f"the MQTT broker {self._address} is not reachable ({error}); trying again")
             finally:
                 self.connected.clear()
+                self._connection = None
             await self._clock.sleep(self._backoff.next_s())
 
     async def _receive(self) -> None:
-        connection = client(self._address, tls=self._tls, on_overflow=self._count_lost)
+        connection = client(
+            self._address,
+            identifier=self._identifier,
+            session_s=None if self._identifier is None else max(SESSION_S, math.ceil(self._freshness_s)),
+            tls=self._tls,
+            on_overflow=self._count_lost,
+        )
         async with entered(connection):
+            self._connection = connection
             venues = sorted({venue for venue, _ in self._devices})
-            # MQTT 5 can pass the retain flag on even for a message published while we listen. paho takes options or a qos.
-            options = SubscribeOptions(qos=1, retainAsPublished=True) if self._address.is_mqtt5 else None
-            for venue in venues:
-                for leaf in ("event", "state"):
-                    topic = f"cuebird/v1/{venue}/+/{leaf}"
-                    granted = await connection.subscribe(
-                        topic, qos=0 if options else 1, options=options, timeout=ANSWER_TIMEOUT_S
-                    )
-                    if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
-                        raise aiomqtt.MqttError(f"the broker refused the subscription to {topic}")
+            await self._subscribe(connection, venues)
             self._backoff.reset()
+            self._complete_mono_ns = self._clock.mono_ns() + round(TOLD_AGAIN_S * NS_PER_S)
             self.connected.set()
             log.info("mqtt.subscribed", extra={"broker": str(self._address), "venues": venues})
-            async for message in connection.messages:
+            async for message in connection.received():
                 await self._take(message)
+                # Only now: what a process that dies has not taken comes again.
+                connection.acknowledge(message)
+
+    async def _subscribe(self, connection: Connection, venues: list[str]) -> None:
+        wanted = {f"cuebird/v1/{venue}/+/{leaf}": qos for venue in venues for leaf, qos in _QOS.items()}
+        # All at once: what the first of several brings is not acknowledged before the last is answered.
+        granted = await connection.subscribe(
+            # MQTT 5 can pass the retain flag on even for a message published while we listen.
+            [(topic, SubscribeOptions(qos=qos, retainAsPublished=True)) for topic, qos in wanted.items()]
+            if self._address.is_mqtt5
+            else list(wanted.items()),
+            timeout=ANSWER_TIMEOUT_S,
+        )
+        codes = [code if isinstance(code, int) else code.value for code in granted]
+        for topic, code in zip(wanted, codes, strict=True):
+            if code >= 0x80:
+                raise aiomqtt.MqttError(f"the broker refused the subscription to {topic}")
 
     async def _take(self, message: aiomqtt.Message) -> None:
         received_mono_ns, now_utc_ns = self._clock.mono_ns(), self._utc_ns()
@@ -152,13 +188,17 @@ class MqttLink:
                 replay=self._replay,
                 freshness_s=self._freshness_s,
             )
+        except RepeatedMessage as repeated:
+            log.info("mqtt.repeated", extra={"topic": topic, "reason": str(repeated)})
+            return
         except RefusedMessage as refused:
             log.warning("mqtt.refused", extra={"topic": topic, "reason": str(refused)})
             await self._handlers.refusal(Refusal(topic=topic, reason=str(refused), seen_mono_ns=received_mono_ns))
             return
-        self._replay = verified.replay
+        self._replay, event = verified.replay, verified.event
+        self._gaps.take_event((event.venue, event.device), boot=event.boot, sequence=event.sequence)
         await self._handlers.replay(verified.replay)
-        await self._handlers.score(_score_event(verified.event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
+        await self._handlers.score(_score_event(event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
 
     async def _note_state(self, named: DeviceTopic, state: StateBody, seen_mono_ns: int) -> None:
         name = (named.venue, named.device)
@@ -170,6 +210,8 @@ class MqttLink:
             return
         if state.state != "offline" or known is None:
             self._states[name] = state
+        if state.sequence is not None:
+            self._gaps.take_state(name, boot=state.boot, sequence=state.sequence, mono_ns=seen_mono_ns)
         await self._publish_status(name, _status(state, self._judged(state), seen_mono_ns))
 
     def _judged(self, state: StateBody) -> DeviceState:
@@ -187,7 +229,7 @@ class MqttLink:
         await self._handlers.status(status)
 
     async def _watch(self) -> None:
-        """Turn silent devices stale, and report lost messages."""
+        """Turn silent devices stale, and tell of messages that were lost or have to wait."""
         while True:
             await self._clock.sleep(_WATCH_S)
             now_mono_ns = self._clock.mono_ns()
@@ -196,12 +238,32 @@ class MqttLink:
                     await self._publish_status(
                         name, replace(status, state=DeviceState.STALE, detail=f"no state for more than {STALE_S:g} s")
                     )
-            if self._lost:
-                lost, self._lost = self._lost, 0
-                log.error("mqtt.overflow", extra={"lost": lost, "queue_max": QUEUE_MESSAGES_MAX})
-                await self._handlers.alarm(
-                    f"{lost} MQTT messages were lost: more than {QUEUE_MESSAGES_MAX} came in before the engine could take them"
-                )
+            await self._tell_lost()
+            await self._tell_behind()
+            await self._tell_missing(now_mono_ns)
+
+    async def _tell_missing(self, now_mono_ns: int) -> None:
+        if not self.connected.is_set() or now_mono_ns < self._complete_mono_ns:
+            return
+        if missing := self._gaps.due(now_mono_ns):
+            log.error("mqtt.missing", extra={"missing": {device: numbers for (_, device), numbers in missing.items()}})
+            await self._handlers.alarm(missing_sentence(missing))
+
+    async def _tell_lost(self) -> None:
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            log.error("mqtt.overflow", extra={"lost": lost, "queue_max": QUEUE_MESSAGES_MAX})
+            await self._handlers.alarm(
+                f"{lost} MQTT messages were lost: more than {QUEUE_MESSAGES_MAX} came in before the engine could take them"
+            )
+
+    async def _tell_behind(self) -> None:
+        """Once for each time that so much waits for a second: the broker holds the rest back, and events grow old there."""
+        waiting = self._connection.waiting if self._connection is not None else 0
+        self._behind_looks = self._behind_looks + 1 if waiting >= RECEIVE_MAX // 2 else 0
+        if self._behind_looks == BEHIND_LOOKS:
+            log.error("mqtt.behind", extra={"waiting": waiting})
+            await self._handlers.alarm(f"{waiting} MQTT messages wait to be taken: they come faster than the engine takes them")
 
     def _count_lost(self) -> None:
         self._lost += 1

@@ -18,7 +18,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hardware.errors import RefusedMessage
+from hardware.errors import RefusedMessage, RepeatedMessage
 from hardware.events import ScoreKind, Side
 from hardware.replay import ReplayState
 from hardware.sports import SET_ORDINALS
@@ -80,6 +80,7 @@ class EventBody(_Body):
     protocol: Annotated[str, Field(max_length=32)]
     frame_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     key: str
+    repeated: bool = False
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -99,6 +100,7 @@ class StateBody(_Body):
     """How a device is; retained by the broker, never fires anything."""
 
     state: Literal["online", "console_silent", "offline"]
+    sequence: Annotated[int, Field(ge=0, lt=1 << 53)] | None = None
     home: Points | None = None
     away: Points | None = None
     clock: Shown = ""
@@ -178,7 +180,8 @@ def verify(
         freshness_s: how old an event may be.
 
     Raises:
-        RefusedMessage: it is not; nothing else is raised, whatever the bytes.
+        RefusedMessage: it is not; nothing else is raised, whatever the bytes. A `RepeatedMessage` where a gateway only tells
+            again what it had told, as it does after a lost connection.
     """
     named, payload = _opened(topic, message, keys)
     if named.leaf != "event":
@@ -194,6 +197,9 @@ def verify(
             raise RefusedMessage(f"{what} {(now_utc_ns - instant_ns) / NS_PER_S:.1f} s ago; {freshness_s:g} s is the limit")
         if instant_ns > latest_ns:
             raise RefusedMessage(f"{what} {(instant_ns - now_utc_ns) / NS_PER_S:.1f} s in the future; set the clocks")
+    known = replay.devices.get((named.venue, named.device))
+    if event.repeated and known is not None and event.boot == known.boot and event.sequence <= known.sequence:
+        raise RepeatedMessage(f"event {event.sequence} is told again, which was taken or is too late")
     admitted = replay.admit((named.venue, named.device), boot=event.boot, sequence=event.sequence, message_id=event.id)
     return Verified(event=event, replay=admitted)
 

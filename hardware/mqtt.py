@@ -9,23 +9,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from hardware.connection import RECEIVE_MAX, Connection
 from hardware.errors import SettingError
 
 KEEPALIVE_S = 5
 """A broker that vanished without a word is noticed, and our last will sent, within about one and a half times this."""
 CONNECT_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 2.0
-QUEUE_MESSAGES_MAX = 1000
 
 _QUIET = logging.getLogger("hardware.mqtt.client")
 _QUIET.setLevel(logging.CRITICAL)
-"""aiomqtt reports through exceptions and our queue's alarm; its own log lines would say the same twice."""
+"""aiomqtt reports through exceptions and our own alarms; its own log lines would say the same twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +57,11 @@ class BrokerAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Will:
-    """What the broker publishes, retained, when we vanish."""
+    """What the broker publishes when we vanish."""
 
     topic: str
     payload: bytes
+    retain: bool = True
 
 
 def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
@@ -89,42 +89,45 @@ def client(
     address: BrokerAddress,
     *,
     identifier: str | None = None,
+    session_s: int | None = None,
     will: Will | None = None,
     tls: ssl.SSLContext | None = None,
     on_overflow: Callable[[], None] | None = None,
-) -> aiomqtt.Client:
+) -> Connection:
     """A client to enter once; a new one is needed after every disconnection.
 
-    Small packets leave at once (TCP_NODELAY). When the queue of incoming messages is full, `on_overflow`
-    is called for each message lost.
+    Small packets leave at once (TCP_NODELAY). Every message at QoS 1 that comes in must be acknowledged.
+
+    Args:
+        session_s: for how long the broker keeps our subscriptions, and what comes for us, while we are away; it knows us by
+            `identifier`. None: not at all. MQTT 3.1.1 has no limit of its own.
+        on_overflow: called for each message that is lost for want of room.
     """
-    overflow = on_overflow
-
-    class AlarmingQueue(asyncio.Queue[aiomqtt.Message]):
-        def put_nowait(self, item: aiomqtt.Message) -> None:
-            try:
-                super().put_nowait(item)
-            except asyncio.QueueFull:
-                if overflow is not None:
-                    overflow()
-                raise
-
-    return aiomqtt.Client(
+    return Connection(
         address.host,
         address.port,
+        on_overflow=on_overflow,
         username=address.username,
         password=address.password,
         identifier=identifier,
         protocol=aiomqtt.ProtocolVersion.V5 if address.is_mqtt5 else aiomqtt.ProtocolVersion.V311,
-        will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=1, retain=True),
+        will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain),
         timeout=CONNECT_TIMEOUT_S,
         keepalive=KEEPALIVE_S,
-        queue_type=AlarmingQueue,
-        max_queued_incoming_messages=QUEUE_MESSAGES_MAX,
         tls_context=tls,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         logger=_QUIET,
+        **_session(address, session_s),
     )
+
+
+def _session(address: BrokerAddress, session_s: int | None) -> dict[str, Any]:
+    if not address.is_mqtt5:
+        return {"clean_session": session_s is None}
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no annotation here
+    properties.SessionExpiryInterval = session_s or 0
+    properties.ReceiveMaximum = RECEIVE_MAX
+    return {"clean_start": session_s is None, "properties": properties}
 
 
 def expiring(address: BrokerAddress, *, after_s: float) -> Properties | None:
@@ -137,7 +140,7 @@ def expiring(address: BrokerAddress, *, after_s: float) -> Properties | None:
 
 
 @asynccontextmanager
-async def entered(connection: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
+async def entered(connection: Connection) -> AsyncIterator[Connection]:
     """The connection, closed at the end; a cancellation inside is never covered by an error of closing.
 
     aiomqtt can raise `MqttError` while it closes because the task was cancelled; whoever retries on
@@ -158,20 +161,3 @@ async def entered(connection: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
         if cancelled:
             raise asyncio.CancelledError from error
         raise
-
-
-async def publish(
-    connection: aiomqtt.Client, topic: str, message: bytes, *, retain: bool, properties: Properties | None = None
-) -> None:
-    """Publish at QoS 1 and return when the broker has it.
-
-    The time limit is ours: aiomqtt's own uses `asyncio.wait_for`, which before Python 3.12 can lose a cancellation.
-
-    Raises:
-        aiomqtt.MqttError: the broker did not take it in time, or was lost.
-    """
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            await connection.publish(topic, message, qos=1, retain=retain, properties=properties, timeout=math.inf)
-    except TimeoutError as error:
-        raise aiomqtt.MqttError(f"no acknowledgement within {ANSWER_TIMEOUT_S:g} s") from error

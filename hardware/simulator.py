@@ -134,13 +134,21 @@ async def pty_line(protocol: ScoreboardProtocol) -> AsyncIterator[PtyLine]:
 
 
 async def play(
-    protocol: ScoreboardProtocol, match: Match, line: Line, *, clock: Clock, sport: str | None = None, seed: int = 1
+    protocol: ScoreboardProtocol,
+    match: Match,
+    line: Line,
+    *,
+    clock: Clock,
+    sport: str | None = None,
+    seed: int = 1,
+    speed: float = 1.0,
 ) -> None:
     """Play `match` on `line` from now on, then keep showing its last board, until cancelled.
 
     Args:
         sport: chooses the frames where a protocol has several; None plays the console's usual sport.
         seed: of the damage and the junk.
+        speed: how many times faster than in earnest, frames and all.
 
     Raises:
         SettingError: the console has no frames for the sport.
@@ -157,7 +165,7 @@ async def play(
         for frame in frames:
             line.send(frame)
         done_s, cycle = at_s, cycle + 1
-        await clock.sleep_until(begin_ns + cycle * protocol.cycle_ms * NS_PER_S // 1000)
+        await clock.sleep_until(begin_ns + round(cycle * protocol.cycle_ms * NS_PER_S / 1000 / speed))
 
 
 def _encoded(encode: Encoder, board: Board, at_s: float) -> list[bytes]:

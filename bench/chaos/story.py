@@ -20,10 +20,11 @@ from bench.chaos.processes import CLOCK
 from bench.chaos.scene import DEVICES_A_FIXTURE, FEEDS, FIXTURES, devices
 from bench.firing.inputs import detection, status
 from bench.firing.scene import Scene
+from hardware.connection import Connection
 from hardware.events import ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.messages import EventBody, key_id, sign
-from hardware.mqtt import BrokerAddress, client, entered, publish
+from hardware.mqtt import BrokerAddress, client, entered
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from sync.client import ControlClient
@@ -151,14 +152,14 @@ class Story:
                         await CLOCK.sleep(TURN_S)
             await CLOCK.sleep(0.05)
 
-    async def _one_goal(self, connection: aiomqtt.Client) -> None:
+    async def _one_goal(self, connection: Connection) -> None:
         goal, rng, sure = next(self._goals), self._rng, self.undisturbed
         retained = rng.random() < RETAINED
         if retained:
             self.truth.retained.add(goal.text)
         for number in range(DEVICES_A_FIXTURE):
             gateway = self._gateways[goal.fixture, number]
-            await publish(connection, str(gateway.topic), gateway.message(goal, keep=not retained), retain=retained)
+            await connection.deliver(str(gateway.topic), gateway.message(goal, keep=not retained), retain=retained)
             self.signals += 1
         if not retained:
             self.truth.told.append(goal)
@@ -166,7 +167,7 @@ class Story:
             self.truth.sure.append(goal)
         gateway = self._gateways[goal.fixture, 0]
         if gateway.said and rng.random() < REPLAYED:
-            await publish(connection, str(gateway.topic), rng.choice(gateway.said), retain=False)
+            await connection.deliver(str(gateway.topic), rng.choice(gateway.said), retain=False)
             self.signals += 1
 
     def _every_goal(self) -> Iterator[Goal]:

@@ -101,11 +101,12 @@ async def _tell(gateway: "Gateway", clock: "Clock", *, as_json: bool) -> None:
     """Say how the console is, on change and now and then."""
     told, waited_s = None, 0.0
     while True:
-        state = gateway.state()
-        essence = (state.state, state.detail, state.home, state.away)
+        state, trouble = gateway.state(), gateway.trouble
+        essence = (state.state, state.detail, trouble, state.home, state.away)
         if essence != told or waited_s >= TELL_EVERY_S:
             told, waited_s = essence, 0.0
-            typer.echo(json.dumps(_facts(state)) if as_json else _sentence(state))
+            facts = {**_facts(state), "trouble": trouble}
+            typer.echo(json.dumps(facts) if as_json else "; ".join(filter(None, [_sentence(state), trouble])))
             sys.stdout.flush()
         await clock.sleep(LOOK_EVERY_S)
         waited_s += LOOK_EVERY_S

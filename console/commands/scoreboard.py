@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 16
 SCRIPT_BYTES_MAX = 1 << 20
+SPEED_MAX = 1000.0
 
 
 def register(app: typer.Typer) -> None:
@@ -145,6 +146,7 @@ def simulate(
     sport: Annotated[
         str | None, typer.Option(help="Chooses the frames where a protocol has several; the console's usual sport unless said.")
     ] = None,
+    speed: Annotated[float, typer.Option(min=0.1, max=SPEED_MAX, help="How many times faster than in earnest.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it is as one JSON object.")] = False,
 ) -> None:
     """Play a match on a simulated console: real frames at the real pace. Stop it with Ctrl-C."""
@@ -163,7 +165,7 @@ def simulate(
     else:
         host, port = _host_port(listen)
         line = tcp_line(host, port)
-    asyncio.run(_simulate(spoken, match, line, sport=played, seed=seed, as_json=as_json))
+    asyncio.run(_simulate(spoken, match, line, sport=played, seed=seed, speed=speed, as_json=as_json))
 
 
 def fuzz(
@@ -243,6 +245,7 @@ async def _simulate(
     *,
     sport: str,
     seed: int,
+    speed: float,
     as_json: bool,
 ) -> None:
     from hardware.simulator import play
@@ -253,7 +256,7 @@ async def _simulate(
         typer.echo(json.dumps(facts) if as_json else f"{protocol.console} on {line.address}; stop it with Ctrl-C")
         sys.stdout.flush()
         playing = asyncio.create_task(
-            play(protocol, match, line, clock=SystemClock(), sport=sport, seed=seed), name="simulated-console"
+            play(protocol, match, line, clock=SystemClock(), sport=sport, seed=seed, speed=speed), name="simulated-console"
         )
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):

@@ -104,6 +104,24 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await running.stop()
 
 
+@pytest.fixture(params=["3.1.1", "5"])
+async def mosquitto(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningBroker]:
+    """A broker that keeps events for an engine that is away, in both versions of the protocol."""
+    running = Mosquitto(free_port(), tmp_path, request.param)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def mosquitto_5(tmp_path: Path) -> AsyncIterator[RunningBroker]:
+    """A broker that says what becomes of a publication."""
+    running = Mosquitto(free_port(), tmp_path, "5")
+    await running.start()
+    yield running
+    await running.stop()
+
+
 @dataclass
 class Received:
     """Everything the link has delivered."""
@@ -184,7 +202,12 @@ class Match:
             await asyncio.sleep(0.02)
 
     async def start_link(
-        self, *, handlers: LinkHandlers | None = None, replay: ReplayState | None = None, clock: Clock | None = None
+        self,
+        *,
+        handlers: LinkHandlers | None = None,
+        replay: ReplayState | None = None,
+        clock: Clock | None = None,
+        identifier: str | None = "engine",
     ) -> asyncio.Task[None]:
         """Run a link until its task is cancelled; back when it is subscribed."""
         link = MqttLink(
@@ -193,6 +216,7 @@ class Match:
             handlers=handlers or self.received.handlers,
             clock=clock or SystemClock(),
             replay=replay,
+            identifier=identifier,
             backoff=Backoff(first_s=0.05, most_s=0.2),
         )
         task = self.tasks.create(link.run())

@@ -13,7 +13,7 @@ from hardware.events import ScoreEvent, ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.link import LinkHandlers, MqttLink
 from hardware.messages import EventBody, key_id, sign
-from hardware.mqtt import BrokerAddress, client, entered, publish
+from hardware.mqtt import BrokerAddress, client, entered
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from timebase import SystemClock
@@ -82,7 +82,7 @@ async def test_every_event_arrives_and_its_way_is_timed(tmp_path: Path, protocol
             for sequence in range(1, EVENTS + 1):
                 begin_ns = clock.mono_ns()
                 message = goal(sequence, boot, round(clock.utc().timestamp() * 1e9))
-                await publish(publisher, str(TOPIC), message, retain=False)
+                await publisher.deliver(str(TOPIC), message, retain=False)
                 took_ms.append((await arrived.get() - begin_ns) / 1e6)
         listening.cancel()
     broker.terminate()

@@ -73,16 +73,14 @@ class Scoreboard:
                 await asyncio.sleep(pause_s)
 
 
-@dataclass
-class House:
+@dataclass(kw_only=True)
+class Program:
     """A running program and what a test may ask of it."""
 
     folder: Path
     family: Supervisor
     engine: Running
-    scoreboard: Scoreboard
     page_url: str
-    console_port: int
     state: str = "state"
 
     @property
@@ -113,26 +111,41 @@ class House:
         async with ControlClient(self.socket_path) as client:
             return dict(await client.request("snapshot"))
 
-    async def until(self, holds: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:
+    async def until(
+        self, holds: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S, look_every_s: float = 0.05
+    ) -> None:
         """Return once `holds()`; fail, naming `what`, when it takes longer than the patience of a test."""
         try:
             async with asyncio.timeout(patience_s):
                 while not holds():
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(look_every_s)
         except TimeoutError:
             logs = "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.folder / "log").glob("*.log"))
             raise AssertionError(f"{what}: not within {patience_s} s\n{logs}") from None
 
     async def kill_engine(self) -> None:
         """SIGKILL; the supervisor starts the engine again, and we wait until it answers."""
-        process = self.engine.process
-        assert process is not None
-        starts = self.engine.starts
-        process.kill()
-        await process.wait()
-        async with asyncio.timeout(PATIENCE_S):
-            while self.engine.starts == starts or not self.engine.ready.is_set():
-                await asyncio.sleep(0.01)
+        await killed(self.engine)
+
+
+async def killed(child: Running) -> None:
+    """SIGKILL; the supervisor starts the child again, and we wait until it is ready."""
+    process = child.process
+    assert process is not None
+    starts = child.starts
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(PATIENCE_S):
+        while child.starts == starts or not child.ready.is_set():
+            await asyncio.sleep(0.01)
+
+
+@dataclass(kw_only=True)
+class House(Program):
+    """The program with one scoreboard that a test plays by hand."""
+
+    scoreboard: Scoreboard
+    console_port: int
 
 
 def write_config(folder: Path, *, mqtt_port: int, api_port: int, console_port: int, key_file: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hardware.errors import HardwareError, RefusedMessage, SettingError
+from hardware.errors import HardwareError, RefusedMessage, RepeatedMessage, SettingError
 from hardware.events import ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.messages import EventBody, Verified, key_id, sign, verify
@@ -256,3 +256,17 @@ def test_a_device_that_cannot_work_is_named(facts: dict[str, Any], message: str)
 def test_ulids_sort_by_time() -> None:
     """Boots are compared as text."""
     assert new_ulid(10**9)[:10] < new_ulid(2 * 10**9)[:10] < new_ulid(NOW_NS)[:10]
+
+
+def test_what_a_gateway_tells_again_is_no_forgery() -> None:
+    """After a lost connection it repeats itself: what was taken is told apart from a stranger's copy, what was not is taken."""
+    first, second = event(1), event(2, id=new_ulid(NOW_NS + 1))
+    replay = check(sign(TOPIC, first, KEY)).replay
+    again = [one.model_copy(update={"repeated": True}) for one in (first, second)]
+
+    with pytest.raises(RepeatedMessage, match="event 1 is told again"):
+        check(sign(TOPIC, again[0], KEY), replay=replay)
+    assert check(sign(TOPIC, again[1], KEY), replay=replay).event.sequence == 2
+    with pytest.raises(RefusedMessage, match="received before") as copied:
+        check(sign(TOPIC, first, KEY), replay=replay)
+    assert not isinstance(copied.value, RepeatedMessage)

@@ -53,9 +53,9 @@ class Recorded:
         self.drops += 1
 
 
-async def recorded(match: Match, protocol: str, *, seconds: float, sport: str | None = None) -> Recorded:
+async def recorded(match: Match, protocol: str, *, seconds: float, sport: str | None = None, speed: float = 1.0) -> Recorded:
     line, clock = Recorded(), VirtualClock()
-    playing = asyncio.create_task(play(PROTOCOLS[protocol], match, line, clock=clock, sport=sport))
+    playing = asyncio.create_task(play(PROTOCOLS[protocol], match, line, clock=clock, sport=sport, speed=speed))
     await clock.advance(seconds)
     playing.cancel()
     await asyncio.wait({playing})
@@ -183,6 +183,15 @@ def test_one_damaged_frame_makes_no_event(name: str) -> None:
                 frames = [damaged_frame(frame, rng) for frame in frames]
             for reading in decoder.feed(b"".join(frames)):
                 assert keeper.observe(Seen(reading=reading, mono_ns=at * 10**8, utc_ns=at)) == [], seed
+
+
+async def test_a_faster_console_sends_the_same_bytes() -> None:
+    """A hundred times faster, frames and all: only the instants differ."""
+    match = parse_match(SCRIPT, name="script")
+    earnest, faster = await recorded(match, "oes", seconds=3.0), await recorded(match, "oes", seconds=0.03, speed=100.0)
+
+    assert faster.sent == earnest.sent
+    assert len(faster.sent) == 31
 
 
 async def test_every_tcp_client_gets_every_byte_until_it_is_dropped() -> None:

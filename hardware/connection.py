@@ -1,0 +1,111 @@
+"""One connection to the broker: aiomqtt's client, and three things it leaves out.
+
+*Acknowledging by hand.* aiomqtt acknowledges a message as it arrives; what a process that dies has not yet taken
+would be lost. *The broker's answers.* In MQTT 5 it says when it refuses a publication, or has nobody to give it to.
+*A queue that never discards what was not acknowledged*: the broker holds back what we have no room for.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+ANSWER_TIMEOUT_S = 2.0
+QUEUE_MESSAGES_MAX = 1000
+"""Messages at QoS 0, the devices' states, that wait at most; the next one is lost."""
+RECEIVE_MAX = 200
+"""Messages at QoS 1, the events, that the broker sends before the first is acknowledged; they have room of their own."""
+
+_NOBODY = 0x10
+_REFUSED_FROM = 0x80
+
+
+class Connection(aiomqtt.Client):
+    """A client to enter once; a new one is needed after every disconnection."""
+
+    def __init__(self, host: str, port: int, *, on_overflow: Callable[[], None] | None = None, **options: Any) -> None:
+        """Prepare.
+
+        Args:
+            on_overflow: called for each message that is lost for want of room.
+            options: of `aiomqtt.Client`.
+        """
+        super().__init__(host, port, **options)
+        self._overflow = on_overflow
+        self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._client.manual_ack_set(True)
+        self._changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived and were not taken yet."""
+        return self._queue.qsize()
+
+    async def received(self) -> AsyncGenerator[aiomqtt.Message, None]:
+        """Messages in the order of their arrival, to the last that came before the connection was lost.
+
+        Raises:
+            aiomqtt.MqttError: it is lost.
+        """
+        self._disconnected.add_done_callback(lambda _: self._changed.set())
+        while True:
+            while not self._queue.empty():
+                yield self._queue.get_nowait()
+                # What the message has begun has its turn before the next one.
+                await asyncio.sleep(0)
+            if self._disconnected.done():
+                raise aiomqtt.MqttError("the connection was lost") from self._disconnected.exception()
+            self._changed.clear()
+            await self._changed.wait()
+
+    def acknowledge(self, message: aiomqtt.Message) -> None:
+        """Tell the broker that it need not keep the message any more."""
+        self._client.ack(message.mid, message.qos)
+
+    async def deliver(self, topic: str, message: bytes, *, retain: bool, properties: Properties | None = None) -> str:
+        """Publish at QoS 1 and return when the broker has answered.
+
+        The time limit is ours: aiomqtt's own uses `asyncio.wait_for`, which before Python 3.12 can lose a cancellation.
+
+        Returns:
+            Why nobody gets such messages, as far as the broker says (MQTT 5); empty otherwise.
+
+        Raises:
+            aiomqtt.MqttError: the broker did not answer in time, or was lost.
+        """
+        sent = self._client.publish(topic, message, 1, retain, properties)
+        if sent.rc != paho.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(sent.rc, "not published")
+        answer = self._answers[sent.mid] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return _trouble(await answer)
+        except TimeoutError as error:
+            raise aiomqtt.MqttError(f"no acknowledgement within {ANSWER_TIMEOUT_S:g} s") from error
+        finally:
+            self._answers.pop(sent.mid, None)
+
+    def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties) -> None:
+        answer = self._answers.get(mid)
+        if answer is None:
+            super()._on_publish(client, userdata, mid, reason_code, properties)
+        elif not answer.done():
+            answer.set_result(reason_code)
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
+        room = QUEUE_MESSAGES_MAX + (RECEIVE_MAX if message.qos else 0) - self._queue.qsize()
+        if room > 0:
+            super()._on_message(client, userdata, message)
+            self._changed.set()
+        elif self._overflow is not None:
+            self._overflow()
+
+
+def _trouble(code: ReasonCode) -> str:
+    if code.value >= _REFUSED_FROM:
+        return f"the broker refuses them ({code.getName()}); check its access list"
+    return "nobody is subscribed" if code.value == _NOBODY else ""
