@@ -114,8 +114,11 @@ class Shooter:
         if intent.restart_of is not None:
             await self._until_restart(intent, intent.restart_of)
         intent = await self._agreed(intent)
+        await finished(self._fire_armed(intent, account_faults, armed_id))
+
+    async def _fire_armed(self, intent: Intent, account_faults: AccountFaults, armed_id: int) -> None:
         request = self._request(intent, account_faults, armed_id=armed_id)
-        await finished(self._shoot_claimed(request, self._claims.ask(request)))
+        await self._shoot_claimed(request, self._claims.ask(request))
 
     async def take_down(self, posted: FiringRecord, *, deadline_mono_ns: int, on_air_mono_ns: int, heard_mono_ns: int) -> None:
         """Delete a posted tweet whose goal was taken back: one DELETE at most, whatever happens.

@@ -16,7 +16,6 @@ from typing import Any
 import sync.audit
 from sync.audit import AuditChain
 from sync.commands import Commands
-from sync.decide import Intent
 from sync.firings import ClaimRequest, Firings
 from sync.ledger import Ledger
 from sync.reconciler import Reconciler
@@ -105,10 +104,6 @@ def install(fuse: Fuse) -> None:
         if ENGINE_OPENED in arguments:
             fuse.reached(Step.TAKING_OVER)
 
-    def due(_shooter: Shooter, _intent: Intent, _faults: object, armed_id: int | None) -> None:
-        if armed_id is not None:
-            fuse.reached(Step.DUE)
-
     before(Firings, "claim_together", _at(fuse, Step.BEFORE_CLAIM))
     after(Firings, "_claim_one", claimed_one)
     after(Firings, "_settle_one", _at(fuse, Step.SETTLING))
@@ -117,7 +112,7 @@ def install(fuse: Fuse) -> None:
     after(Firings, "recover", _at(fuse, Step.RECOVERED))
     before(Shooter, "_shoot", _at(fuse, Step.CLAIMED))
     before(Shooter, "_settle", _at(fuse, Step.ANSWERED))
-    before(Shooter, "_claim_and_shoot", due)
+    before(Shooter, "_fire_armed", _at(fuse, Step.DUE))
     before(SignedClient, "_answer", _at(fuse, Step.FIRST_BYTE))
     before(Reconciler, "_look", _at(fuse, Step.RECONCILING))
     before(Reconciler, "_resolve", _at(fuse, Step.RESOLVING))
