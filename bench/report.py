@@ -215,7 +215,7 @@ def _verdicts(rows: list[Row], impostors: Impostors, costs: Costs) -> list[str]:
                               row.at(99) <= condition.p99_ms))  # fmt: skip
     asked = [row for row in rows if row.condition.recall == 0.999 and row.condition.voice_over_db is None]
     lines.append(_heard_row("spots heard, all conditions together", asked, 0.999))
-    lines += [_heard_row(f"spots heard, {row.condition.name}", [row], 0.999) for row in asked if row.missed]
+    lines += [_heard_row(f"spots heard, {row.condition.name}", [row], 0.999, among=len(asked)) for row in asked if row.missed]
     lines += [_heard_row(row.condition.name, [row], 0.99) for row in rows if row.condition.late]
     enough = impostors.feed_hours >= WRONG_HOURS
     lines.append(_row("false decisions in related sound", f"0 in ≥ {WRONG_HOURS:.0f} h",
@@ -232,9 +232,9 @@ def _verdicts(rows: list[Row], impostors: Impostors, costs: Costs) -> list[str]:
     return [*lines, ""]
 
 
-def _heard_row(what: str, rows: list[Row], target: float) -> str:
+def _heard_row(what: str, rows: list[Row], target: float, *, among: int = 1) -> str:
     airings, missed = sum(len(row.delays_ms) for row in rows), sum(row.missed for row in rows)
-    low, high = at_most(missed, airings)
+    low, high = at_most(missed, airings, among=among)
     return _row(what, f"≥ {100 * target:g} %",
                 f"{airings - missed} of {airings} = {1 - missed / airings:.2%} (95 %: {low:.2%} to {high:.2%})",
                 _verdict(1 - missed / airings >= target, high >= target))  # fmt: skip

@@ -112,13 +112,18 @@ def _survival(over: float, shape: float, scale: float) -> float:
     return inside ** (-1.0 / shape) if inside > 0 else 0.0
 
 
-def at_most(failures: int, trials: int) -> tuple[float, float]:
-    """95 % interval (Clopper-Pearson) of a share of successes, given the failures."""
+def at_most(failures: int, trials: int, *, among: int = 1) -> tuple[float, float]:
+    """95 % interval (Clopper-Pearson) of a share of successes, given the failures.
+
+    Args:
+        among: of how many such shares this is one: the intervals then hold all at once (Bonferroni), so that the worst of many
+            is not taken for worse than it is.
+    """
     from scipy.stats import beta
 
-    hits = trials - failures
-    low = float(beta.ppf(0.025, hits, failures + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, failures)) if failures else 1.0
+    hits, outside = trials - failures, 0.025 / among
+    low = float(beta.ppf(outside, hits, failures + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - outside, hits + 1, failures)) if failures else 1.0
     return low, high
 
 

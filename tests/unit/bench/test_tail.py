@@ -72,3 +72,9 @@ def test_a_median_of_few_is_known_between_two_of_them() -> None:
     """Of twelve the third and the tenth (Conover's tables); of three all that can be said lies between the outermost."""
     assert median_between([*range(12, 0, -1)]) == (3, 10)
     assert median_between([5.0, float("inf"), 1.0]) == (1.0, float("inf"))
+
+
+def test_the_worst_of_many_shares_is_judged_as_one_of_many() -> None:
+    """One miss of 16 says little about a condition when it was looked for among 34 conditions."""
+    alone, among = at_most(1, 16), at_most(1, 16, among=34)
+    assert among[0] < alone[0] < 15 / 16 < alone[1] < 0.999 < among[1]
