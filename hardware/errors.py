@@ -10,7 +10,8 @@ HardwareError
 ├── SectionError           bytes that are no broadcaster's marker (hardware/scte35/sections.py)
 ├── SourceLostError        a source of markers cannot be opened or has fallen silent
 └── RefusedMessage         a message that is not believed; its text is the reason
-    └── RepeatedMessage    the device only tells again what it had told
+    ├── RepeatedMessage    the device only tells again what it had told
+    └── DuplicateMessage   it was believed when it came the first time
 
 Messages are one sentence for people: the thing, the value, the fix.
 """
@@ -54,3 +55,7 @@ class RefusedMessage(HardwareError):  # noqa: N818  it says what happened to the
 
 class RepeatedMessage(RefusedMessage):
     """A message by which a device tells again, after a lost connection, what had been taken."""
+
+
+class DuplicateMessage(RefusedMessage):
+    """A message that was believed before: whoever sent it again need not try any more."""

@@ -146,3 +146,19 @@ class Refusal:
     topic: str
     reason: str
     seen_mono_ns: int
+
+
+class Admission(enum.StrEnum):
+    """What became of a message at the verifier."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a sender is told of its message; `reason` is empty when it was accepted."""
+
+    admission: Admission
+    reason: str = ""

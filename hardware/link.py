@@ -17,8 +17,8 @@ import aiomqtt
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hardware.connection import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, RECEIVE_MAX, Connection
-from hardware.errors import RefusedMessage, RepeatedMessage, SettingError
-from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent
+from hardware.errors import DuplicateMessage, RefusedMessage, RepeatedMessage, SettingError
+from hardware.events import Admission, Answer, DeviceState, DeviceStatus, Refusal, ScoreEvent
 from hardware.gaps import Gaps, missing_sentence
 from hardware.keys import DeviceKey
 from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
@@ -40,6 +40,7 @@ BEHIND_LOOKS = 4
 _QOS = {"event": 1, "state": 0}
 """States are not kept for us: the newest one lies retained at the broker, and events need the room."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ACCEPTED = Answer(admission=Admission.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,19 +170,27 @@ class MqttLink:
                 raise aiomqtt.MqttError(f"the broker refused the subscription to {topic}")
 
     async def _take(self, message: aiomqtt.Message) -> None:
+        await self.take(message.topic.value, message.payload, retained=message.retain)
+
+    async def take(self, topic: str, payload: bytes, *, retained: bool = False) -> Answer:
+        """Verify a message, however it came, deliver what it says, and tell what became of it.
+
+        Args:
+            topic: the broker's, or the one it would have there: the signature covers it.
+            retained: the broker kept it from before.
+        """
         received_mono_ns, now_utc_ns = self._clock.mono_ns(), self._utc_ns()
-        topic = message.topic.value
         named = parse_topic(topic)
         try:
             if named is not None and named.leaf == "state":
-                state = verify_state(topic, message.payload, keys=self._keys, fixtures=self._fixtures)
+                state = verify_state(topic, payload, keys=self._keys, fixtures=self._fixtures)
                 await self._note_state(named, state, received_mono_ns)
-                return
-            if message.retain:
+                return _ACCEPTED
+            if retained:
                 raise RefusedMessage("retained; an event counts only as it happens")
             verified = verify(
                 topic,
-                message.payload,
+                payload,
                 keys=self._keys,
                 fixtures=self._fixtures,
                 now_utc_ns=now_utc_ns,
@@ -190,15 +199,17 @@ class MqttLink:
             )
         except RepeatedMessage as repeated:
             log.info("mqtt.repeated", extra={"topic": topic, "reason": str(repeated)})
-            return
+            return Answer(admission=Admission.DUPLICATE, reason=str(repeated))
         except RefusedMessage as refused:
             log.warning("mqtt.refused", extra={"topic": topic, "reason": str(refused)})
             await self._handlers.refusal(Refusal(topic=topic, reason=str(refused), seen_mono_ns=received_mono_ns))
-            return
+            duplicate = isinstance(refused, DuplicateMessage)
+            return Answer(admission=Admission.DUPLICATE if duplicate else Admission.REFUSED, reason=str(refused))
         self._replay, event = verified.replay, verified.event
         self._gaps.take_event((event.venue, event.device), boot=event.boot, sequence=event.sequence)
         await self._handlers.replay(verified.replay)
         await self._handlers.score(_score_event(event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
+        return _ACCEPTED
 
     async def _note_state(self, named: DeviceTopic, state: StateBody, seen_mono_ns: int) -> None:
         name = (named.venue, named.device)

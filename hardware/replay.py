@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from hardware.errors import RefusedMessage, SettingError
+from hardware.errors import DuplicateMessage, RefusedMessage, SettingError
 from hardware.ulid import LENGTH
 
 IDS_REMEMBERED = 64
@@ -45,12 +45,13 @@ class ReplayState:
         """This state with one more message.
 
         Raises:
-            RefusedMessage: the message was heard before, or is older than one that was.
+            DuplicateMessage: the message was heard before.
+            RefusedMessage: it is older than one that was.
         """
         known = self.devices.get(device)
         if known is not None:
             if message_id in known.ids:
-                raise RefusedMessage(f"message {message_id} was received before")
+                raise DuplicateMessage(f"message {message_id} was received before")
             if boot < known.boot:
                 raise RefusedMessage(f"boot {boot} is older than the newest known, {known.boot}")
             if boot == known.boot and sequence <= known.sequence:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import assert_never
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
-from hardware.events import DeviceStatus, Refusal, ScoreEvent
+from hardware.events import Answer, DeviceStatus, Refusal, ScoreEvent
 from hardware.link import LinkHandlers
 from hardware.markers import MarkerReport, MarkerSourceStatus
 from schedules.airing import Airing
@@ -52,11 +52,11 @@ from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
 from sync.recording import Recorder
 from sync.renewals import Renewals
-from sync.setup import EngineSetup
+from sync.setup import EngineSetup, Link
 from sync.shooter import Shooter
 from sync.showing import Showing
 from sync.signals import GoalScored, GoalTakenBack, SpotHeard
-from sync.snapshot import AlarmView, JsonObject
+from sync.snapshot import AlarmView, JsonObject, as_json
 from sync.standby import StandbySign
 from sync.standing import Standing
 from sync.states import Action, FiringState, Mode
@@ -66,6 +66,7 @@ from sync.translate import spot_signal
 from sync.warmth import Warmth
 from sync.wire import (
     DetectionReport,
+    DeviceMessage,
     FeedReport,
     FollowEndReport,
     Kill,
@@ -158,6 +159,7 @@ class Engine:
         self._matches = Matches(tuple(self._names), ledger=ledger, firings=firings, writer=writer)
         self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, catalogue=setup.catalogue)
         self._tasks = Tasks()
+        self._link: Link | None = None
         self._shots: set[asyncio.Task[None]] = set()
         self._not_fired = 0
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
@@ -333,8 +335,8 @@ class Engine:
                 if self._arming is not None:
                     self._tasks.begin(self._arming.run(), name="windows")
                 if self._setup.link is not None:
-                    link = self._setup.link(self._link_handlers(), await self._books.replay())
-                    self._tasks.begin(link.run(), name="link")
+                    self._link = self._setup.link(self._link_handlers(), await self._books.replay())
+                    self._tasks.begin(self._link.run(), name="link")
                 await self._take_up_unsettled()
                 if self._setup.on_ready is not None:
                     self._setup.on_ready()
@@ -464,6 +466,8 @@ class Engine:
                 result = {"mono_ns": self._clock.mono_ns(), "utc": self._clock.utc()}
             case SnapshotRequest() | Subscribe():
                 result = self.snapshot()
+            case DeviceMessage():
+                result = as_json(await self._take_message(request))
             case Kill():
                 result = await self._commands.kill(request)
             case Release():
@@ -495,6 +499,11 @@ class Engine:
                 self.take_marker_source(report.marker_source)
             case _:
                 assert_never(report)
+
+    async def _take_message(self, request: DeviceMessage) -> Answer:
+        if self._link is None:
+            raise ControlError("refused", "no device is configured; add a [[device]] to cuebird.toml")
+        return await self._link.take(request.topic, request.message.encode())
 
     def snapshot(self) -> JsonObject:
         """Everything, as docs/engine-socket.md shows it."""

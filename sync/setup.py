@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from hardware.events import Answer
 from hardware.link import LinkHandlers
 from hardware.replay import ReplayState
 from schedules.airing import Airing
@@ -30,6 +31,10 @@ class Link(Protocol):
 
     async def run(self) -> None:
         """Receive until cancelled."""
+        ...
+
+    async def take(self, topic: str, payload: bytes) -> Answer:
+        """Verify a message that came another way, deliver what it says, and tell what became of it."""
         ...
 
 

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
 from hardware.markers import MarkerReport, MarkerSourceStatus
+from hardware.messages import MAX_MESSAGE_BYTES
 from sync.errors import ControlError
 from sync.snapshot import JsonObject
 
@@ -96,6 +97,14 @@ class MarkerSourceMessage(_Request):
     marker_source: Annotated[MarkerSourceStatus, AfterValidator(_aware_marker)]
 
 
+class DeviceMessage(_Request):
+    """A device's signed message that came another way than through the broker."""
+
+    op: Literal["device_message"]
+    topic: Annotated[str, StringConstraints(max_length=200)]
+    message: Annotated[str, StringConstraints(max_length=MAX_MESSAGE_BYTES)]
+
+
 class SetMode(_Request):
     """Change between OFF, REHEARSAL and LIVE."""
 
@@ -149,10 +158,10 @@ class Reload(_Request):
 Report = DetectionReport | FollowEndReport | FeedReport | MarkerMessage | MarkerSourceMessage
 """What listeners tell."""
 
-Request = Ping | SnapshotRequest | Subscribe | Report | SetMode | Kill | Release | Settle | Veto | Reload
+Request = Ping | SnapshotRequest | Subscribe | Report | DeviceMessage | SetMode | Kill | Release | Settle | Veto | Reload
 
 _OPS = (
-    *("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "marker", "marker_source"),
+    *("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "marker", "marker_source", "device_message"),
     *("mode", "kill", "release", "settle", "veto", "reload"),
 )
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.firing.scene import CHANNEL, FEED, NO_CAPS, EngineOrder
-from hardware.events import DeviceState, DeviceStatus, ScoreEvent, ScoreKind, Side
+from hardware.events import Admission, Answer, DeviceState, DeviceStatus, ScoreEvent, ScoreKind, Side
 from hardware.keys import DeviceKey
 from hardware.link import LinkHandlers, MqttLink
 from hardware.mqtt import BrokerAddress
@@ -50,6 +50,10 @@ class Scoreboard:
             async for line in await _lines():
                 order = json.loads(line)
                 tasks.create_task(self._score(rate=order["rate"], seconds=order["seconds"]), name="goals")
+
+    async def take(self, topic: str, payload: bytes) -> Answer:  # noqa: ARG002 - the port's signature
+        """A message that came another way: nobody sends any."""
+        return Answer(admission=Admission.REFUSED, reason="this scoreboard scores by itself")
 
     async def _score(self, *, rate: float, seconds: float) -> None:
         """So many goals a second, on average; those that are late come at once, as from a queue."""

@@ -231,7 +231,7 @@ async def metrics_text(hub: Hub) -> PlainTextResponse:
     return PlainTextResponse(metrics.render(hub), media_type=metrics.CONTENT_TYPE)
 
 
-_CODES = {401: "not_logged_in", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "refused",
+_CODES = {401: "not_logged_in", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "refused", 413: "too_large",
           422: "bad_request", 429: "too_many_requests", 503: "engine_lost"}  # fmt: skip
 
 

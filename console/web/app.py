@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from console.users import DATABASE_NAME, ConsoleDatabase, People
-from console.web import api, pages
+from console.web import api, pages, webhook
 from console.web.auth import LoginThrottle, Session, Sessions
 from console.web.engine import Engine, EngineSocket
 from console.web.guard import Guard
@@ -52,6 +52,7 @@ def create_app(*, state_dir: Path, clock: Clock, secure_cookies: bool, engine: E
     app.state.database, app.state.sessions, app.state.people = database, sessions, People(database, clock)
     app.state.throttle, app.state.hub = LoginThrottle(clock), LiveHub(clock)
     app.state.engine = engine or EngineSocket(state_dir / SOCKET_NAME)
+    app.state.message_rate = webhook.MessageRate(clock)
     app.state.secure_cookies, app.state.hashing = secure_cookies, asyncio.Semaphore(HASHING_MAX)
 
     async def find_session(token: str) -> Session | None:
@@ -59,6 +60,7 @@ def create_app(*, state_dir: Path, clock: Clock, secure_cookies: bool, engine: E
 
     app.state.find_session = find_session
     app.include_router(api.router)
+    app.include_router(webhook.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=pages.WEB / "static"), name="static")
     app.add_middleware(Guard, sessions=sessions, secure_cookies=secure_cookies)

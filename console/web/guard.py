@@ -26,6 +26,8 @@ _PUBLIC: Final = frozenset({_LOGIN, "/healthz", "/readyz", "/openapi.json", "/fa
 _PUBLIC_FOLDER: Final = "/static/"
 _LOCAL: Final = frozenset({"/metrics"})
 """Open to programs of this machine, for a metrics collector; from elsewhere a session is needed."""
+SIGNED_FOLDER: Final = "/api/v1/devices/"
+"""What is posted here proves itself by a device's signature, which the engine verifies; no browser has a part in it."""
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _JSON_PATHS: Final = ("/api/", "/events", "/metrics")
 
@@ -72,7 +74,8 @@ class Guard:
     Puts `session` (or None) and `csp_nonce` into the request's state. Refuses, before any route is looked up:
     other methods than GET, HEAD and POST; large bodies; unsafe requests of foreign origin, or without their
     session's token in the `X-CSRF-Token` header or the form's `csrf_token` field (the log-in form, which has no
-    session yet, is tied to a cookie by its route); every path but the few public ones without a session.
+    session yet, is tied to a cookie by its route); every path but the few public ones without a session. What devices
+    post under `SIGNED_FOLDER` needs none of these.
     """
 
     def __init__(self, app: ASGIApp, *, sessions: Sessions, secure_cookies: bool) -> None:
@@ -94,7 +97,8 @@ class Guard:
         scope.setdefault("state", {}).update(session=session, csp_nonce=nonce)
         receive = _limited(receive)
         refusal = self._refusal(scope, headers, session)
-        if refusal is None and session is not None and scope["method"] not in _SAFE_METHODS and scope["path"] != _LOGIN:
+        unsafe = scope["method"] not in _SAFE_METHODS and scope["path"] != _LOGIN and not _is_signed(scope)
+        if refusal is None and session is not None and unsafe:
             given, receive = await _csrf_token_of(headers, receive)
             if not same_token(given, session.csrf_token):
                 refusal = 403, "csrf_token", "the request does not carry this session's token; reload the page and try again"
@@ -114,6 +118,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_BYTES_MAX:
             return 413, "too_large", f"a request's body may have {BODY_BYTES_MAX} bytes"
+        if _is_signed(scope):
+            return None
         if method not in _SAFE_METHODS and (problem := origin_problem(headers, secure=self._secure)):
             return 403, "foreign_origin", problem
         is_open = path in _PUBLIC or path.startswith(_PUBLIC_FOLDER) or (path in _LOCAL and _is_local(scope, headers))
@@ -157,6 +163,10 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return replay
+
+
+def _is_signed(scope: Scope) -> bool:
+    return scope["method"] == "POST" and str(scope["path"]).startswith(SIGNED_FOLDER)
 
 
 def _is_form(headers: Headers) -> bool:
