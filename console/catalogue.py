@@ -13,6 +13,7 @@ def catalogue_of(config: Config) -> Catalogue:
         accounts=frozenset(account.id for account in config.accounts),
         channels=frozenset(channel.id for channel in config.channels),
         devices=frozenset(device.id for device in config.devices),
+        tallies=frozenset(tally.id for tally in config.tallies),
         sides={fixture.id: (fixture.home, fixture.away) for fixture in config.fixtures},
         counting_up=frozenset(fixture.id for fixture in config.fixtures if fixture.sport in COUNTING_UP),
         rules=rules_of(config),

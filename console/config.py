@@ -35,6 +35,7 @@ from console.settings import (
     Paths,
     Publisher,
     SpotAlias,
+    Tally,
     Tweets,
     nearest,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Paths",
     "Publisher",
     "SpotAlias",
+    "Tally",
     "Tweets",
     "find_config",
     "load_config",
@@ -189,6 +191,8 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"{where}: missing; add it (docs/configuration.md says what it means)"
     if kind == "value_error":
         reason = str(detail["ctx"]["error"])
+        if isinstance(value, dict):  # what keys say together
+            return f"{where}: {reason}"
     elif kind == "literal_error":
         reason = f"should be {detail['ctx']['expected']}{nearest(str(value), _choices(detail['loc']))}"
     elif kind in ("model_type", "model_attributes_type"):
@@ -247,6 +251,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _twice("channel", [one.id for one in config.channels])
     yield from _twice("feed", [one.id for one in config.feeds])
     yield from _twice("marker_source", [one.id for one in config.marker_sources])
+    yield from _twice("tally", [one.id for one in config.tallies])
     yield from _twice("account", [one.id for one in config.accounts])
     yield from _twice("fixture", [one.id for one in config.fixtures])
     yield from _twice("device", [one.id for one in config.devices])
@@ -256,6 +261,12 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield from _unknown(f"feed[{index}].channel", feed.channel, "channel", channels)
     for index, source in enumerate(config.marker_sources):
         yield from _unknown(f"marker_source[{index}].channel", source.channel, "channel", channels)
+    tallies = [one.id for one in config.tallies]
+    on_air = [(f"channel[{index}].on_air", channel.on_air) for index, channel in enumerate(config.channels)]
+    on_air += [(f"feed[{index}].on_air", feed.on_air) for index, feed in enumerate(config.feeds)]
+    for where, tally in on_air:
+        if tally is not None:
+            yield from _unknown(where, tally, "tally", tallies)
     for index, device in enumerate(config.devices):
         yield from _unknown(f"device[{index}].fixture", device.fixture, "fixture", list(fixtures))
         fixture = fixtures.get(device.fixture)

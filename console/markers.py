@@ -1,4 +1,4 @@
-"""Where markers meet the rest: the configuration becomes listeners of broadcasters' markers that report to the engine."""
+"""Where markers and tallies meet the rest: the configuration becomes listeners that report to the engine."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from fingerprints.errors import SpotError
 from fingerprints.particulars import SUFFIX, read_particulars
 from hardware.scte35.automation import SCHEME, AutomationListener
 from hardware.scte35.listening import MarkerListener, MarkerSourceSetup
+from hardware.tally.listening import TallyAddress, TallyListener, TallySetup
 from sync.client import ControlClient
 from timebase import SystemClock
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 async def run_configured_markers(config: Config, *, on_ready: Callable[[], None]) -> None:
-    """Listen to every source of markers and report to the engine until cancelled, or until files end."""
+    """Listen to every source of markers and every tally, and report to the engine until cancelled, or until files end."""
     clock = SystemClock()
     spots = spots_by_identifier(config.paths.spots_dir)
     async with ControlClient(config.paths.socket_file) as client, asyncio.TaskGroup() as tasks:
@@ -29,6 +30,9 @@ async def run_configured_markers(config: Config, *, on_ready: Callable[[], None]
                 kind = AutomationListener if source.url.startswith(f"{SCHEME}:") else MarkerListener
                 listener = kind(_setup(source, spots), clock=clock, sink=reporter.take)
                 listeners.create_task(listener.run(), name=f"markers of {source.id}")
+            for address, setups in _by_address(config).items():
+                tally = TallyListener(setups, clock=clock, sink=reporter.take)
+                listeners.create_task(tally.run(), name=f"tally of {address.listen}")
             await reporter.reached.wait()
             on_ready()
         await reporter.sent()
@@ -51,6 +55,14 @@ def spots_by_identifier(folder: Path) -> dict[str, str]:
         if len(spots) > 1:
             log.warning("markers.identifier_twice", extra={"identifier": identifier, "spots": sorted(spots)})
     return {identifier: spots.pop() for identifier, spots in found.items() if len(spots) == 1}
+
+
+def _by_address(config: Config) -> dict[TallyAddress, list[TallySetup]]:
+    """The tallies of each mixer: they share its socket."""
+    found: dict[TallyAddress, list[TallySetup]] = {}
+    for setup in (tally.setup() for tally in config.tallies):
+        found.setdefault(setup.address, []).append(setup)
+    return found
 
 
 def _setup(source: MarkerSource, spots: dict[str, str]) -> MarkerSourceSetup:

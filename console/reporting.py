@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd, LateFound
 from hardware.markers import MarkerReport, MarkerSourceStatus
+from hardware.tally import TallyStatus
 from sync.client import ControlClient
 from sync.errors import EngineUnreachableError
 from timebase import Backoff, Clock
@@ -15,6 +16,10 @@ log = logging.getLogger(__name__)
 
 FINDINGS_WAITING_MAX = 500
 """Detections, their ends and markers that the engine has not taken yet; beyond it the oldest are dropped, and said so."""
+
+
+Status = FeedStatus | MarkerSourceStatus | TallyStatus
+"""How a source is; only the newest is worth sending."""
 
 
 class EngineReporter:
@@ -26,19 +31,21 @@ class EngineReporter:
     def __init__(self, client: ControlClient, *, clock: Clock) -> None:
         self._client, self._clock = client, clock
         self._findings: deque[Detection | FollowEnd | MarkerReport] = deque()
-        self._statuses: dict[str, FeedStatus | MarkerSourceStatus] = {}
+        self._statuses: dict[tuple[type, str], Status] = {}
         self._filled = asyncio.Event()
         self.dropped_count = 0
         self.reached = asyncio.Event()
         """Set when the engine has taken a first report."""
         self._emptied = asyncio.Event()
 
-    async def take(self, report: Detection | LateFound | FollowEnd | FeedStatus | MarkerReport | MarkerSourceStatus) -> None:
+    async def take(self, report: Detection | LateFound | FollowEnd | MarkerReport | Status) -> None:
         """Note a report; never waits for the engine."""
         if isinstance(report, FeedStatus):
-            self._statuses[report.feed_id] = report
+            self._statuses[FeedStatus, report.feed_id] = report
         elif isinstance(report, MarkerSourceStatus):
-            self._statuses[report.source_id] = report
+            self._statuses[MarkerSourceStatus, report.source_id] = report
+        elif isinstance(report, TallyStatus):
+            self._statuses[TallyStatus, report.tally_id] = report
         elif isinstance(report, LateFound):
             # The engine learns of it by its end: what was heard too late to fire must not look like a detection.
             log.info("spot.late", extra={"feed_id": report.feed_id, "spot_id": report.spot_id, "onset_s": report.onset_s})
@@ -87,6 +94,8 @@ class EngineReporter:
         for status in statuses.values():
             if isinstance(status, FeedStatus):
                 await self._client.report("feed", feed=status)
+            elif isinstance(status, TallyStatus):
+                await self._client.report("tally", tally=status)
             else:
                 await self._client.report("marker_source", marker_source=status)
             self.reached.set()

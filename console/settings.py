@@ -10,19 +10,21 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from fingerprints.sources import CaptureError, parse_source
 from hardware.errors import SettingError, UnknownProtocolError
 from hardware.lines import parse_line
+from hardware.receiving import parse_listen_address
 from hardware.scoreboards.protocols import protocol_named
 from hardware.scte35.automation import SCHEME as AUTOMATION_SCHEME
 from hardware.scte35.automation import parse_address as parse_automation
 from hardware.scte35.sources import parse_source as parse_marker_source
+from hardware.tally.listening import TallyAddress, TallySetup
 
 ID_LETTERS_MAX = 64
 FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "srt", "rist", "alsa", "file")
@@ -274,7 +276,7 @@ class Listening(Table):
 
 class Channel(Table):
     """What viewers watch. `timezone`: the zone its plans are written in. `aliases`: what plans call it besides its id and name.
-    `rates`, `tempos`: how fast it plays spots."""
+    `rates`, `tempos`: how fast it plays spots. `on_air`: the tally without which no cue of its spots fires."""
 
     id: Id
     name: Name
@@ -282,6 +284,7 @@ class Channel(Table):
     aliases: Annotated[tuple[Word, ...], Field(max_length=ALIASES_MAX)] = ()
     rates: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
     tempos: Annotated[tuple[PlaybackRate, ...], Field(max_length=RATES_MAX)] = ()
+    on_air: Id | None = None
 
 
 class SpotAlias(Table):
@@ -292,12 +295,14 @@ class SpotAlias(Table):
 
 
 class Feed(Table):
-    """One audio source of a channel. `channel_mix`: what is heard of a stereo source."""
+    """One audio source of a channel. `channel_mix`: what is heard of a stereo source. `on_air`: the tally without which
+    nothing fires on what it hears."""
 
     id: Id
     channel: Id
     url: Annotated[str, AfterValidator(_feed_url)]
     channel_mix: Literal["mix", "left", "right", "side"] = "mix"
+    on_air: Id | None = None
 
 
 class MarkerSource(Table):
@@ -314,6 +319,42 @@ class MarkerSource(Table):
     by_position: bool = False
     offset_ms: Annotated[float, Field(ge=-60_000, le=60_000, allow_inf_nan=False)] = 0.0
     spots: Annotated[dict[str, Id], Field(max_length=10_000)] = {}
+
+
+class Tally(Table):
+    """A mixer's tally lamp (TSL UMD) that says whether something is on air. `lamp`: which one of its `display`'s.
+
+    `sender`: the mixer's address; others are not believed. `silence_s`: it must have been told of within this. `hold_s`: for
+    how long after it went out it still counts.
+    """
+
+    id: Id
+    url: Word
+    version: Literal["3.1", "5.0"] = "5.0"
+    display: Annotated[int, Field(ge=0, le=65_534)]
+    screen: Annotated[int, Field(ge=0, le=65_534)] = 0
+    lamp: Literal["red", "1", "2", "3", "4", "left", "text", "right"] = "red"
+    sender: Host | None = None
+    silence_s: Seconds = 10.0
+    hold_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
+
+    @model_validator(mode="after")
+    def _can_be_heard(self) -> Self:
+        try:
+            self.setup()
+        except SettingError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def setup(self) -> TallySetup:
+        """As `hardware` takes it.
+
+        Raises:
+            SettingError: its keys do not fit together.
+        """
+        listen = parse_listen_address(self.url, sender=self.sender or "")
+        address = TallyAddress(listen=listen, version=self.version)
+        return TallySetup(tally_id=self.id, address=address, display=self.display, screen=self.screen, lamp=self.lamp)
 
 
 class Account(Table):
@@ -369,6 +410,7 @@ class Config(Table):
     spot_aliases: tuple[SpotAlias, ...] = Field(default=(), alias="spot_alias", max_length=10_000)
     feeds: tuple[Feed, ...] = Field(default=(), alias="feed", max_length=1000)
     marker_sources: tuple[MarkerSource, ...] = Field(default=(), alias="marker_source", max_length=100)
+    tallies: tuple[Tally, ...] = Field(default=(), alias="tally", max_length=1000)
     accounts: tuple[Account, ...] = Field(default=(), alias="account", max_length=1000)
     fixtures: tuple[Fixture, ...] = Field(default=(), alias="fixture", max_length=10_000)
     devices: tuple[Device, ...] = Field(default=(), alias="device", max_length=1000)

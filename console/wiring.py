@@ -18,6 +18,7 @@ from hardware.sports import COUNTING_UP
 from sync.caps import CapLimits
 from sync.client import ControlClient
 from sync.cues import Caps
+from sync.interlocks import InterlockSetup, TallyLimits
 from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -67,6 +68,7 @@ def planned_setup(config: Config) -> EngineSetup:
         accounts=tuple(AccountSetup(account_id=account.id, handle=account.handle) for account in config.accounts),
         feeds={feed.id: feed.channel for feed in config.feeds},
         marker_sources={source.id: source.channel for source in config.marker_sources},
+        interlocks=_interlocks(config),
         fixtures=tuple(
             FixtureSetup(fixture=one.id, home=one.home, away=one.away, clock_counts_up=one.sport in COUNTING_UP)
             for one in config.fixtures
@@ -85,6 +87,16 @@ def planned_setup(config: Config) -> EngineSetup:
         approvers_min=config.approval.approvers,
         timer_alarm_ms=config.engine.timer_alarm_ms,
         ledger=config.ledger,
+    )
+
+
+def _interlocks(config: Config) -> InterlockSetup:
+    return InterlockSetup(
+        tallies={
+            one.id: TallyLimits(silence_ns=round(one.silence_s * 1e9), hold_ns=round(one.hold_s * 1e9)) for one in config.tallies
+        },
+        channels={one.id: one.on_air for one in config.channels if one.on_air is not None},
+        feeds={one.id: one.on_air for one in config.feeds if one.on_air is not None},
     )
 
 

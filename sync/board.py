@@ -73,6 +73,8 @@ class Board:
         self.account_fault: Callable[[str, Mode], str] = lambda _account_id, _mode: ""
         self.media_fault: Callable[[Cue, Iterable[Media], Mode], str] = lambda _cue, _media, _mode: ""
         """Why one of these media is not ready; given by whoever tends them."""
+        self.on_air_fault: Callable[[Cue], str] = lambda _cue: ""
+        """Why a cue's tally does not let it fire; given by whoever follows them."""
         self.markers_live: Callable[[str], bool] = lambda _channel: True
         """Whether a source of a channel's markers lives; given by whoever follows them."""
 
@@ -278,6 +280,9 @@ class Board:
         cue = stored.cue
         left = self._left(cue, mode)
         state, detail = self._cue_state(stored, mode, left=left, now_utc=now_utc)
+        # Only what is shown: its account stays warm while it waits for its tally.
+        if state == "armed" and (off_air := self.on_air_fault(cue)):
+            state, detail = "idle", off_air
         return CueView(
             cue_id=cue.cue_id,
             name=cue.name,

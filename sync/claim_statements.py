@@ -250,7 +250,7 @@ _EARLIER_IN_DAY = sa.select(sa.func.count(sa.distinct(FIRING.c.occurrence_id))).
     FIRING.c.occurrence_id != sa.bindparam("occurrence_id"),
     FIRING.c.action == Action.POST.value,
     # What was not believed has not aired.
-    FIRING.c.guard.not_in([Guard.WINDOW.value, Guard.EVIDENCE.value, Guard.QUORUM.value]),
+    FIRING.c.guard.not_in([Guard.WINDOW.value, Guard.EVIDENCE.value, Guard.QUORUM.value, Guard.ON_AIR.value]),
 )
 
 

@@ -78,6 +78,7 @@ class Cue:
         when: hours in which it counts.
         confirm_ms: a goal must have stood for so long before it fires.
         confirm_restart: a goal must stand until play goes on before it fires.
+        on_air: the tally that must say so before it fires; empty: none.
         media: pictures and videos of its variants.
         media_fallback: what happens when they are not ready at X: nothing is posted, or the text alone.
         taken_back: what happens to the tweet of a goal that is taken back; `correct` posts one of `corrections`.
@@ -104,6 +105,7 @@ class Cue:
     corrections: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     media_fallback: Fallback = "disarm"
+    on_air: str = ""
 
     def __hash__(self) -> int:
         """By its id: each claim looks something up by its cue, and going through all the texts takes as long as the gate."""
@@ -163,6 +165,7 @@ class Catalogue:
     channels: frozenset[str] | None = None
     spots: frozenset[str] | None = None
     devices: frozenset[str] | None = None
+    tallies: frozenset[str] | None = None
     sides: Mapping[str, tuple[str, str]] | None = None
     counting_up: frozenset[str] | None = None
     rules: TweetRules = NO_RULES
@@ -374,6 +377,7 @@ class _CueRow(_Row):
     media_fallback: Fallback = "disarm"
     duplicate_window_h: Annotated[int, Field(ge=0, le=8760), AfterValidator(_window)] = 0
     caps: _CapsRow = _CapsRow()
+    on_air: Annotated[str, StringConstraints(max_length=64)] = ""
     on: Annotated[_SpotRow | _GoalRow, Field(discriminator="kind")]
     when: _WhenRow | None = None
 
@@ -446,6 +450,7 @@ class _CueRow(_Row):
             on=self.on.condition(),
             media=read_media(self.media, folder),
             media_fallback=self.media_fallback,
+            on_air=self.on_air,
             when=ALWAYS if self.when is None else self.when.hours(),
         )
 
@@ -537,6 +542,8 @@ def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:
     else:
         checks += [("on.devices", device, catalogue.devices) for device in cue.on.devices]
         checks.append(("on.fixture", cue.on.fixture, None if catalogue.sides is None else frozenset(catalogue.sides)))
+    if cue.on_air:
+        checks.append(("on_air", cue.on_air, catalogue.tallies))
     for key, value, known in checks:
         if known is not None and value not in known:
             return f"{key}: {value!r} is not configured; known are {', '.join(sorted(known)) or 'none'}"

@@ -58,6 +58,7 @@ class Intent:
         fire_mono_ns: not before this (the audience delay, the confirmation).
         deadline_mono_ns: not after this.
         quorum: what another source must say besides, None where one is enough.
+        on_air_fault: why it does not count as on air; empty when it does, or while it is only armed.
         restart_of: the fixture whose play must go on first, None where nothing is waited for.
         action: what it asks of the account; a correction is posted instead of a tweet that was taken back.
         of_firing_id, of_mode: for a correction, the firing it corrects and the mode that was posted in.
@@ -82,6 +83,7 @@ class Intent:
     condition_fault: str = ""
     day: tuple[datetime, datetime] | None = None
     quorum: Quorum | None = None
+    on_air_fault: str = ""
     restart_of: str | None = None
     action: Action = Action.POST
     of_firing_id: int | None = None

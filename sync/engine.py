@@ -21,6 +21,7 @@ from fingerprints.events import Detection, FeedStatus, FollowEnd
 from hardware.events import Answer, DeviceStatus, Refusal, ScoreEvent
 from hardware.link import LinkHandlers
 from hardware.markers import MarkerReport, MarkerSourceStatus
+from hardware.tally import TallyStatus
 from schedules.airing import Airing
 from schedules.windows import WindowChange
 from sync.alarms import Alarms
@@ -36,7 +37,8 @@ from sync.firing_timer import FiringTimer, Lateness
 from sync.firings import Firings
 from sync.follow_up import FollowUp
 from sync.gate import Guard, evidence_fault
-from sync.heartbeat import LISTENER_SILENT_NS, Heartbeat
+from sync.heartbeat import Heartbeat
+from sync.interlocks import Interlocks
 from sync.lease import Lease, holder_of, take_over
 from sync.ledger import Ledger
 from sync.loading import Loader
@@ -57,6 +59,7 @@ from sync.shooter import Shooter
 from sync.showing import Showing
 from sync.signals import GoalScored, GoalTakenBack, SpotHeard
 from sync.snapshot import AlarmView, JsonObject, as_json
+from sync.source_watch import LISTENER_SILENT_NS
 from sync.standby import StandbySign
 from sync.standing import Standing
 from sync.states import Action, FiringState, Mode
@@ -81,6 +84,7 @@ from sync.wire import (
     Settle,
     SnapshotRequest,
     Subscribe,
+    TallyMessage,
     Veto,
 )
 from sync.writer import ThreadWriter, Writer
@@ -152,6 +156,8 @@ class Engine:
         self._outlets = Outlets(setup.accounts, setup.publisher, self._clock)
         self._board = Board(dict(setup.feeds))
         self._markers, self._corroboration = Markers(setup.marker_sources), Corroboration(self._clock)
+        self._interlocks = Interlocks(setup.interlocks)
+        self._board.on_air_fault = lambda cue: self._interlocks.fault(cue, "", now_mono_ns=self._clock.mono_ns())
         self._board.markers_live = lambda channel: self._markers.live_on(
             channel, now_mono_ns=self._clock.mono_ns(), older_than_ns=LISTENER_SILENT_NS
         )
@@ -173,6 +179,7 @@ class Engine:
             clock=self._clock,
             tasks=self._tasks,
             markers=self._markers,
+            interlocks=self._interlocks,
             healths=self._outlets.healths,
             look_at_warmth=self._warmth.look if self._warmth else lambda: None,
         )
@@ -208,7 +215,7 @@ class Engine:
             stop_reason=lambda: standing.stop_reason,
             withdrawn=self._withdrawn,
             play_restarted=self._matches.play_restarted,
-            agreed=self._corroboration.awaited,
+            agreed=self._agreed,
             media=self._media.standings,
             show=self._showing.claimed,
             announce=self._announce,
@@ -255,6 +262,7 @@ class Engine:
         self.heartbeat = Heartbeat(
             board=self._board,
             markers=self._markers,
+            interlocks=self._interlocks,
             showing=self._showing,
             alarms=self._alarms,
             ledger=ledger,
@@ -443,6 +451,17 @@ class Engine:
         """
         self._marking.take_status(status, now_mono_ns=now_mono_ns or self._clock.mono_ns())
 
+    def take_tally(self, status: TallyStatus) -> None:
+        """Take how a mixer's tally is.
+
+        Raises:
+            ControlError: it is not configured.
+        """
+        if not self._interlocks.is_configured(status.tally_id):
+            raise ControlError("refused", f"tally {status.tally_id}: it is not configured")
+        self._showing.publish("tally", self._interlocks.take(status, now_mono_ns=self._clock.mono_ns()))
+        self._showing.refresh()
+
     def _followed(self, end: FollowEnd) -> None:
         self._channel(end.feed_id)
         facts = {
@@ -460,7 +479,7 @@ class Engine:
         """The result of a request on the control socket."""
         result: JsonObject = {}
         match request:
-            case DetectionReport() | FeedReport() | FollowEndReport() | MarkerMessage() | MarkerSourceMessage():
+            case DetectionReport() | FeedReport() | FollowEndReport() | MarkerMessage() | MarkerSourceMessage() | TallyMessage():
                 await self._take_report(request)
             case Ping():
                 result = {"mono_ns": self._clock.mono_ns(), "utc": self._clock.utc()}
@@ -497,6 +516,8 @@ class Engine:
                 await self.take_marker(report.marker)
             case MarkerSourceMessage():
                 self.take_marker_source(report.marker_source)
+            case TallyMessage():
+                self.take_tally(report.tally)
             case _:
                 assert_never(report)
 
@@ -518,10 +539,22 @@ class Engine:
                 continue
             if fault := self._board.cue_faults.get(intent.cue.cue_id):
                 intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
-            shot = self._shooter.begin(self._corroboration.asked(intent), self._outlets.faults, self._tasks)
+            shot = self._shooter.begin(self._on_air(self._corroboration.asked(intent)), self._outlets.faults, self._tasks)
             if shot is not None:
                 self._shots.add(shot)
                 shot.add_done_callback(self._shots.discard)
+
+    async def _agreed(self, intent: Intent) -> Intent:
+        """The intent that was armed, as it is to be claimed now."""
+        return self._on_air(await self._corroboration.awaited(intent))
+
+    def _on_air(self, intent: Intent) -> Intent:
+        """The intent with what its tallies say now; a correction leaves whatever is on air."""
+        if intent.action is Action.CORRECT:
+            return intent
+        feed_id = intent.evidence.feed_id if intent.evidence is not None else ""
+        fault = self._interlocks.fault(intent.cue, feed_id, now_mono_ns=self._clock.mono_ns())
+        return intent if fault == intent.on_air_fault else dataclasses.replace(intent, on_air_fault=fault)
 
     def _withdrawn(self, occurrence_id: str) -> str:
         if self._matches.is_taken_back(occurrence_id):

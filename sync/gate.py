@@ -29,6 +29,7 @@ class Guard(enum.StrEnum):
     DEADLINE = "deadline"
     EVIDENCE = "evidence"
     QUORUM = "quorum"
+    ON_AIR = "on_air"
     CONDITION = "condition"
     PRIORITY = "priority"
     CAPS = "caps"
@@ -171,6 +172,7 @@ def _verdicts(intent: Intent, facts: Facts, text: str | None, media_fault: str) 
     yield Guard.DEADLINE, _deadline(intent, facts)
     yield Guard.EVIDENCE, evidence_fault(intent.evidence)
     yield Guard.QUORUM, intent.quorum.fault if intent.quorum is not None else ""
+    yield Guard.ON_AIR, intent.on_air_fault
     # After the evidence: the ledger counts the airings of a day by what their records say, and a doubtful one is none.
     yield Guard.CONDITION, _condition(intent, facts)
     yield Guard.PRIORITY, f"cue {facts.rival}, of another priority, has this occurrence" if facts.rival else ""

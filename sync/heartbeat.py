@@ -6,9 +6,11 @@ from sync.alarms import Alarms
 from sync.approval_watch import ApprovalWatch
 from sync.board import Board
 from sync.errors import LedgerError
+from sync.interlocks import Interlocks
 from sync.ledger import Ledger
 from sync.markers import Markers
 from sync.showing import Showing
+from sync.source_watch import SourceWatch
 from sync.writer import Writer
 from timebase import Clock
 
@@ -16,7 +18,6 @@ CHECKPOINT_EVERY = 10
 """Heartbeats between two copies of the write-ahead log, on a thread that no claim waits for."""
 APPROVALS_EVERY = 60
 """Heartbeats between two looks at the approvals."""
-LISTENER_SILENT_NS = 2_000_000_000
 CLOCK_STEP_MAX = timedelta(seconds=2)
 """A wall clock that leaves the monotonic one by more is reported."""
 
@@ -34,6 +35,7 @@ class Heartbeat:
         *,
         board: Board,
         markers: Markers,
+        interlocks: Interlocks,
         showing: Showing,
         alarms: Alarms,
         ledger: Ledger,
@@ -42,12 +44,11 @@ class Heartbeat:
         epoch: int,
         every_s: float,
     ) -> None:
-        self._board, self._markers, self._showing, self._alarms = board, markers, showing, alarms
+        self._showing, self._alarms = showing, alarms
         self._ledger, self._writer, self._clock = ledger, writer, clock
         self._epoch, self._every_s = epoch, every_s
         self._approvals = ApprovalWatch(board=board, ledger=ledger, alarms=alarms, clock=clock)
-        self._silent: frozenset[str] = frozenset()
-        self._silent_sources: frozenset[str] = frozenset()
+        self._sources = SourceWatch(board=board, markers=markers, interlocks=interlocks, alarms=alarms, clock=clock)
         self._anchor_fault = ""
         self._wall_offset = self._wall_offset_now()
 
@@ -61,7 +62,7 @@ class Heartbeat:
         while True:
             self._showing.heartbeat()
             self._showing.refresh()
-            await self._watch_listeners()
+            await self._sources.look()
             await self._watch_clock()
             await self._alarms.unless_failed(self._writer.at_once(self._ledger.beat, self._epoch))
             await self.anchor()
@@ -82,18 +83,6 @@ class Heartbeat:
         self._anchor_fault = fault
         if fault and fault != before:
             await self._alarms.sound("critical", fault)
-
-    async def _watch_listeners(self) -> None:
-        now_ns = self._clock.mono_ns()
-        silent = self._board.silent_listeners(now_mono_ns=now_ns, older_than_ns=LISTENER_SILENT_NS)
-        news, self._silent = silent - self._silent, silent
-        for feed_id in sorted(news):
-            await self._alarms.sound("critical", f"the listener of feed {feed_id} has fallen silent; its detections are refused")
-        silent = self._markers.silent(now_mono_ns=now_ns, older_than_ns=LISTENER_SILENT_NS)
-        news, self._silent_sources = silent - self._silent_sources, silent
-        for source_id in sorted(news):
-            sentence = f"the listener of source of markers {source_id} has fallen silent; its markers are refused"
-            await self._alarms.sound("critical", sentence)
 
     async def _watch_clock(self) -> None:
         offset = self._wall_offset_now()

@@ -18,6 +18,7 @@ from sync.cues import Cue
 from sync.engine import Engine
 from sync.errors import ControlError, SyncError
 from sync.firings import Firings
+from sync.interlocks import NOT_JUDGED
 from sync.ledger import Ledger, StoredCue
 from sync.receipts import FiringRecord
 from sync.recording import SIGNALS_MAX, Recorded
@@ -105,6 +106,7 @@ def _without_hands(setup: EngineSetup, clock: LoopClock) -> EngineSetup:
         accounts=setup.accounts,
         feeds=setup.feeds,
         marker_sources=setup.marker_sources,
+        interlocks=NOT_JUDGED,
         fixtures=setup.fixtures,
         publisher=None,
         mode=Mode.REHEARSAL,

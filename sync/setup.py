@@ -13,6 +13,7 @@ from schedules.windows import WindowChange
 from sync.audit import AuditFiles
 from sync.caps import CapLimits
 from sync.cues import Catalogue
+from sync.interlocks import NO_INTERLOCKS, InterlockSetup
 from sync.media_files import FOLDER_NAME
 from sync.media_uploading import MediaUploader
 from sync.posting import Publisher
@@ -84,6 +85,7 @@ class EngineSetup:
         accounts, fixtures: as configured.
         feeds: channel by feed id.
         marker_sources: channel by the id of a source of markers.
+        interlocks: tallies, and who must be on air by which.
         publisher: the one that speaks to X (or the sandbox); only LIVE uses it. None: LIVE is declined.
         media: what uploads media for it.
         tokens: what renews its OAuth 2.0 tokens; None where no account has any.
@@ -109,6 +111,7 @@ class EngineSetup:
     fixtures: tuple[FixtureSetup, ...]
     publisher: Publisher | None
     marker_sources: Mapping[str, str] = field(default_factory=dict)
+    interlocks: InterlockSetup = NO_INTERLOCKS
     media: MediaUploader | None = None
     tokens: TokenSetup | None = None
     mode: Mode = Mode.REHEARSAL

@@ -152,6 +152,8 @@ class Shooter:
     ) -> ClaimRequest:
         if arm_only and intent.quorum is not None:
             intent = replace(intent, quorum=replace(intent.quorum, awaited=True))
+        if arm_only and intent.on_air_fault:
+            intent = replace(intent, on_air_fault="")
         return ClaimRequest(
             intent=intent,
             account_faults=account_faults(intent.cue.account_id),

@@ -10,6 +10,7 @@ from hardware.events import ScoreEvent
 from sync.board import Board, account_view
 from sync.control import ControlServer
 from sync.firing_timer import Lateness
+from sync.interlocks import Interlocks
 from sync.markers import Markers
 from sync.posting import AccountHealth
 from sync.receipts import FiringRecord, firing_view
@@ -35,6 +36,7 @@ class Showing:
     Args:
         healths: of every configured account, now.
         markers: what is known of markers.
+        interlocks: what is known of tallies.
         look_at_warmth: called when other accounts are armed than before.
 
     Attributes:
@@ -50,11 +52,12 @@ class Showing:
         clock: Clock,
         tasks: Tasks,
         markers: Markers,
+        interlocks: Interlocks,
         healths: Callable[[], list[AccountHealth]],
         look_at_warmth: Callable[[], None],
     ) -> None:
         self._board, self._standing, self._lateness = board, standing, lateness
-        self._clock, self._tasks, self._markers = clock, tasks, markers
+        self._clock, self._tasks, self._markers, self._interlocks = clock, tasks, markers, interlocks
         self._healths, self._look_at_warmth = healths, look_at_warmth
         self._started_utc = clock.utc()
         self._shown: dict[tuple[str, str], object] = {}
@@ -131,6 +134,7 @@ class Showing:
                 devices=self._board.device_views(),
                 marker_sources=self._markers.source_views(),
                 markers=self._markers.views(),
+                tallies=self._interlocks.views(),
                 cues=self._board.cue_views(mode, now_utc),
                 airings=self._board.airing_views(mode, now_utc),
                 firings=self._board.firing_views(),

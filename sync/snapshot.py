@@ -119,6 +119,23 @@ class MarkerSourceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TallyView:
+    """A mixer's tally lamp that cues wait for; `on_air` is what was last told, `seen_mono_ns` when, good for `silence_s`."""
+
+    tally_id: str
+    state: str
+    on_air: bool
+    label: str
+    frames: int
+    damaged: int
+    refused: int
+    seen_mono_ns: int
+    silence_s: float
+    sent_utc: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkerView:
     """A marker and what it was taken for.
 
@@ -242,6 +259,7 @@ class Snapshot:
     devices: tuple[DeviceView, ...]
     marker_sources: tuple[MarkerSourceView, ...]
     markers: tuple[MarkerView, ...]
+    tallies: tuple[TallyView, ...]
     cues: tuple[CueView, ...]
     airings: tuple[AiringView, ...]
     firings: tuple[FiringView, ...]

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from fingerprints.events import Detection, FeedStatus, FollowEnd
 from hardware.markers import MarkerReport, MarkerSourceStatus
 from hardware.messages import MAX_MESSAGE_BYTES
+from hardware.tally import TallyStatus
 from sync.errors import ControlError
 from sync.snapshot import JsonObject
 
@@ -20,7 +21,7 @@ LINE_BYTES_MAX = 1 << 20
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _AWARE = TypeAdapter(AwareDatetime)
-_Marked = TypeVar("_Marked", MarkerReport, MarkerSourceStatus)
+_Told = TypeVar("_Told", MarkerReport, MarkerSourceStatus, TallyStatus)
 
 
 def _aware_detection(detection: Detection) -> Detection:
@@ -35,7 +36,7 @@ def _aware_feed(feed: FeedStatus) -> FeedStatus:
     return feed
 
 
-def _aware_marker(told: _Marked) -> _Marked:
+def _aware(told: _Told) -> _Told:
     _AWARE.validate_python(told.sent_utc)
     return told
 
@@ -87,14 +88,21 @@ class MarkerMessage(_Request):
     """A broadcaster's marker was heard, or cancelled."""
 
     op: Literal["marker"]
-    marker: Annotated[MarkerReport, AfterValidator(_aware_marker)]
+    marker: Annotated[MarkerReport, AfterValidator(_aware)]
 
 
 class MarkerSourceMessage(_Request):
     """How a source of markers is."""
 
     op: Literal["marker_source"]
-    marker_source: Annotated[MarkerSourceStatus, AfterValidator(_aware_marker)]
+    marker_source: Annotated[MarkerSourceStatus, AfterValidator(_aware)]
+
+
+class TallyMessage(_Request):
+    """How a mixer's tally is."""
+
+    op: Literal["tally"]
+    tally: Annotated[TallyStatus, AfterValidator(_aware)]
 
 
 class DeviceMessage(_Request):
@@ -155,13 +163,13 @@ class Reload(_Request):
     op: Literal["reload"]
 
 
-Report = DetectionReport | FollowEndReport | FeedReport | MarkerMessage | MarkerSourceMessage
+Report = DetectionReport | FollowEndReport | FeedReport | MarkerMessage | MarkerSourceMessage | TallyMessage
 """What listeners tell."""
 
 Request = Ping | SnapshotRequest | Subscribe | Report | DeviceMessage | SetMode | Kill | Release | Settle | Veto | Reload
 
 _OPS = (
-    *("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "marker", "marker_source", "device_message"),
+    *("ping", "snapshot", "subscribe", "detection", "follow_end", "feed", "marker", "marker_source", "tally", "device_message"),
     *("mode", "kill", "release", "settle", "veto", "reload"),
 )
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])

@@ -55,7 +55,7 @@ def listener(
 
 @parts.command("markers")
 def markers(config: ConfigOption) -> None:
-    """The listener of broadcasters' markers: reports them to the engine."""
+    """The listener of broadcasters' markers and mixers' tally: reports them to the engine."""
     from console.config import load_config
     from console.markers import run_configured_markers
 

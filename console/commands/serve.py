@@ -56,10 +56,10 @@ def serve(
 
 
 def markers(config: "Config", where: tuple[str, ...]) -> "list[Child]":
-    """The process that listens to broadcasters' markers, where there are any."""
+    """The process that listens to broadcasters' markers and mixers' tally, where there are any."""
     from console.supervisor import Child
 
-    return [Child(name="markers", arguments=("run", "markers", *where))] if config.marker_sources else []
+    return [Child(name="markers", arguments=("run", "markers", *where))] if config.marker_sources or config.tallies else []
 
 
 def listeners(config: "Config", where: tuple[str, ...]) -> "list[Child]":

@@ -16,6 +16,7 @@ _TABLES: Final[Mapping[str, tuple[str, tuple[str, ...], int]]] = {
     "feed": ("feeds", ("feed_id",), 256),
     "marker_source": ("marker_sources", ("source_id",), 256),
     "marker": ("markers", ("source_id", "event"), 100),
+    "tally": ("tallies", ("tally_id",), 256),
     "device": ("devices", ("venue", "device"), 256),
     "cue": ("cues", ("cue_id",), 1000),
     "airing": ("airings", ("airing_id",), 1000),

@@ -5,7 +5,7 @@ import { byId, setAttribute, setHidden, setIcon, setText } from "./dom.js";
 import { feedTiles } from "./feeds.js";
 import { firingTiles, isQuiet } from "./firings.js";
 import { Store } from "./store.js";
-import { accountTiles, airingTiles, alarmTiles, cueTiles, deviceTiles, markerTiles } from "./tiles.js";
+import { accountTiles, airingTiles, alarmTiles, cueTiles, deviceTiles, markerTiles, tallyTiles } from "./tiles.js";
 import { duration, text } from "./values.js";
 
 const SHOW_EVERY_MS = 100;
@@ -18,6 +18,7 @@ const shownDeclined = byId("show-declined");
 const tiles = [
   deviceTiles(byId("devices"), store),
   markerTiles(byId("marker_sources"), store),
+  tallyTiles(byId("tallies"), store),
   cueTiles(byId("cues"), store),
   airingTiles(byId("airings"), store),
   accountTiles(byId("accounts"), store),
@@ -62,7 +63,8 @@ function showVitals(now) {
 
 function showCounts() {
   setHidden(byId("markers"), store.tables.marker_sources.size === 0);
-  for (const table of ["feeds", "devices", "marker_sources", "accounts", "alarms"]) {
+  setHidden(byId("tally"), store.tables.tallies.size === 0);
+  for (const table of ["feeds", "devices", "marker_sources", "tallies", "accounts", "alarms"]) {
     setText(byId(`${table}-count`), store.tables[table].size ? String(store.tables[table].size) : "");
   }
   const over = store.rows("cues").filter((cue) => cue.state === "over").length;

@@ -4,11 +4,11 @@ import { number } from "./values.js";
 
 const KEYS = {
   feeds: ["feed_id"], devices: ["venue", "device"], cues: ["cue_id"], airings: ["airing_id"], firings: ["firing_id"],
-  marker_sources: ["source_id"], markers: ["source_id", "event"], accounts: ["account_id"], alarms: ["alarm_id"], detections: ["feed_id", "onset_mono_ns", "spot_id"],
+  tallies: ["tally_id"], marker_sources: ["source_id"], markers: ["source_id", "event"], accounts: ["account_id"], alarms: ["alarm_id"], detections: ["feed_id", "onset_mono_ns", "spot_id"],
 };
 const SINGLE = {
   cue: "cues", airing: "airings", firing: "firings", account: "accounts", alarm: "alarms", detection: "detections",
-  marker_source: "marker_sources", marker: "markers",
+  marker_source: "marker_sources", marker: "markers", tally: "tallies",
 };
 const KEPT = 500;
 const STREAM_SILENT_MS = 1500; // ticks come every 500 ms

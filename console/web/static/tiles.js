@@ -6,6 +6,7 @@ import { countdown, duration, instant, number, text, timeOfDay } from "./values.
 
 const DEVICE_TONES = { online: "good", stale: "warn", offline: "bad" };
 const SOURCE_TONES = { live: "good", ended: "calm", failed: "bad" };
+const TALLY_TONES = { "on air": "good", "off air": "", failed: "bad" };
 const CUE_TONES = { armed: "good", idle: "", unapproved: "warn", spent: "warn", held: "calm" };
 const AIRING_TONES = { open: "good", heard: "calm", fired: "calm", missed: "bad", planned: "", closed: "" };
 const ALARM_TONES = { info: "calm", warning: "warn" };
@@ -104,6 +105,38 @@ function markerText(marker) {
   const sound = later === null ? "" : `, sound ${later < 0 ? "" : "+"}${Math.round(later)} ms`;
   const canceled = marker.state === "canceled" ? ", canceled" : "";
   return `${timeOfDay(instant(marker.at_utc))} ${text(marker.spot_id, text(marker.what))}${canceled}${sound}`;
+}
+
+export function tallyTiles(container, store) {
+  const show = keyedList(container, { keyOf: keyOf("tallies"), create: () => tallyTile(store), empty: "None is configured." });
+  return (now) => show(store.rows("tallies"), now);
+}
+
+function tallyTile(store) {
+  const name = el("span", "name clip");
+  const pill = el("span", "pill");
+  const counts = el("span", "grow");
+  const age = el("span", "end");
+  const detail = el("p", "small");
+  const node = el("article", "", el("div", "row", name, pill), el("div", "row small", counts, age), detail);
+
+  function update(tally, now) {
+    const ageMs = store.age(tally.seen_mono_ns, now);
+    const sentAt = instant(tally.sent_utc);
+    const isOld = ageMs === null || ageMs > (number(tally.silence_s) ?? 0) * 1000;
+    // What was last told holds only while its listener lives and the mixer goes on telling.
+    const isSilent = isOld || sentAt === null || now.utcMs === null || now.utcMs - sentAt > OLD_MS;
+    const state = tally.state === "live" ? (isSilent ? "silent" : tally.on_air === true ? "on air" : "off air") : tally.state;
+    setText(name, [text(tally.tally_id), text(tally.label, "")].filter((part) => part !== "").join(" · "));
+    pillFor(pill, state, TALLY_TONES);
+    const trouble = ["damaged", "refused"].filter((kind) => number(tally[kind]) > 0).map((kind) => `${tally[kind]} ${kind}`);
+    setText(counts, [`${number(tally.frames) ?? 0} messages`, ...trouble].join(", "));
+    setText(age, ageMs === null ? "not heard yet" : `heard ${duration(ageMs)} ago`);
+    age.classList.toggle("old", isOld);
+    setText(detail, text(tally.detail, ""));
+    setHidden(detail, text(tally.detail, "") === "");
+  }
+  return { node, update };
 }
 
 export function cueTiles(container, store) {

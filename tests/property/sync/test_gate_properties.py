@@ -186,6 +186,7 @@ BREAKS: list[tuple[Guard, Break]] = [
     (Guard.EVIDENCE, with_evidence(score=39.99)),
     (Guard.EVIDENCE, with_evidence(score=float("nan"))),
     (Guard.QUORUM, in_intent(quorum=ALONE)),
+    (Guard.ON_AIR, in_intent(on_air_fault="not on air: tally pgm is off")),
     (Guard.QUORUM, in_intent(quorum=dataclasses.replace(ALONE, later_ns=1_000_000_001))),
     (Guard.QUORUM, in_intent(quorum=dataclasses.replace(ALONE, later_ns=-1_000_000_001))),
     (Guard.CAPS, in_facts(caps=(CapUse(scope=CapScope.ACCOUNT, name="x", period="in a day", used=3, allowed=3),))),

@@ -425,7 +425,7 @@ async def test_snapshot_shows_every_part(storage: Storage) -> None:
         await world.clock.advance(1)
         assert process.engine is not None
         shown = process.engine.snapshot()
-        of_sources = {"feeds", "detections", "devices", "marker_sources", "markers"}
+        of_sources = {"feeds", "detections", "devices", "marker_sources", "markers", "tallies"}
         assert set(shown) == {"engine", "cues", "airings", "firings", "accounts", "alarms"} | of_sources
         assert {cue["cue_id"]: cue["state"] for cue in shown["cues"]} == dict.fromkeys(("else", "goal", "later", "now"), "idle")
         assert [airing["state"] for airing in shown["airings"]] == ["fired", "planned", "planned", "planned"]

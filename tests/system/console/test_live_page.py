@@ -72,6 +72,7 @@ class ScriptedEngine:
                 "alarms",
                 "marker_sources",
                 "markers",
+                "tallies",
             )
         }
         self._server: ControlServer | None = None
@@ -601,6 +602,33 @@ async def test_sources_of_markers_are_seen_to_fail(page: Page, engine: ScriptedE
     engine.publish("marker_source", source | {"state": "failed", "detail": "nothing for 3 s; look at the sender"})
     await expect(tile.locator(".pill")).to_have_attribute("data-tone", "bad")
     await expect(tile).to_contain_text("look at the sender")
+
+
+async def test_a_tally_is_on_air_only_while_it_is_told_of(page: Page, engine: ScriptedEngine) -> None:
+    """No room is taken where there is none; a lamp that was on when its mixer or its listener fell silent is not shown as on."""
+    await expect(page.locator("#tally")).to_be_hidden()
+    tally = {
+        "tally_id": "nord-pgm",
+        "state": "live",
+        "on_air": True,
+        "label": "PGM",
+        "frames": 7,
+        "damaged": 1,
+        "silence_s": 10.0,
+    }
+    pill = page.locator("#tallies article .pill")
+    for seen_ago_s, sent_ago_s, changes, word, tone in (
+        (1, 0, {}, "on air", "good"),
+        (1, 0, {"on_air": False}, "off air", ""),
+        (11, 0, {}, "silent", "warn"),
+        (1, 5, {}, "silent", "warn"),
+        (1, 0, {"state": "failed", "detail": "cannot be listened to"}, "failed", "bad"),
+    ):
+        seen = {"seen_mono_ns": engine.clock.mono_ns() - seen_ago_s * 10**9, "sent_utc": utc(-sent_ago_s)}
+        engine.publish("tally", tally | seen | changes)
+        await expect(pill).to_have_text(word)
+        await expect(pill).to_have_attribute("data-tone", tone)
+    await expect(page.locator("#tallies article")).to_contain_text("7 messages, 1 damaged")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

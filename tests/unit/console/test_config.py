@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from console.commands import config
 from console.config import Config, ConfigError, find_config, load_config, mask_url, read_secret
 from console.effective import as_json_text, as_toml
-from console.settings import Feed, MarkerSource
+from console.settings import Feed, MarkerSource, Tally
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "cuebird.toml"
@@ -106,6 +106,18 @@ def test_a_wrong_key_or_value_is_one_sentence_with_its_fix(tmp_path: Path, text:
         (
             CHANNEL + "[[marker_source]]\nid='ts'\nchannel='nrd'\nurl='udp://:1'\n",
             "marker_source[0].channel = 'nrd': there is no channel of this id; did you mean 'nord'?",
+        ),
+        (
+            CHANNEL + "on_air='pgn'\n[[tally]]\nid='pgm'\nurl='udp://:4003'\ndisplay=3\n",
+            "channel[0].on_air = 'pgn': there is no tally of this id; did you mean 'pgm'?",
+        ),
+        (
+            "[[tally]]\nid='pgm'\nurl='tcp://0.0.0.0:4003'\nversion='3.1'\ndisplay=3\n",
+            "tally[0]: tcp://0.0.0.0:4003: version 3.1 has no TCP; use udp://, or version 5.0",
+        ),
+        (
+            "[[tally]]\nid='pgm'\nurl='udp://0.0.0.0:4003'\nlamp='1'\ndisplay=3\n",
+            "tally[0]: lamp '1': version 5.0 has red, left, text, right",
         ),
         (DEVICE, "device[0].fixture = 'final': there is no fixture of this id"),
         (DEVICE.replace("halle", "hale") + FIXTURE, "device[0].venue = 'hale': fixture 'final' is played at 'halle'"),
@@ -267,6 +279,7 @@ def test_the_defaults_in_the_documentation_are_true(tmp_path: Path) -> None:
     rows = {
         "feed": Feed(id="a", channel="b", url="http://h/a"),
         "marker_source": MarkerSource(id="a", channel="b", url="udp://h:1"),
+        "tally": Tally(id="a", url="udp://h:1", display=1),
     }
     for table, section in zip(sections[1::2], sections[2::2], strict=True):
         for key, default in re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, flags=re.MULTILINE):

@@ -47,6 +47,7 @@ def test_sources_of_markers_share_a_process(tmp_path: Path) -> None:
     assert markers(load_config(path), ()) == []
     path.write_text(channel + source, encoding="utf-8")
 
-    assert [(child.name, child.arguments) for child in markers(load_config(path), ("--config", "x"))] == [
-        ("markers", ("run", "markers", "--config", "x"))
-    ]
+    expected = [("markers", ("run", "markers", "--config", "x"))]
+    assert [(child.name, child.arguments) for child in markers(load_config(path), ("--config", "x"))] == expected
+    path.write_text('[[tally]]\nid = "pgm"\nurl = "udp://0.0.0.0:4003"\ndisplay = 3\n', encoding="utf-8")
+    assert [(child.name, child.arguments) for child in markers(load_config(path), ("--config", "x"))] == expected
