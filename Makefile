@@ -11,6 +11,9 @@ help:  ## Show what can be made
 demo: .venv/runtime.stamp  ## Run the whole job on this machine: sound, scoreboard, tweets, live page
 	@$(BIN)/cuebird demo $(ARGS)
 
+.PHONY: gateway
+gateway: .venv/gateway.stamp  ## Install what cuebird gateway needs and no more, on a small computer beside a console
+
 .PHONY: test
 test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then run every test
 	@$(MAKE) --no-print-directory lint

@@ -300,6 +300,10 @@ def _half_pairs(config: Config) -> Iterator[str]:
         if (settings.cert_file is None) != (settings.key_file is None):
             missing = "key_file" if settings.key_file is None else "cert_file"
             yield f"{table}.{missing}: missing; cert_file and key_file belong together: give both or neither"
+    for index, device in enumerate(config.devices):
+        if (device.old_key_file is None) != (device.old_key_ends_utc is None):
+            missing = "old_key_file" if device.old_key_file is None else "old_key_ends_utc"
+            yield f"device[{index}].{missing}: missing; an old key has an end: give both or neither"
     if config.mqtt.password_file is not None and config.mqtt.username is None:
         yield "mqtt.username: missing; a password needs the name it belongs to"
     if config.console.host not in LOOPBACK_HOSTS and config.console.cert_file is None:

@@ -6,18 +6,37 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from console.config import Config, read_secret
-from hardware.keys import DeviceKey
+from hardware.keys import AnyKey, DeviceKey, is_pem, parse_pem_key
 from hardware.mqtt import BrokerAddress
 
 
 def device_key(config: Config, device_id: str) -> DeviceKey:
-    """A device of the configuration with its key read.
+    """A device of the configuration with its keys read.
 
     Raises:
-        ConfigError: the key's file cannot be read.
+        ConfigError: a key's file cannot be read.
+        SettingError: there is no usable key in it.
     """
     device = next(one for one in config.devices if one.id == device_id)
-    return DeviceKey(venue=device.venue, device=device.id, fixture=device.fixture, key=read_secret(device.key_file).encode())
+    return DeviceKey(
+        venue=device.venue,
+        device=device.id,
+        fixture=device.fixture,
+        key=read_device_key(device.key_file),
+        old_key=None if device.old_key_file is None else read_device_key(device.old_key_file),
+        old_key_ends_utc=device.old_key_ends_utc,
+    )
+
+
+def read_device_key(path: Path) -> AnyKey:
+    """The key in a file: the bytes of its first line, or the Ed25519 key that it holds in PEM.
+
+    Raises:
+        ConfigError: the file cannot be read.
+        SettingError: it is PEM, and no usable key.
+    """
+    first_line = read_secret(path)
+    return parse_pem_key(path.read_bytes(), named=str(path)) if is_pem(first_line) else first_line.encode()
 
 
 def broker_address(config: Config) -> BrokerAddress:

@@ -377,12 +377,17 @@ class Fixture(Table):
 
 
 class Device(Table):
-    """A scoreboard's gateway as the engine knows it; `key_file` holds the key its messages are signed with."""
+    """A scoreboard's gateway as the engine knows it; `key_file` holds the key its messages are signed with.
+
+    `old_key_file`: the key before it, which is taken until `old_key_ends_utc`.
+    """
 
     id: Id
     venue: Id
     fixture: Id
     key_file: AbsolutePath
+    old_key_file: AbsolutePath | None = None
+    old_key_ends_utc: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class Gateway(Table):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes or updates .venv from requirements/NAME.lock (NAME: runtime or dev) and installs Cuebird into it.
+# Makes or updates .venv from requirements/NAME.lock (NAME: runtime, dev, or gateway for a small computer) and installs Cuebird into it.
 set -euo pipefail
-name=${1:?name of a lock file: runtime or dev}
+name=${1:?name of a lock file: runtime, dev or gateway}
 python=${PYTHON:-python3}
 cd "$(dirname "$0")/.."
 
@@ -28,5 +28,6 @@ echo "── installing $(grep -cE '^[a-z]' "requirements/$name.lock") pinned pa
 }
 echo "── installing cuebird itself"
 "$python" -m pip --python .venv/bin/python install --disable-pip-version-check --quiet --no-deps --editable .
-touch .venv/runtime.stamp
-[ "$name" = runtime ] || touch ".venv/$name.stamp"
+touch ".venv/$name.stamp"
+# The development's environment can all that the runtime's can; a gateway's cannot.
+[ "$name" != dev ] || touch .venv/runtime.stamp

@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() { .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet "$@"; }
-compile -o requirements/runtime.lock
-compile --group dev --extra postgres -c requirements/runtime.lock -o requirements/dev.lock
+compile --extra engine -o requirements/runtime.lock
+compile --extra gateway -c requirements/runtime.lock -o requirements/gateway.lock
+compile --group dev --extra engine --extra postgres -c requirements/runtime.lock -o requirements/dev.lock

@@ -10,11 +10,12 @@ HardwareError
 ├── SectionError           bytes that are no broadcaster's marker (hardware/scte35/sections.py)
 ├── SourceLostError        a source of markers cannot be opened or has fallen silent
 └── RefusedMessage         a message that is not believed; its text is the reason
-    ├── RepeatedMessage    the device only tells again what it had told
-    └── DuplicateMessage   it was believed when it came the first time
+    └── RepeatedMessage    the device only tells again what it had told
 
 Messages are one sentence for people: the thing, the value, the fix.
 """
+
+from hardware.events import RefusalKind
 
 
 class HardwareError(Exception):
@@ -50,12 +51,12 @@ class EmbeddedBrokerError(HardwareError):
 
 
 class RefusedMessage(HardwareError):  # noqa: N818  it says what happened to the message, not what is wrong with the program
-    """A message that is not believed; the text is the reason."""
+    """A message that is not believed; the text is the reason, `kind` what it counts as."""
+
+    def __init__(self, kind: RefusalKind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class RepeatedMessage(RefusedMessage):
     """A message by which a device tells again, after a lost connection, what had been taken."""
-
-
-class DuplicateMessage(RefusedMessage):
-    """A message that was believed before: whoever sent it again need not try any more."""

@@ -123,7 +123,15 @@ class DeviceState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStatus:
-    """How a device is, for its tile; never fires anything."""
+    """How a device is, for its tile; never fires anything.
+
+    Attributes:
+        key: id of the key that its newest state was signed with, empty before one came.
+        clock_source, clock_error_us, clock_offset_us, clock_by: what the gateway says of its clock, as
+            `hardware.clock_quality.ClockQuality`.
+        clock_behind_ms: how far the gateway's clock is behind the engine's, as its newest messages show; negative when
+            ahead. A message's way counts as lag, so it is at most some milliseconds too large.
+    """
 
     venue: str
     device: str
@@ -137,13 +145,47 @@ class DeviceStatus:
     bad_frames: int
     seen_mono_ns: int
     detail: str = ""
+    key: str = ""
+    clock_source: str = ""
+    clock_error_us: int | None = None
+    clock_offset_us: int | None = None
+    clock_by: str = ""
+    clock_behind_ms: float | None = None
+
+
+class RefusalKind(enum.StrEnum):
+    """Why a message is not believed, to count by; the sentence beside it tells the values."""
+
+    RETAINED = "retained"
+    TOO_LARGE = "too_large"
+    OTHER_TOPIC = "other_topic"
+    """Not a device's topic, or a state where an event belongs."""
+    UNSIGNED = "unsigned"
+    """No envelope."""
+    UNKNOWN_DEVICE = "unknown_device"
+    UNKNOWN_KEY = "unknown_key"
+    ENDED_KEY = "ended_key"
+    """Rightly signed with a key that is no longer valid."""
+    OTHER_SIGNATURE = "other_signature"
+    """A signature of another kind than the key's."""
+    BAD_SIGNATURE = "bad_signature"
+    MALFORMED = "malformed"
+    """Signed, and no message that makes sense."""
+    OTHER_DEVICE = "other_device"
+    OTHER_FIXTURE = "other_fixture"
+    STALE = "stale"
+    FUTURE = "future"
+    REPEATED = "repeated"
+    OLDER_BOOT = "older_boot"
+    OUT_OF_ORDER = "out_of_order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A message that was not believed, and why; counted, logged and shown, never fired."""
+    """A message that was not believed, and why; counted by kind, logged and shown, never fired."""
 
     topic: str
+    kind: RefusalKind
     reason: str
     seen_mono_ns: int
 

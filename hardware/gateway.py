@@ -1,7 +1,7 @@
 """The gateway: reads one console, publishes what its score does, signed.
 
-Two tasks: listen to the console, and keep a connection to the broker to publish events as they
-happen and the state about twice a second. The console and the broker may come and go independently.
+Three tasks: listen to the console, watch this machine's clock, and keep a connection to the broker to publish events as
+they happen and the state about twice a second. The console and the broker may come and go independently.
 An event is stamped when the last byte of the frame that first showed it arrived, and is dropped, not
 sent late, when it has grown older than the freshness window before the broker could be reached. After a lost
 connection the events of that window are published again, under the ids they had: a broker that was killed may
@@ -20,12 +20,12 @@ from typing import Literal
 
 import aiomqtt
 
-from hardware.clock_quality import clock_quality
+from hardware.clock_watch import ClockWatch
 from hardware.connection import Connection
-from hardware.keys import DeviceKey
+from hardware.keys import DeviceKey, key_id
 from hardware.lines import Recorder, parse_line
 from hardware.listening import ConsoleListener
-from hardware.messages import DETAIL_LETTERS_MAX, FRESHNESS_S, NS_PER_S, EventBody, StateBody, key_id, sign
+from hardware.messages import DETAIL_LETTERS_MAX, FRESHNESS_S, NS_PER_S, EventBody, StateBody, sign
 from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, tls_context
 from hardware.scoreboards.protocols import protocol_named
 from hardware.scoring import ScoreChange
@@ -72,6 +72,7 @@ class Gateway:
             UnknownProtocolError, SettingError: the settings cannot work.
         """
         self._settings, self._clock, self._identity = settings, clock, settings.identity
+        self._key, self._key_id = self._identity.signing_key, key_id(self._identity.key)
         protocol = protocol_named(settings.protocol)
         self._console = ConsoleListener(
             parse_line(settings.source, protocol),
@@ -86,6 +87,7 @@ class Gateway:
         self._tls: ssl.SSLContext | None = None
         self._boot = new_ulid(self._utc_ns())
         self._sequence = 0
+        self._clock_watch = ClockWatch(clock=clock)
         self._outbox: deque[EventBody] = deque()
         self._outbox_filled = asyncio.Event()
         self._published: deque[EventBody] = deque(maxlen=OUTBOX_EVENTS_MAX)
@@ -106,6 +108,7 @@ class Gateway:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._console.run(), name="gateway-console")
             tasks.create_task(self._stay_on_broker(), name="gateway-broker")
+            tasks.create_task(self._clock_watch.run(), name="gateway-clock")
 
     # --- events on their way
 
@@ -113,7 +116,7 @@ class Gateway:
         if len(self._outbox) >= OUTBOX_EVENTS_MAX:
             self._drop(self._outbox.popleft(), "the outbox is full")
         self._sequence += 1
-        identity, shown, quality = self._identity, change.first.reading, clock_quality()
+        identity, shown, quality = self._identity, change.first.reading, self._clock_watch.quality()
         self._outbox.append(
             EventBody(
                 version=1,
@@ -138,7 +141,7 @@ class Gateway:
                 confidence=change.confidence.value,
                 protocol=shown.protocol,
                 frame_sha256=hashlib.sha256(shown.frame).hexdigest(),
-                key=key_id(identity.key),
+                key=self._key_id,
             )
         )
         self._outbox_filled.set()
@@ -223,7 +226,7 @@ class Gateway:
         """Publish once; False when the broker says that nobody gets it."""
         published_ns = self._utc_ns()
         now = {"t_pub_ns": published_ns, "repeated": event.sequence <= self._left_sequence}
-        message = sign(self._event_topic, event.model_copy(update=now), self._identity.key)
+        message = sign(self._event_topic, event.model_copy(update=now), self._key)
         properties = expiring(self._settings.address, after_s=self._settings.freshness_s)
         trouble = await connection.deliver(str(self._event_topic), message, retain=False, properties=properties)
         self._note_trouble("events", trouble)
@@ -257,10 +260,11 @@ class Gateway:
         published, skipped = None, False
         while True:
             state = self.state()
-            unstamped = state.model_copy(update={"t_pub_ns": 0})
+            # The bound on the clock's error grows all the time by itself.
+            unstamped = state.model_copy(update={"t_pub_ns": 0, "clock_error_us": None, "clock_offset_us": None})
             skipped = unstamped == published and not skipped
             if not skipped:
-                await self._publish_state(connection, sign(self._state_topic, state, self._identity.key))
+                await self._publish_state(connection, sign(self._state_topic, state, self._key))
                 published = unstamped
             await self._clock.sleep(STATE_EVERY_S)
 
@@ -268,11 +272,11 @@ class Gateway:
         self._note_trouble("states", await connection.deliver(str(self._state_topic), message, retain=True))
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
-        return sign(self._state_topic, self.state().model_copy(update={"state": state, "detail": detail}), self._identity.key)
+        return sign(self._state_topic, self.state().model_copy(update={"state": state, "detail": detail}), self._key)
 
     def state(self) -> StateBody:
         """How the device is now, as it is published."""
-        identity, console = self._identity, self._console.status()
+        identity, console, quality = self._identity, self._console.status(), self._clock_watch.quality()
         last = console.last
         return StateBody(
             version=1,
@@ -294,6 +298,10 @@ class Gateway:
             connections=console.connections,
             refused=console.refused,
             received_bytes=console.received_bytes,
+            clock_source=quality.source,
+            clock_error_us=quality.error_us,
+            clock_offset_us=quality.offset_us,
+            clock_by=quality.by,
             detail=console.detail[:DETAIL_LETTERS_MAX],
         )
 

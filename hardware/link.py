@@ -16,12 +16,13 @@ from datetime import UTC, datetime, timedelta
 import aiomqtt
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from hardware.clock_comparison import ClockComparison
 from hardware.connection import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, RECEIVE_MAX, Connection
-from hardware.errors import DuplicateMessage, RefusedMessage, RepeatedMessage, SettingError
-from hardware.events import Admission, Answer, DeviceState, DeviceStatus, Refusal, ScoreEvent
+from hardware.errors import RefusedMessage, RepeatedMessage, SettingError
+from hardware.events import Admission, Answer, DeviceState, DeviceStatus, Refusal, RefusalKind, ScoreEvent
 from hardware.gaps import Gaps, missing_sentence
-from hardware.keys import DeviceKey
-from hardware.messages import FRESHNESS_S, NS_PER_S, EventBody, StateBody, verify, verify_state
+from hardware.keys import DeviceKey, KeyRing, ValidKey, key_ring
+from hardware.messages import FRESHNESS_S, FUTURE_S, NS_PER_S, EventBody, StateBody, VerifiedState, verify, verify_state
 from hardware.mqtt import BrokerAddress, client, entered, tls_context
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic, parse_topic
@@ -35,6 +36,8 @@ SESSION_S = 300
 """How long the broker keeps events for an engine that is away, at least. Each expires earlier, by its freshness."""
 TOLD_AGAIN_S = 7.0
 """After a connection was made, gateways that lost theirs as well tell again what the broker has lost; they wait 5 s at most."""
+STRANGERS_TOLD_MAX = 20
+"""An alarm is raised for so many devices that nobody configured; more are counted and logged only."""
 _WATCH_S = 0.25
 BEHIND_LOOKS = 4
 _QOS = {"event": 1, "state": 0}
@@ -91,16 +94,18 @@ class MqttLink:
         self._devices = {(one.venue, one.device): one for one in devices}
         if len(self._devices) != len(devices):
             raise SettingError("devices: two have the same venue and id; rename one")
-        self._keys: Mapping[tuple[str, str], bytes] = {name: one.key for name, one in self._devices.items()}
+        self._keys: Mapping[tuple[str, str], KeyRing] = {name: key_ring(one) for name, one in self._devices.items()}
         self._fixtures: Mapping[tuple[str, str], str] = {name: one.fixture for name, one in self._devices.items()}
         self._replay = replay or ReplayState()
         self._gaps, self._identifier = Gaps(self._replay), identifier
         self._backoff = backoff or Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._states: dict[tuple[str, str], StateBody] = {}
+        self._clocks = {name: ClockComparison() for name in self._devices}
         self._statuses: dict[tuple[str, str], DeviceStatus] = {}
         self._lost = self._behind_looks = 0
         self._connection: Connection | None = None
         self._complete_mono_ns = 0
+        self._strangers: set[tuple[str, str]] = set()
         self._tls: ssl.SSLContext | None = None
         self.connected = asyncio.Event()
         """Set while subscribed."""
@@ -183,11 +188,11 @@ class MqttLink:
         named = parse_topic(topic)
         try:
             if named is not None and named.leaf == "state":
-                state = verify_state(topic, payload, keys=self._keys, fixtures=self._fixtures)
-                await self._note_state(named, state, received_mono_ns)
+                verified_state = verify_state(topic, payload, keys=self._keys, fixtures=self._fixtures, now_utc_ns=now_utc_ns)
+                await self._note_state(named, verified_state, received_mono_ns)
                 return _ACCEPTED
             if retained:
-                raise RefusedMessage("retained; an event counts only as it happens")
+                raise RefusedMessage(RefusalKind.RETAINED, "retained; an event counts only as it happens")
             verified = verify(
                 topic,
                 payload,
@@ -201,9 +206,8 @@ class MqttLink:
             log.info("mqtt.repeated", extra={"topic": topic, "reason": str(repeated)})
             return Answer(admission=Admission.DUPLICATE, reason=str(repeated))
         except RefusedMessage as refused:
-            log.warning("mqtt.refused", extra={"topic": topic, "reason": str(refused)})
-            await self._handlers.refusal(Refusal(topic=topic, reason=str(refused), seen_mono_ns=received_mono_ns))
-            duplicate = isinstance(refused, DuplicateMessage)
+            await self._refuse(topic, refused, received_mono_ns)
+            duplicate = refused.kind is RefusalKind.REPEATED
             return Answer(admission=Admission.DUPLICATE if duplicate else Admission.REFUSED, reason=str(refused))
         self._replay, event = verified.replay, verified.event
         self._gaps.take_event((event.venue, event.device), boot=event.boot, sequence=event.sequence)
@@ -211,8 +215,19 @@ class MqttLink:
         await self._handlers.score(_score_event(event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
         return _ACCEPTED
 
-    async def _note_state(self, named: DeviceTopic, state: StateBody, seen_mono_ns: int) -> None:
-        name = (named.venue, named.device)
+    async def _refuse(self, topic: str, refused: RefusedMessage, seen_mono_ns: int) -> None:
+        log.warning("mqtt.refused", extra={"topic": topic, "kind": refused.kind.value, "reason": str(refused)})
+        await self._handlers.refusal(Refusal(topic=topic, kind=refused.kind, reason=str(refused), seen_mono_ns=seen_mono_ns))
+        named = parse_topic(topic) if refused.kind is RefusalKind.UNKNOWN_DEVICE else None
+        if named is not None and len(self._strangers) < STRANGERS_TOLD_MAX and (named.venue, named.device) not in self._strangers:
+            # It has no tile that could show it: most often a gateway that somebody set up and forgot to tell the engine of.
+            self._strangers.add((named.venue, named.device))
+            await self._handlers.alarm(
+                f"{named.venue}/{named.device} publishes, and the engine has no device of this name; add a [[device]] or stop it"
+            )
+
+    async def _note_state(self, named: DeviceTopic, verified: VerifiedState, seen_mono_ns: int) -> None:
+        name, state = (named.venue, named.device), verified.state
         known = self._states.get(name)
         if state.state == "offline" and known is not None and state.boot != known.boot:
             # The last will of an earlier connection, overtaken by the device's new boot.
@@ -223,13 +238,20 @@ class MqttLink:
             self._states[name] = state
         if state.sequence is not None:
             self._gaps.take_state(name, boot=state.boot, sequence=state.sequence, mono_ns=seen_mono_ns)
-        await self._publish_status(name, _status(state, self._judged(state), seen_mono_ns))
+        clock = self._clocks[name]
+        if state.state == "offline":
+            clock.forget()
+        else:
+            clock.note(self._utc_ns() - state.t_pub_ns)
+        await self._publish_status(name, _status(state, verified.key, self._judged(state), clock, seen_mono_ns))
 
     def _judged(self, state: StateBody) -> DeviceState:
         if state.state == "offline":
             return DeviceState.OFFLINE
-        old = self._utc_ns() - state.t_pub_ns > STALE_S * NS_PER_S
-        return DeviceState.STALE if old or state.state == "console_silent" else DeviceState.ONLINE
+        age_ns = self._utc_ns() - state.t_pub_ns
+        # One from the future is as bad as an old one: every event of such a device is refused.
+        timely = -FUTURE_S * NS_PER_S <= age_ns <= STALE_S * NS_PER_S
+        return DeviceState.ONLINE if timely and state.state == "online" else DeviceState.STALE
 
     async def _publish_status(self, name: tuple[str, str], status: DeviceStatus) -> None:
         known = self._statuses.get(name)
@@ -324,9 +346,10 @@ def _unheard(device: DeviceKey) -> DeviceStatus:
     )
 
 
-def _status(state: StateBody, judged: DeviceState, seen_mono_ns: int) -> DeviceStatus:
+def _status(state: StateBody, key: ValidKey, judged: DeviceState, clock: ClockComparison, seen_mono_ns: int) -> DeviceStatus:
+    untimely = clock.remark or f"its last state is not of the last {STALE_S:g} s"
     details = {
-        "online": "" if judged is DeviceState.ONLINE else f"its last state is older than {STALE_S:g} s",
+        "online": clock.remark if judged is DeviceState.ONLINE else untimely,
         "console_silent": "the gateway hears nothing from the console",
         "offline": "the gateway is not connected",
     }
@@ -342,5 +365,19 @@ def _status(state: StateBody, judged: DeviceState, seen_mono_ns: int) -> DeviceS
         good_frames=state.good_frames,
         bad_frames=state.bad_frames,
         seen_mono_ns=seen_mono_ns,
-        detail=state.detail or details[state.state],
+        detail="; ".join(filter(None, (state.detail or details[state.state], _old_key(key)))),
+        key=key.key_id,
+        clock_source=state.clock_source,
+        clock_error_us=state.clock_error_us,
+        clock_offset_us=state.clock_offset_us,
+        clock_by=state.clock_by,
+        clock_behind_ms=clock.behind_ms,
     )
+
+
+def _old_key(key: ValidKey) -> str:
+    """What is to be said of a device that has not been given its new key yet."""
+    if key.ends_utc_ns is None:
+        return ""
+    ends_utc = _EPOCH + timedelta(microseconds=key.ends_utc_ns // 1000)
+    return f"it signs with its old key {key.key_id}, which ends {ends_utc:%Y-%m-%d %H:%M} UTC: give it the new one"

@@ -1,14 +1,13 @@
 """The signed messages between gateways and the engine. docs/mqtt.md is their specification.
 
-    cuebird1 <key id> <HMAC-SHA256, 64 hex digits>\n
-    {"version": 1, …}
+    cuebird1 <key id> <HMAC-SHA256, 64 hex digits>\n          or          cuebird2 <key id> <Ed25519, 128 hex digits>\n
+    {"version": 1, …}                                                     {"version": 1, …}
 
 The signature covers the topic, a zero byte and the raw bytes after the first line, so no byte of the
 whole can change unnoticed and nothing needs a canonical form. Pure: the instant of reading, the keys
 and the replay state are arguments.
 """
 
-import hashlib
 import hmac
 import json
 import re
@@ -19,8 +18,9 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hardware.errors import RefusedMessage, RepeatedMessage
-from hardware.events import ScoreKind, Side
-from hardware.replay import ReplayState
+from hardware.events import RefusalKind, ScoreKind, Side
+from hardware.keys import KeyRing, SignatureKind, SigningKey, ValidKey, VerifyingKey, key_id, kind_of
+from hardware.replay import Device, ReplayState
 from hardware.sports import SET_ORDINALS
 from hardware.topics import NAME, DeviceTopic, parse_topic
 
@@ -33,7 +33,8 @@ FUTURE_S = 1.0
 
 DETAIL_LETTERS_MAX = 300
 NS_PER_S = 1_000_000_000
-_ENVELOPE = re.compile(rb"cuebird1 ([0-9a-f]{16}) ([0-9a-f]{64})\n(.*)", re.DOTALL)
+_ENVELOPE = re.compile(rb"(?:cuebird1 ([0-9a-f]{16}) ([0-9a-f]{64})|cuebird2 ([0-9a-f]{16}) ([0-9a-f]{128}))\n(.*)", re.DOTALL)
+_WORDS = {SignatureKind.HMAC_SHA256: b"cuebird1", SignatureKind.ED25519: b"cuebird2"}
 
 Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
 Ulid = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -112,6 +113,10 @@ class StateBody(_Body):
     connections: Annotated[int, Field(ge=0)] = 0
     refused: Annotated[int, Field(ge=0)] = 0
     received_bytes: Annotated[int, Field(ge=0)] = 0
+    clock_source: Annotated[str, Field(max_length=32)] = ""
+    clock_error_us: Annotated[int, Field(ge=0)] | None = None
+    clock_offset_us: int | None = None
+    clock_by: Annotated[str, Field(max_length=32)] = ""
     detail: Annotated[str, Field(max_length=DETAIL_LETTERS_MAX)] = ""
 
 
@@ -123,47 +128,76 @@ class Verified:
     replay: ReplayState
 
 
-def key_id(key: bytes) -> str:
-    """Sixteen hex digits that name a key without telling it."""
-    return hashlib.sha256(b"cuebird key id\0" + key).hexdigest()[:16]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedState:
+    """A state that may be believed, and the key it was signed with."""
+
+    state: StateBody
+    key: ValidKey
 
 
-def sign(topic: DeviceTopic, body: EventBody | StateBody, key: bytes) -> bytes:
+def sign(topic: DeviceTopic, body: EventBody | StateBody, key: SigningKey) -> bytes:
     """The message to publish under `topic`."""
     payload = json.dumps(body.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
-    return b"cuebird1 %s %s\n%s" % (key_id(key).encode(), _signature(str(topic), payload, key), payload)
+    return sealed(topic, payload, key)
 
 
-def _signature(topic: str, payload: bytes, key: bytes) -> bytes:
-    return hmac.new(key, topic.encode() + b"\0" + payload, hashlib.sha256).hexdigest().encode()
+def sealed(topic: DeviceTopic, payload: bytes, key: SigningKey) -> bytes:
+    """`payload` in its envelope, whatever it is."""
+    signed = _signed_bytes(str(topic), payload)
+    signature = hmac.digest(key, signed, "sha256") if isinstance(key, bytes) else key.sign(signed)
+    return b"%s %s %s\n%s" % (_WORDS[kind_of(key)], key_id(key).encode(), signature.hex().encode(), payload)
 
 
-def _opened(topic: str, message: bytes, keys: Mapping[tuple[str, str], bytes]) -> tuple[DeviceTopic, bytes]:
-    """The topic's device and the payload, once the signature is right."""
+def _signed_bytes(topic: str, payload: bytes) -> bytes:
+    return topic.encode() + b"\0" + payload
+
+
+def _is_signature(signature: bytes, signed: bytes, key: VerifyingKey) -> bool:
+    if isinstance(key, bytes):
+        return hmac.compare_digest(signature, hmac.digest(key, signed, "sha256"))
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _opened(topic: str, message: bytes, rings: Mapping[Device, KeyRing], now_utc_ns: int) -> tuple[DeviceTopic, bytes, ValidKey]:
+    """The topic's device, the payload and the key it is signed with, once the signature is right."""
     if len(message) > MAX_MESSAGE_BYTES:
-        raise RefusedMessage(f"{len(message)} bytes; at most {MAX_MESSAGE_BYTES} are read")
+        raise RefusedMessage(RefusalKind.TOO_LARGE, f"{len(message)} bytes; at most {MAX_MESSAGE_BYTES} are read")
     named = parse_topic(topic)
     if named is None:
-        raise RefusedMessage("the topic is not a device's")
+        raise RefusedMessage(RefusalKind.OTHER_TOPIC, "the topic is not a device's")
     envelope = _ENVELOPE.fullmatch(message)
     if envelope is None:
-        raise RefusedMessage("not a signed message")
-    key = keys.get((named.venue, named.device))
+        raise RefusedMessage(RefusalKind.UNSIGNED, "not a signed message")
+    ring = rings.get((named.venue, named.device))
+    if ring is None:
+        raise RefusedMessage(RefusalKind.UNKNOWN_DEVICE, "no key is known for this device")
+    kind = SignatureKind.HMAC_SHA256 if envelope[1] else SignatureKind.ED25519
+    signer = (envelope[1] or envelope[3]).decode()
+    key = ring.get(signer)
     if key is None:
-        raise RefusedMessage("no key is known for this device")
-    if not hmac.compare_digest(envelope[1], key_id(key).encode()):
-        raise RefusedMessage(f"signed with key {envelope[1].decode()}; the device's is {key_id(key)}")
-    if not hmac.compare_digest(envelope[2], _signature(topic, envelope[3], key)):
-        raise RefusedMessage("bad signature")
-    return named, envelope[3]
+        raise RefusedMessage(RefusalKind.UNKNOWN_KEY, f"signed with key {signer}; the device's is {' or '.join(ring)}")
+    if kind is not kind_of(key.key):
+        raise RefusedMessage(RefusalKind.OTHER_SIGNATURE, f"signed by {kind}; key {signer} is one for {kind_of(key.key)}")
+    if not _is_signature(bytes.fromhex((envelope[2] or envelope[4]).decode()), _signed_bytes(topic, envelope[5]), key.key):
+        raise RefusedMessage(RefusalKind.BAD_SIGNATURE, "bad signature")
+    if key.ends_utc_ns is not None and now_utc_ns >= key.ends_utc_ns:
+        raise RefusedMessage(RefusalKind.ENDED_KEY, f"signed with the old key {signer}, which has ended; give it the new one")
+    return named, envelope[5], key
 
 
 def verify(
     topic: str,
     message: bytes,
     *,
-    keys: Mapping[tuple[str, str], bytes],
-    fixtures: Mapping[tuple[str, str], str],
+    keys: Mapping[Device, KeyRing],
+    fixtures: Mapping[Device, str],
     now_utc_ns: int,
     replay: ReplayState,
     freshness_s: float = FRESHNESS_S,
@@ -173,7 +207,7 @@ def verify(
     Args:
         topic: as received.
         message: as received.
-        keys: each device's key, by (venue, device).
+        keys: each device's keys (`hardware.keys.key_ring`), by (venue, device).
         fixtures: the fixture each device keeps the score of, by (venue, device).
         now_utc_ns: the wall clock now.
         replay: what was heard before.
@@ -183,23 +217,25 @@ def verify(
         RefusedMessage: it is not; nothing else is raised, whatever the bytes. A `RepeatedMessage` where a gateway only tells
             again what it had told, as it does after a lost connection.
     """
-    named, payload = _opened(topic, message, keys)
+    named, payload, key = _opened(topic, message, keys, now_utc_ns)
     if named.leaf != "event":
-        raise RefusedMessage("a state is not an event")
+        raise RefusedMessage(RefusalKind.OTHER_TOPIC, "a state is not an event")
     event = _parsed(EventBody, payload)
     _check_names(named, event, fixtures)
-    if event.key != key_id(keys[named.venue, named.device]):
-        raise RefusedMessage(f"key {event.key} in the message is not the one it is signed with")
+    if event.key != key.key_id:
+        raise RefusedMessage(RefusalKind.MALFORMED, f"key {event.key} in the message is not the one it is signed with")
     oldest_ns = now_utc_ns - round(freshness_s * NS_PER_S)
     latest_ns = now_utc_ns + round(FUTURE_S * NS_PER_S)
     for what, instant_ns in (("published", event.t_pub_ns), ("happened", event.t_event_ns)):
         if instant_ns < oldest_ns:
-            raise RefusedMessage(f"{what} {(now_utc_ns - instant_ns) / NS_PER_S:.1f} s ago; {freshness_s:g} s is the limit")
+            ago_s = (now_utc_ns - instant_ns) / NS_PER_S
+            raise RefusedMessage(RefusalKind.STALE, f"{what} {ago_s:.1f} s ago; {freshness_s:g} s is the limit")
         if instant_ns > latest_ns:
-            raise RefusedMessage(f"{what} {(instant_ns - now_utc_ns) / NS_PER_S:.1f} s in the future; set the clocks")
+            ahead_s = (instant_ns - now_utc_ns) / NS_PER_S
+            raise RefusedMessage(RefusalKind.FUTURE, f"{what} {ahead_s:.1f} s in the future; set the clocks")
     known = replay.devices.get((named.venue, named.device))
     if event.repeated and known is not None and event.boot == known.boot and event.sequence <= known.sequence:
-        raise RepeatedMessage(f"event {event.sequence} is told again, which was taken or is too late")
+        raise RepeatedMessage(RefusalKind.REPEATED, f"event {event.sequence} is told again, which was taken or is too late")
     admitted = replay.admit((named.venue, named.device), boot=event.boot, sequence=event.sequence, message_id=event.id)
     return Verified(event=event, replay=admitted)
 
@@ -208,28 +244,33 @@ def verify_state(
     topic: str,
     message: bytes,
     *,
-    keys: Mapping[tuple[str, str], bytes],
-    fixtures: Mapping[tuple[str, str], str],
-) -> StateBody:
+    keys: Mapping[Device, KeyRing],
+    fixtures: Mapping[Device, str],
+    now_utc_ns: int,
+) -> VerifiedState:
     """The state in `message`, if the device signed it; how old it is, is for the reader to judge.
 
     Raises:
         RefusedMessage: it did not; nothing else is raised, whatever the bytes.
     """
-    named, payload = _opened(topic, message, keys)
+    named, payload, key = _opened(topic, message, keys, now_utc_ns)
     if named.leaf != "state":
-        raise RefusedMessage("an event is not a state")
+        raise RefusedMessage(RefusalKind.OTHER_TOPIC, "an event is not a state")
     state = _parsed(StateBody, payload)
     _check_names(named, state, fixtures)
-    return state
+    return VerifiedState(state=state, key=key)
 
 
-def _check_names(named: DeviceTopic, body: _Body, fixtures: Mapping[tuple[str, str], str]) -> None:
+def _check_names(named: DeviceTopic, body: _Body, fixtures: Mapping[Device, str]) -> None:
     if (body.venue, body.device) != (named.venue, named.device):
-        raise RefusedMessage(f"says it is from {body.venue}/{body.device}, which is not its topic's device")
+        raise RefusedMessage(
+            RefusalKind.OTHER_DEVICE, f"says it is from {body.venue}/{body.device}, which is not its topic's device"
+        )
     expected = fixtures.get((named.venue, named.device))
     if body.fixture != expected:
-        raise RefusedMessage(f"tells of fixture {body.fixture}; this device keeps {expected or 'none'}")
+        raise RefusedMessage(
+            RefusalKind.OTHER_FIXTURE, f"tells of fixture {body.fixture}; this device keeps {expected or 'none'}"
+        )
 
 
 def _parsed(model: type[B], payload: bytes) -> B:
@@ -238,4 +279,4 @@ def _parsed(model: type[B], payload: bytes) -> B:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "message"
-        raise RefusedMessage(f"{where}: {first['msg']}") from error
+        raise RefusedMessage(RefusalKind.MALFORMED, f"{where}: {first['msg']}") from error

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from hardware.errors import DuplicateMessage, RefusedMessage, SettingError
+from hardware.errors import RefusedMessage, SettingError
+from hardware.events import RefusalKind
 from hardware.ulid import LENGTH
 
 IDS_REMEMBERED = 64
@@ -45,17 +46,18 @@ class ReplayState:
         """This state with one more message.
 
         Raises:
-            DuplicateMessage: the message was heard before.
-            RefusedMessage: it is older than one that was.
+            RefusedMessage: it was heard before, or is older than one that was.
         """
         known = self.devices.get(device)
         if known is not None:
             if message_id in known.ids:
-                raise DuplicateMessage(f"message {message_id} was received before")
+                raise RefusedMessage(RefusalKind.REPEATED, f"message {message_id} was received before")
             if boot < known.boot:
-                raise RefusedMessage(f"boot {boot} is older than the newest known, {known.boot}")
+                raise RefusedMessage(RefusalKind.OLDER_BOOT, f"boot {boot} is older than the newest known, {known.boot}")
             if boot == known.boot and sequence <= known.sequence:
-                raise RefusedMessage(f"sequence {sequence} does not rise; {known.sequence} was received before")
+                raise RefusedMessage(
+                    RefusalKind.OUT_OF_ORDER, f"sequence {sequence} does not rise; {known.sequence} was received before"
+                )
         ids = (*(known.ids if known else ()), message_id)[-IDS_REMEMBERED:]
         history = DeviceHistory(boot=boot, sequence=sequence, ids=ids)
         return ReplayState(devices=MappingProxyType({**self.devices, device: history}))

@@ -3,9 +3,9 @@
 Holds values only; the engine feeds it and asks it for views. Time comes as an argument.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fingerprints.events import Detection, FeedStatus
@@ -56,7 +56,7 @@ class Board:
         self._feeds: dict[str, FeedView] = {feed_id: _silent_feed(feed_id, channel) for feed_id, channel in feeds.items()}
         self._status_at_mono_ns: dict[str, int] = {}
         self._devices: dict[tuple[str, str], DeviceView] = {}
-        self._refused: dict[tuple[str, str], int] = {}
+        self._refused: dict[tuple[str, str], Counter[str]] = {}
         self._firings: dict[int, FiringRecord] = {}
         self.detections: deque[DetectionView] = deque(maxlen=DETECTIONS_SHOWN)
         self.alarms: deque[AlarmView] = deque(maxlen=ALARMS_SHOWN)
@@ -155,9 +155,16 @@ class Board:
             period=status.period,
             good_frames=status.good_frames,
             bad_frames=status.bad_frames,
-            refused=self._refused.get(key, 0),
+            refused=self._refused.get(key, Counter()).total(),
             seen_mono_ns=status.seen_mono_ns,
             detail=status.detail,
+            key=status.key,
+            clock_source=status.clock_source,
+            clock_error_us=status.clock_error_us,
+            clock_offset_us=status.clock_offset_us,
+            clock_by=status.clock_by,
+            clock_behind_ms=status.clock_behind_ms,
+            refusals=dict(self._refused.get(key, {})),
         )
         return self._devices[key]
 
@@ -168,9 +175,9 @@ class Board:
         known = self._devices.get(key)
         if known is None:
             return None
-        self._refused[key] = self._refused.get(key, 0) + 1
-        fields = {name: getattr(known, name) for name in DeviceView.__slots__}
-        self._devices[key] = DeviceView(**{**fields, "refused": self._refused[key]})
+        counts = self._refused.setdefault(key, Counter())
+        counts[refusal.kind.value] += 1
+        self._devices[key] = replace(known, refused=counts.total(), refusals=dict(counts))
         return self._devices[key]
 
     def take_firing(self, record: FiringRecord) -> None:

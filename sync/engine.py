@@ -431,7 +431,7 @@ class Engine:
 
     async def take_refusal(self, refusal: Refusal) -> None:
         """Count and show a message that was not believed."""
-        _log.warning("message_refused", extra={"topic": refusal.topic, "reason": refusal.reason})
+        _log.warning("message_refused", extra={"topic": refusal.topic, "kind": refusal.kind, "reason": refusal.reason})
         if (view := self._board.take_refusal(refusal)) is not None:
             self._showing.publish("device", view)
 

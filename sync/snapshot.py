@@ -1,6 +1,6 @@
 """What the engine shows of itself: the values of docs/engine-socket.md, as frozen classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -86,7 +86,11 @@ class DetectionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """A scoreboard's last state."""
+    """A scoreboard's last state.
+
+    `refusals`: how many of its messages were refused, by `hardware.events.RefusalKind`; `refused` is their sum. `key`: id of
+    the key that its last state was signed with. `clock_*`: as in `hardware.events.DeviceStatus`.
+    """
 
     venue: str
     device: str
@@ -101,6 +105,13 @@ class DeviceView:
     refused: int
     seen_mono_ns: int
     detail: str
+    key: str = ""
+    clock_source: str = ""
+    clock_error_us: int | None = None
+    clock_offset_us: int | None = None
+    clock_by: str = ""
+    clock_behind_ms: float | None = None
+    refusals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

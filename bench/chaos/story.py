@@ -22,8 +22,8 @@ from bench.firing.inputs import detection, status
 from bench.firing.scene import Scene
 from hardware.connection import Connection
 from hardware.events import ScoreKind, Side
-from hardware.keys import DeviceKey
-from hardware.messages import EventBody, key_id, sign
+from hardware.keys import DeviceKey, key_id
+from hardware.messages import EventBody, sign
 from hardware.mqtt import BrokerAddress, client, entered
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
@@ -264,7 +264,7 @@ class _Gateway:
             frame_sha256="0" * 64,
             key=key_id(self._device.key),
         )
-        signed = sign(self.topic, body, self._device.key)
+        signed = sign(self.topic, body, self._device.signing_key)
         if keep:
             self.said.append(signed)
         return signed

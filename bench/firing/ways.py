@@ -23,8 +23,8 @@ from tweepy.asynchronous import AsyncClient
 from bench.firing.engine import DEVICE, KEY, VENUE
 from bench.firing.processes import CLOCK, ServerProcess
 from hardware.events import ScoreKind, Side
-from hardware.keys import DeviceKey
-from hardware.messages import EventBody, StateBody, key_id, sign
+from hardware.keys import DeviceKey, key_id
+from hardware.messages import EventBody, StateBody, sign
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from sync.accounts import Credentials, load_credentials

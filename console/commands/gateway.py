@@ -1,6 +1,7 @@
-"""`cuebird gateway`: read a scoreboard console and publish what its score does."""
+"""`cuebird gateway`: read a scoreboard console and publish what its score does; and what there is to know of its messages."""
 
 import asyncio
+import enum
 import json
 import signal
 import sys
@@ -21,14 +22,27 @@ if TYPE_CHECKING:
 
 TELL_EVERY_S = 60.0
 LOOK_EVERY_S = 0.5
+FUZZED_AT_ONCE = 1000
+
+
+class Message(enum.StrEnum):
+    """The messages of which there is a schema."""
+
+    EVENT = "event"
+    STATE = "state"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("gateway")(gateway)
+    """Add the command and its verbs to the command line."""
+    group = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+    group.callback()(gateway)
+    group.command("schema")(schema)
+    group.command("fuzz")(fuzz)
+    app.add_typer(group, name="gateway")
 
 
 def gateway(
+    context: typer.Context,
     config: ConfigOption = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what the console sends in a new FILE, with its times beside it.")
@@ -39,6 +53,8 @@ def gateway(
 
     Tells how the console is when that changes, and once a minute: score, good and damaged frames, connections.
     """
+    if context.invoked_subcommand is not None:
+        return
     from console.config import find_config, load_config
     from hardware.lines import Recorder
 
@@ -46,6 +62,39 @@ def gateway(
     settings = gateway_settings(load_config(path), path)
     with nullcontext() if record is None else Recorder(record) as recorder:
         asyncio.run(_run(settings, recorder, as_json=as_json))
+
+
+def schema(message: Annotated[Message, typer.Argument(help="Which message.")]) -> None:
+    """Print the JSON Schema of a message, as docs/schemas has it."""
+    from hardware.schemas import message_schema
+
+    typer.echo(json.dumps(message_schema(message.value), indent=2))
+
+
+def fuzz(
+    *,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the sums as one JSON object.")] = False,
+) -> None:
+    """Try forged and broken messages on the engine's verifier; exit 3 if one is believed or breaks it."""
+    import time
+
+    from hardware.message_fuzzing import MessageFuzz, MessageFuzzResult, fuzz_messages
+
+    tried, result = MessageFuzz(), MessageFuzzResult()
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s and not result.failures:
+        fuzz_messages(tried, result, seed=seed, messages=FUZZED_AT_ONCE)
+        seed += 1
+    for failure in result.failures:
+        typer.echo(f"failure: {failure}", err=True)
+    sums = {"messages": result.messages, "believed": result.believed, "refused": dict(sorted(result.refused.items()))}
+    reasons = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in result.refused.most_common())
+    sentence = f"{result.messages:,} messages: {result.believed:,} believed, as signed; refused: {reasons}"
+    typer.echo(json.dumps({**sums, "failures": len(result.failures)}) if as_json else sentence)
+    if result.failures:
+        raise typer.Exit(3)
 
 
 def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
@@ -115,7 +164,7 @@ async def _tell(gateway: "Gateway", clock: "Clock", *, as_json: bool) -> None:
 def _facts(state: "StateBody") -> dict[str, object]:
     names = (
         "device", "state", "home", "away", "clock", "period", "running", "good_frames", "bad_frames", "dropped_events",
-        "connections", "refused", "received_bytes", "detail",
+        "connections", "refused", "received_bytes", "clock_source", "clock_error_us", "clock_offset_us", "clock_by", "detail",
     )  # fmt: skip
     return {name: getattr(state, name) for name in names}
 
@@ -133,4 +182,14 @@ def _sentence(state: "StateBody") -> str:
         parts.append(f"{state.refused:,} refused")
     if state.dropped_events:
         parts.append(f"{state.dropped_events:,} events dropped")
-    return "; ".join([*parts, *filter(None, [state.detail])])
+    return "; ".join([*parts, _clock(state), *filter(None, [state.detail])])
+
+
+def _clock(state: "StateBody") -> str:
+    """`clock synchronised by chrony, 0.01 ms behind, within 0.9 ms`: as much of it as is known."""
+    words = [f"clock {state.clock_source}" + (f" by {state.clock_by}" if state.clock_by else "")]
+    if state.clock_offset_us is not None:
+        words.append(f"{abs(state.clock_offset_us) / 1000:.2f} ms {'behind' if state.clock_offset_us < 0 else 'ahead'}")
+    if state.clock_error_us is not None:
+        words.append(f"within {state.clock_error_us / 1000:.1f} ms")
+    return ", ".join(words)

@@ -62,6 +62,11 @@ def render(hub: LiveHub) -> str:
                    [(_device(row), _age_s(hub, row.get("seen_mono_ns"))) for row in view.rows("devices")]),
             family("cuebird_device_bad_frames", "gauge", "Frames of a device that could not be read.",
                    [(_device(row), _value(row.get("bad_frames"))) for row in view.rows("devices")]),
+            family("cuebird_device_clock_behind_seconds", "gauge", "A device's clock behind the engine's; NaN before known.",
+                   [(_device(row), _value(row.get("clock_behind_ms")) / 1000) for row in view.rows("devices")]),
+            family("cuebird_device_refused", "gauge", "Messages in a device's name that were not believed, by reason.",
+                   [({**_device(row), "reason": reason}, _value(count)) for row in view.rows("devices")
+                    for reason, count in _refusals(row)]),
         ]
     )  # fmt: skip
 
@@ -92,6 +97,11 @@ def _feed(row: Mapping[str, object]) -> dict[str, str]:
 
 def _device(row: Mapping[str, object]) -> dict[str, str]:
     return {"venue": str(row.get("venue")), "device": str(row.get("device"))}
+
+
+def _refusals(row: Mapping[str, object]) -> list[tuple[str, object]]:
+    told = row.get("refusals")
+    return sorted((str(reason), count) for reason, count in told.items()) if isinstance(told, Mapping) else []
 
 
 def _age_s(hub: LiveHub, seen_mono_ns: object) -> float:

@@ -14,10 +14,10 @@ import aiomqtt
 
 from fingerprints.events import Detection, FeedState, FeedStatus
 from hardware.events import ScoreEvent, ScoreKind, Side
-from hardware.keys import DeviceKey
+from hardware.keys import DeviceKey, key_id
 from hardware.link import LinkHandlers
 from hardware.markers import MarkerKind, MarkerReport, MarkerSourceState, MarkerSourceStatus
-from hardware.messages import EventBody, key_id, sign
+from hardware.messages import EventBody, sign
 from hardware.replay import ReplayState
 from hardware.topics import DeviceTopic
 from sync.cues import Cue
@@ -330,7 +330,7 @@ class World:
             frame_sha256="0" * 64,
             key=key_id(device.key),
         )
-        return aiomqtt.Message(str(topic), sign(topic, body, device.key), qos=1, retain=False, mid=0, properties=None)
+        return aiomqtt.Message(str(topic), sign(topic, body, device.signing_key), qos=1, retain=False, mid=0, properties=None)
 
     def publish(self, message: aiomqtt.Message, *, event_utc: datetime) -> None:
         """The broker passes a message on to every engine that listens."""

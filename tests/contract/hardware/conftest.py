@@ -208,11 +208,12 @@ class Match:
         replay: ReplayState | None = None,
         clock: Clock | None = None,
         identifier: str | None = "engine",
+        device: DeviceKey = DEVICE,
     ) -> asyncio.Task[None]:
         """Run a link until its task is cancelled; back when it is subscribed."""
         link = MqttLink(
             address=self.broker.address,
-            devices=(DEVICE,),
+            devices=(device,),
             handlers=handlers or self.received.handlers,
             clock=clock or SystemClock(),
             replay=replay,

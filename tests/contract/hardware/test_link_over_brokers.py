@@ -5,16 +5,18 @@ import hashlib
 import logging
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import aiomqtt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hardware.connection import QUEUE_MESSAGES_MAX, RECEIVE_MAX
-from hardware.events import DeviceState, Refusal, ScoreEvent, ScoreKind, Side
-from hardware.keys import DeviceKey
+from hardware.events import DeviceState, Refusal, RefusalKind, ScoreEvent, ScoreKind, Side
+from hardware.keys import DeviceKey, SigningKey, key_id
 from hardware.link import TOLD_AGAIN_S
-from hardware.messages import EventBody, StateBody, key_id, sign
+from hardware.messages import EventBody, StateBody, sign
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from timebase import VirtualClock
@@ -103,7 +105,7 @@ async def test_states_tell_how_the_device_is(broker: Any, playing: Any) -> None:
 
     def state(word: str) -> bytes:
         now_ns = round(clock.utc().timestamp() * 1e9)
-        return sign(STATE, StateBody.model_validate({**known, "state": word, "t_pub_ns": now_ns}), DEVICE.key)
+        return sign(STATE, StateBody.model_validate({**known, "state": word, "t_pub_ns": now_ns}), DEVICE.signing_key)
 
     async with playing(broker) as match:
         statuses = match.received.statuses
@@ -129,6 +131,32 @@ async def test_states_tell_how_the_device_is(broker: Any, playing: Any) -> None:
         assert match.received.scores == []
 
 
+async def test_a_device_whose_clock_is_ahead_is_not_shown_online(broker: Any, playing: Any) -> None:
+    """Every event of it would be refused: its tile says by how much its clock is off, and what the gateway thinks of it."""
+    clock = VirtualClock()
+    known = {"version": 1, "boot": new_ulid(1), "venue": "eishalle", "device": "oes-1", "fixture": "final", "state": "online"}
+    said = {"clock_source": "synchronised", "clock_error_us": 900, "clock_offset_us": -12, "clock_by": "chrony"}
+
+    def state(ahead_s: float) -> bytes:
+        t_pub_ns = round((clock.utc().timestamp() + ahead_s) * 1e9)
+        return sign(STATE, StateBody.model_validate({**known, **said, "t_pub_ns": t_pub_ns}), DEVICE.signing_key)
+
+    async with playing(broker) as match:
+        statuses = match.received.statuses
+        await match.start_link(clock=clock)
+        for count, ahead_s in enumerate((0.9, 0.91, 1.1, 37.0), start=1):
+            await match.publish(state(ahead_s), topic=str(STATE))
+            await match.received.until(lambda wanted=count: len(statuses) == wanted)
+
+        online, stale = DeviceState.ONLINE, DeviceState.STALE
+        assert [status.state for status in statuses] == [online, online, stale, stale]
+        assert [status.clock_behind_ms and round(status.clock_behind_ms) for status in statuses] == [None, -910, -1100, -37000]
+        assert statuses[0].detail == ""
+        assert statuses[1].detail.startswith("its clock is 0.9 s ahead of the engine's")
+        assert statuses[3].detail.startswith("its clock is 37.0 s ahead of the engine's")
+        assert {name: getattr(statuses[0], name) for name in said} == said
+
+
 async def test_a_retained_state_from_before_is_stale(broker: Any, playing: Any) -> None:
     """A state that lay at the broker since a gateway died does not make it look alive, nor a goal of it."""
     clock = VirtualClock()
@@ -136,7 +164,7 @@ async def test_a_retained_state_from_before_is_stale(broker: Any, playing: Any) 
         version=1, boot=new_ulid(1), venue="eishalle", device="oes-1", fixture="final", t_pub_ns=1, state="online", home=4, away=0
     )
     async with playing(broker) as match:
-        await match.publish(sign(STATE, long_ago, DEVICE.key), topic=str(STATE), retain=True)
+        await match.publish(sign(STATE, long_ago, DEVICE.signing_key), topic=str(STATE), retain=True)
         await match.start_link(clock=clock)
         await match.received.until(lambda: bool(match.received.statuses))
 
@@ -206,7 +234,7 @@ async def test_a_recording_is_refused_after_a_restart(broker: Any, playing: Any)
 async def test_a_retained_event_never_fires(broker: Any, playing: Any) -> None:
     """A fresh, rightly signed goal that lay retained at the broker is refused by a link that never saw it."""
     async with playing(broker) as match:
-        await match.publish(sign(EVENT, goal(), DEVICE.key), retain=True)
+        await match.publish(sign(EVENT, goal(), DEVICE.signing_key), retain=True)
         await match.start_link()
         await match.received.until(lambda: bool(match.received.refusals))
 
@@ -218,12 +246,12 @@ async def test_a_retained_event_never_fires(broker: Any, playing: Any) -> None:
     ("message", "reason"),
     [
         (lambda: sign(EVENT, goal(), b"another key, but of fitting size"), "signed with key"),
-        (lambda: sign(EVENT, goal(), DEVICE.key).replace(b'"delta":1', b'"delta":2'), "bad signature"),
-        (lambda: sign(EVENT, goal(fixture="other"), DEVICE.key), "tells of fixture other"),
-        (lambda: sign(EVENT, goal(device="oes-2"), DEVICE.key), "not its topic's device"),
-        (lambda: sign(EVENT, goal(t_pub_ns=time.time_ns() - 6 * 10**9), DEVICE.key), "published 6.0 s ago"),
-        (lambda: sign(EVENT, goal(t_event_ns=time.time_ns() + 6 * 10**9), DEVICE.key), "in the future"),
-        (lambda: sign(STATE, goal(), DEVICE.key), "bad signature"),
+        (lambda: sign(EVENT, goal(), DEVICE.signing_key).replace(b'"delta":1', b'"delta":2'), "bad signature"),
+        (lambda: sign(EVENT, goal(fixture="other"), DEVICE.signing_key), "tells of fixture other"),
+        (lambda: sign(EVENT, goal(device="oes-2"), DEVICE.signing_key), "not its topic's device"),
+        (lambda: sign(EVENT, goal(t_pub_ns=time.time_ns() - 6 * 10**9), DEVICE.signing_key), "published 6.0 s ago"),
+        (lambda: sign(EVENT, goal(t_event_ns=time.time_ns() + 6 * 10**9), DEVICE.signing_key), "in the future"),
+        (lambda: sign(STATE, goal(), DEVICE.signing_key), "bad signature"),
         (lambda: b"\xff\x00 goal!", "not a signed message"),
         (lambda: b"", "not a signed message"),
         (lambda: b"x" * 5000, "5000 bytes"),
@@ -235,7 +263,7 @@ async def test_a_forgery_is_refused(broker: Any, playing: Any, message: Any, rea
     async with playing(broker) as match:
         await match.start_link()
         await match.publish(message())
-        await match.publish(sign(EVENT, goal(home=3, ordinal=3), DEVICE.key))
+        await match.publish(sign(EVENT, goal(home=3, ordinal=3), DEVICE.signing_key))
 
         await match.received.until_scores((3, 0))
         assert [reason in refusal.reason for refusal in match.received.refusals] == [True]
@@ -246,10 +274,42 @@ async def test_a_device_without_a_key_is_refused(broker: Any, playing: Any) -> N
     stranger = DeviceTopic(venue="eishalle", device="stranger", leaf="event")
     async with playing(broker) as match:
         await match.start_link()
-        await match.publish(sign(stranger, goal(device="stranger"), DEVICE.key), topic=str(stranger))
+        await match.publish(sign(stranger, goal(device="stranger"), DEVICE.signing_key), topic=str(stranger))
         await match.received.until(lambda: bool(match.received.refusals))
 
         assert match.received.refusals[0].reason == "no key is known for this device"
+        await match.publish(b"noise", topic=str(EVENT))
+        await match.received.until(lambda: len(match.received.refusals) == 2)
+        assert match.received.alarms == [
+            "eishalle/stranger publishes, and the engine has no device of this name; add a [[device]] or stop it"
+        ]
+
+
+async def test_a_device_may_sign_with_its_old_key_until_that_ends(broker: Any, playing: Any) -> None:
+    """Its tile says with which key it signs, and of the old one that it ends; from then on it is refused."""
+    clock = VirtualClock()
+    pair = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    device = replace(DEVICE, key=pair.public_key(), old_key=DEVICE.key, old_key_ends_utc=clock.utc() + timedelta(minutes=1))
+    known = {"version": 1, "boot": new_ulid(1), "venue": "eishalle", "device": "oes-1", "fixture": "final", "state": "online"}
+
+    def state(key: SigningKey) -> bytes:
+        return sign(STATE, StateBody.model_validate({**known, "t_pub_ns": round(clock.utc().timestamp() * 1e9)}), key)
+
+    async with playing(broker) as match:
+        statuses, refusals = match.received.statuses, match.received.refusals
+        await match.start_link(clock=clock, device=device)
+        await match.publish(state(DEVICE.signing_key), topic=str(STATE))
+        await match.received.until(lambda: len(statuses) == 1)
+        await match.publish(state(pair), topic=str(STATE))
+        await match.received.until(lambda: len(statuses) == 2)
+        await clock.advance(60)
+        await match.publish(state(DEVICE.signing_key), topic=str(STATE))
+        await match.received.until(lambda: len(refusals) == 1)
+
+        assert [status.key for status in statuses[:2]] == [key_id(DEVICE.key), key_id(pair)]
+        assert f"it signs with its old key {key_id(DEVICE.key)}, which ends" in statuses[0].detail
+        assert statuses[1].detail == ""
+        assert refusals[0].kind is RefusalKind.ENDED_KEY
 
 
 async def test_more_than_the_engine_can_take_is_an_alarm(broker: Any, playing: Any) -> None:
@@ -269,7 +329,7 @@ async def test_more_than_the_engine_can_take_is_an_alarm(broker: Any, playing: A
             await match.received.until(lambda: any("were lost: more than 1000" in alarm for alarm in match.received.alarms))
         standing_still.set()
         await match.received.until(lambda: len(match.received.refusals) >= QUEUE_MESSAGES_MAX)
-        await match.publish(sign(EVENT, goal(), DEVICE.key))
+        await match.publish(sign(EVENT, goal(), DEVICE.signing_key))
 
         await match.received.until_scores((1, 0))
         assert len(match.received.refusals) < flood
@@ -413,8 +473,8 @@ async def test_an_event_that_never_came_is_an_alarm(broker: Any, playing: Any) -
     )
     async with playing(broker) as match:
         await match.start_link(clock=clock)
-        await match.publish(sign(EVENT, goal(boot=boot, t_event_ns=now_ns, t_pub_ns=now_ns), DEVICE.key))
-        await match.publish(sign(STATE, told, DEVICE.key), topic=str(STATE), retain=True)
+        await match.publish(sign(EVENT, goal(boot=boot, t_event_ns=now_ns, t_pub_ns=now_ns), DEVICE.signing_key))
+        await match.publish(sign(STATE, told, DEVICE.signing_key), topic=str(STATE), retain=True)
         await match.received.until(lambda: bool(match.received.statuses))
         await clock.advance(TOLD_AGAIN_S - 0.5)
         assert match.received.alarms == []

@@ -10,9 +10,9 @@ from typing import Literal
 import pytest
 
 from hardware.events import ScoreEvent, ScoreKind, Side
-from hardware.keys import DeviceKey
+from hardware.keys import DeviceKey, key_id
 from hardware.link import LinkHandlers, MqttLink
-from hardware.messages import EventBody, key_id, sign
+from hardware.messages import EventBody, sign
 from hardware.mqtt import BrokerAddress, client, entered
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
@@ -49,7 +49,7 @@ def goal(sequence: int, boot: str, now_ns: int) -> bytes:
         frame_sha256=hashlib.sha256(b"").hexdigest(),
         key=key_id(DEVICE.key),
     )
-    return sign(TOPIC, body, DEVICE.key)
+    return sign(TOPIC, body, DEVICE.signing_key)
 
 
 @pytest.mark.system

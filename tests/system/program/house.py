@@ -18,8 +18,8 @@ import tomli_w
 
 from console.supervisor import Child, Running, Supervisor
 from hardware.events import ScoreKind, Side
-from hardware.keys import DeviceKey
-from hardware.messages import EventBody, key_id, sign
+from hardware.keys import DeviceKey, key_id
+from hardware.messages import EventBody, sign
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from sync.client import ControlClient
@@ -64,7 +64,7 @@ class Scoreboard:
             period="1", clock="12:34", t_event_ns=now_ns, t_pub_ns=now_ns, clock_source="system", clock_error_us=None,
             confidence="checked", protocol="oes", frame_sha256="0" * 64, key=key_id(key or self.key.key),
         )  # fmt: skip
-        return sign(self.topic, body, key or self.key.key)
+        return sign(self.topic, body, key or self.key.signing_key)
 
     async def publish(self, *messages: bytes, retain: bool = False, pause_s: float = 0.0) -> None:
         async with aiomqtt.Client("127.0.0.1", self.port) as client:

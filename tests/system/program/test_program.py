@@ -197,7 +197,9 @@ async def test_no_secret_is_written_into_a_log(house: House) -> None:
     """Neither keys nor tokens nor signatures leave the files they were made in."""
     await house.scoreboard.publish(house.scoreboard.goal())
     await house.until(lambda: bool(fired(house.firings())), "fired")
-    secrets = [house.scoreboard.key.key.decode()]
+    key = house.scoreboard.key.signing_key
+    assert isinstance(key, bytes)
+    secrets = [key.decode()]
     for file in (house.folder / "sandbox" / "credentials").glob("*.json"):
         credentials = json.loads(file.read_text())
         secrets += [value for name, value in credentials.items() if name.endswith(("secret", "token", "key"))]

@@ -127,6 +127,8 @@ def test_a_wrong_key_or_value_is_one_sentence_with_its_fix(tmp_path: Path, text:
         ),
         ("[mqtt]\ncert_file = 'c'\n", "mqtt.key_file: missing; cert_file and key_file belong together"),
         ("[mqtt]\npassword_file = 'p'\n", "mqtt.username: missing"),
+        (DEVICE + "old_key_file = 'o'\n" + FIXTURE, "device[0].old_key_ends_utc: missing; an old key has an end"),
+        (DEVICE + "old_key_ends_utc = 2026-12-01T00:00:00Z\n" + FIXTURE, "device[0].old_key_file: missing"),
         ("[console]\nhost = '0.0.0.0'\n", "console.host = '0.0.0.0': passwords would cross the network unencrypted"),
     ],
 )

@@ -17,7 +17,7 @@ from console.web.app import create_app
 from console.web.engine import EngineRefusedError
 from console.web.live import EngineLostError
 from console.web.webhook import ALTOGETHER, PER_ADDRESS, MessageRate
-from hardware.keys import DeviceKey
+from hardware.keys import DeviceKey, key_ring
 from hardware.messages import MAX_MESSAGE_BYTES, verify
 from hardware.replay import ReplayState
 from timebase import VirtualClock
@@ -26,6 +26,7 @@ PATH = "/api/v1/devices/eishalle/button-1/event"
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [(ROOT / "docs" / name).read_text() for name in ("console.md", "webhook.md")]
 EVENTS_MAX = int(PER_ADDRESS[1])
+KEY = b"0123456789abcdef" * 2
 
 
 class Engine:
@@ -178,8 +179,8 @@ def test_the_route_is_documented() -> None:
 
 def test_the_example_signs_what_the_engine_believes(tmp_path: Path) -> None:
     """`examples/send_event.py` with nothing but the standard library makes a message that passes the verifier, once."""
-    device = DeviceKey(venue="eishalle", device="button-1", fixture="final", key=b"0123456789abcdef" * 2)
-    (tmp_path / "key").write_bytes(device.key + b"\n")
+    device = DeviceKey(venue="eishalle", device="button-1", fixture="final", key=KEY)
+    (tmp_path / "key").write_bytes(KEY + b"\n")
     where = ["--venue", "eishalle", "--device", "button-1", "--fixture", "final", "--key-file", str(tmp_path / "key")]
     goal = ["goal", "--side", "home", "--home", "2", "--away", "1", "--player", "Ågren", "--print", *where]
     script = str(ROOT / "examples" / "send_event.py")
@@ -189,7 +190,7 @@ def test_the_example_signs_what_the_engine_believes(tmp_path: Path) -> None:
     verified = verify(
         "cuebird/v1/eishalle/button-1/event",
         printed,
-        keys={name: device.key},
+        keys={name: key_ring(device)},
         fixtures={name: "final"},
         now_utc_ns=time.time_ns(),
         replay=ReplayState(),

@@ -1,15 +1,18 @@
 """What the engine believes, and what a stored replay state keeps it from believing again."""
 
+import dataclasses
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hardware.errors import HardwareError, RefusedMessage, RepeatedMessage, SettingError
-from hardware.events import ScoreKind, Side
-from hardware.keys import DeviceKey
-from hardware.messages import EventBody, Verified, key_id, sign, verify
+from hardware.events import RefusalKind, ScoreKind, Side
+from hardware.keys import DeviceKey, key_id, key_ring
+from hardware.messages import EventBody, StateBody, Verified, sealed, sign, verify, verify_state
 from hardware.replay import IDS_REMEMBERED, ReplayState, dump_replay, load_replay
 from hardware.topics import DeviceTopic, parse_topic
 from hardware.ulid import new_ulid
@@ -17,6 +20,9 @@ from hardware.ulid import new_ulid
 NOW_NS = 1_800_000_000 * 10**9
 KEY = b"0123456789abcdef" * 2
 TOPIC = DeviceTopic(venue="eishalle", device="oes-1", leaf="event")
+DEVICE = DeviceKey(venue="eishalle", device="oes-1", fixture="final", key=KEY)
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PAIRED = DeviceKey(venue="eishalle", device="oes-1", fixture="final", key=PRIVATE.public_key())
 FIRST_BOOT, SECOND_BOOT = new_ulid(NOW_NS - 10**12), new_ulid(NOW_NS)
 
 
@@ -49,11 +55,18 @@ def event(sequence: int = 1, *, boot: str = FIRST_BOOT, **changes: Any) -> Event
     return EventBody(**{**facts, **changes})
 
 
-def check(message: bytes, *, replay: ReplayState | None = None, topic: DeviceTopic = TOPIC, now_utc_ns: int = NOW_NS) -> Verified:
+def check(
+    message: bytes,
+    *,
+    replay: ReplayState | None = None,
+    topic: DeviceTopic = TOPIC,
+    now_utc_ns: int = NOW_NS,
+    device: DeviceKey | None = None,
+) -> Verified:
     return verify(
         str(topic),
         message,
-        keys={("eishalle", "oes-1"): KEY},
+        keys={("eishalle", "oes-1"): key_ring(device or DEVICE)},
         fixtures={("eishalle", "oes-1"): "final"},
         now_utc_ns=now_utc_ns,
         replay=replay or ReplayState(),
@@ -69,12 +82,8 @@ def test_what_the_device_signs_is_believed() -> None:
 def test_unknown_fields_are_ignored() -> None:
     """A newer gateway may tell more."""
     body = {**event().model_dump(mode="json"), "wind": 3}
-    message = sign(TOPIC, event(), KEY)
-    payload = json.dumps(body).encode()
-    from hardware.messages import _signature
 
-    message = b"cuebird1 %s %s\n%s" % (key_id(KEY).encode(), _signature(str(TOPIC), payload, KEY), payload)
-    assert check(message).event.home == 1
+    assert check(sealed(TOPIC, json.dumps(body).encode(), KEY)).event.home == 1
 
 
 @pytest.mark.parametrize(
@@ -152,6 +161,98 @@ def test_a_refused_message_leaves_no_trace() -> None:
         check(sign(TOPIC, event(9), KEY).replace(b"final", b"finaI"), replay=before)
 
     assert check(sign(TOPIC, event(2), KEY), replay=before).event.sequence == 2
+
+
+def test_the_device_may_sign_with_a_pair() -> None:
+    """The engine verifies with the public half alone, and cannot sign with it."""
+    sent = event(key=key_id(PRIVATE))
+    message = sign(TOPIC, sent, PRIVATE)
+
+    assert message.startswith(b"cuebird2 ")
+    assert check(message, device=PAIRED).event == sent
+    with pytest.raises(RefusedMessage, match="bad signature"):
+        check(message.replace(b"final", b"finaI"), device=PAIRED)
+
+
+def test_an_hmac_made_with_the_public_key_is_refused() -> None:
+    """Whoever knows what is public must not be able to sign: the key says how, never the message."""
+    public = PRIVATE.public_key().public_bytes_raw()
+    forged = sign(TOPIC, event(key=key_id(PRIVATE)), public).replace(key_id(public).encode(), key_id(PRIVATE).encode())
+
+    with pytest.raises(RefusedMessage, match=f"signed by HMAC-SHA256; key {key_id(PRIVATE)} is one for Ed25519") as caught:
+        check(forged, device=PAIRED)
+    assert caught.value.kind is RefusalKind.OTHER_SIGNATURE
+
+
+def test_a_pair_called_like_the_secret_is_refused() -> None:
+    """The other way round: a right Ed25519 signature under the name of a secret."""
+    forged = sign(TOPIC, event(), PRIVATE).replace(key_id(PRIVATE).encode(), key_id(KEY).encode())
+
+    with pytest.raises(RefusedMessage, match="signed by Ed25519"):
+        check(forged)
+
+
+def test_while_a_key_is_replaced_both_are_believed_until_the_old_one_ends() -> None:
+    """To the nanosecond; the new one goes on, and the message says which it was."""
+    ends_utc = datetime(2027, 1, 15, 8, tzinfo=UTC)  # NOW_NS
+    device = dataclasses.replace(PAIRED, old_key=KEY, old_key_ends_utc=ends_utc)
+    old, new = sign(TOPIC, event(), KEY), sign(TOPIC, event(key=key_id(PRIVATE)), PRIVATE)
+
+    assert check(old, device=device, now_utc_ns=NOW_NS - 1).event.key == key_id(KEY)
+    with pytest.raises(RefusedMessage, match=f"signed with the old key {key_id(KEY)}, which has ended") as caught:
+        check(old, device=device)
+    assert caught.value.kind is RefusalKind.ENDED_KEY
+    assert check(new, device=device).event.key == key_id(PRIVATE)
+
+
+def test_a_state_tells_the_key_it_was_signed_with() -> None:
+    """So that a tile can say which; an ended key does not make a tile look healthy either."""
+    topic = dataclasses.replace(TOPIC, leaf="state")
+    device = dataclasses.replace(PAIRED, old_key=KEY, old_key_ends_utc=datetime(2027, 1, 15, 8, tzinfo=UTC))
+    state = StateBody(
+        version=1, boot=FIRST_BOOT, venue="eishalle", device="oes-1", fixture="final", t_pub_ns=NOW_NS, state="online"
+    )
+    facts: dict[str, Any] = {"keys": {("eishalle", "oes-1"): key_ring(device)}, "fixtures": {("eishalle", "oes-1"): "final"}}
+
+    before = verify_state(str(topic), sign(topic, state, KEY), now_utc_ns=NOW_NS - 1, **facts)
+    assert (before.state, before.key.key_id) == (state, key_id(KEY))
+    assert verify_state(str(topic), sign(topic, state, PRIVATE), now_utc_ns=NOW_NS, **facts).key.key_id == key_id(PRIVATE)
+    with pytest.raises(RefusedMessage, match="has ended"):
+        verify_state(str(topic), sign(topic, state, KEY), now_utc_ns=NOW_NS, **facts)
+
+
+def test_every_refusal_has_its_kind() -> None:
+    """They are counted by it; the two that only the link and the state's reader give are tried there."""
+    old_ns = NOW_NS - 6 * 10**9
+    before = check(sign(TOPIC, event(5), KEY)).replay
+    stranger = DeviceTopic(venue="eishalle", device="oes-9", leaf="event")
+    state = dataclasses.replace(TOPIC, leaf="state")
+    known = event(6)
+    after = check(sign(TOPIC, known, KEY), replay=before).replay
+    tried: list[tuple[RefusalKind, bytes, dict[str, Any]]] = [
+        (RefusalKind.TOO_LARGE, b"x" * 5000, {}),
+        (RefusalKind.OTHER_TOPIC, sign(state, event(), KEY), {"topic": state}),
+        (RefusalKind.UNSIGNED, b"goal!", {}),
+        (RefusalKind.UNKNOWN_DEVICE, sign(stranger, event(), KEY), {"topic": stranger}),
+        (RefusalKind.UNKNOWN_KEY, sign(TOPIC, event(), KEY * 2), {}),
+        (RefusalKind.BAD_SIGNATURE, sign(TOPIC, event(), KEY) + b" ", {}),
+        (RefusalKind.MALFORMED, sealed(TOPIC, b"{}", KEY), {}),
+        (RefusalKind.MALFORMED, sign(TOPIC, event(key="0" * 16), KEY), {}),
+        (RefusalKind.OTHER_DEVICE, sign(TOPIC, event(device="oes-2"), KEY), {}),
+        (RefusalKind.OTHER_FIXTURE, sign(TOPIC, event(fixture="other"), KEY), {}),
+        (RefusalKind.STALE, sign(TOPIC, event(t_event_ns=old_ns), KEY), {}),
+        (RefusalKind.FUTURE, sign(TOPIC, event(t_event_ns=NOW_NS + 2 * 10**9), KEY), {}),
+        (RefusalKind.REPEATED, sign(TOPIC, known, KEY), {"replay": after}),
+        (RefusalKind.OLDER_BOOT, sign(TOPIC, event(boot="0" * 26), KEY), {"replay": before}),
+        (RefusalKind.OUT_OF_ORDER, sign(TOPIC, event(5), KEY), {"replay": before}),
+    ]
+    for kind, message, facts in tried:
+        with pytest.raises(RefusedMessage) as caught:
+            check(message, **facts)
+        assert caught.value.kind is kind
+
+    elsewhere = {RefusalKind.RETAINED, RefusalKind.OTHER_SIGNATURE, RefusalKind.ENDED_KEY}
+    assert {kind for kind, _, _ in tried} | elsewhere == set(RefusalKind)
 
 
 def test_the_replay_state_survives_storage() -> None:

@@ -1,4 +1,4 @@
-"""What the package costs to load, what its limits refuse, and what it knows of the machine's clock."""
+"""What the package costs to load, and what its limits refuse."""
 
 import subprocess
 import sys
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from hardware.broker import EmbeddedBroker
-from hardware.clock_quality import clock_quality
 from hardware.errors import EmbeddedBrokerError, SettingError
 from hardware.mqtt import BrokerAddress, tls_context
 
@@ -41,11 +40,3 @@ def test_unusable_tls_files_are_named() -> None:
     """The file and the broker it was for."""
     with pytest.raises(SettingError, match=r"/no/ca\.pem: not usable for TLS to 127\.0\.0\.1:8883"):
         tls_context(BrokerAddress(port=8883, ca_file=Path("/no/ca.pem")))
-
-
-def test_the_kernel_says_how_good_the_clock_is() -> None:
-    """A bound only when something disciplines the clock."""
-    quality = clock_quality()
-
-    assert quality.source in ("synchronised", "unsynchronised", "unknown")
-    assert (quality.error_us is not None) == (quality.source == "synchronised")
