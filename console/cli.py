@@ -47,6 +47,9 @@ GROUPS = (
 )
 """Modules of `console.commands`, in the order of the help page."""
 
+OURS = ("bench", "console", "fingerprints", "hardware", "schedules", "sync", "timebase")
+"""Our packages: one of their modules missing is a broken installation, not a small one."""
+
 EXIT_FAILED = 1
 
 app = typer.Typer(
@@ -85,6 +88,9 @@ def sentence(error: BaseException) -> str | None:
         loaded = sys.modules.get(module)
         if loaded is not None and isinstance(error, getattr(loaded, name)):
             return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name is not None and error.name.partition(".")[0] not in OURS:
+        missing = f"{error.name} is not installed: a gateway's installation runs cuebird gateway only"
+        return f"{missing}; for the rest pip install 'cuebird[engine]'"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"{error.strerror or error}; another program uses this port: stop it or choose another port"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.hardware.decoding import CHUNK_BYTES, CONSOLES, MATCH_S, Decoding, measure_decoding
+from bench.hardware.gateway import GatewayNeeds, measure_gateway
 from bench.machine import commit_name, load_average, machine_name
 from bench.report import MET, NOT_MET
 
@@ -21,14 +22,15 @@ def run_hardware(out: Path, *, full: bool) -> Path:
         The report's path.
     """
     begin_s = time.monotonic()
-    measured = measure_decoding(rounds=FULL_ROUNDS if full else QUICK_ROUNDS)
+    rounds = FULL_ROUNDS if full else QUICK_ROUNDS
+    measured, gateway = measure_decoding(rounds=rounds), measure_gateway(rounds=rounds)
     out.mkdir(parents=True, exist_ok=True)
     report = out / REPORT
-    report.write_text(_report(measured, full=full, took_s=time.monotonic() - begin_s))
+    report.write_text(_report(measured, gateway, full=full, took_s=time.monotonic() - begin_s))
     return report
 
 
-def _report(measured: list[Decoding], *, full: bool, took_s: float) -> str:
+def _report(measured: list[Decoding], gateway: GatewayNeeds, *, full: bool, took_s: float) -> str:
     command = f"cuebird bench hardware{' --full' if full else ''}"
     lines = [
         f"# Hardware, {'full' if full else 'quick'} run",
@@ -54,7 +56,7 @@ def _report(measured: list[Decoding], *, full: bool, took_s: float) -> str:
             f"| {one.name} | {one.megabytes_s:.2f} | {one.frame_us:.1f} | {one.decode_s / max(one.floor_s, 1e-6):.0f}×"
             f" | {one.cores:.2f} | {full_line} | {verdict} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *gateway.lines()]) + "\n"
 
 
 def _verdict(one: Decoding) -> str:

@@ -56,7 +56,7 @@ def hardware(
     full: Annotated[bool, typer.Option("--full/--quick", help="Ten rounds, or three.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("var/bench/hardware"),
 ) -> None:
-    """How fast each console's bytes are decoded, and how many consoles a core reads; writes report.md."""
+    """How fast consoles are decoded, how many a core reads, what a gateway needs; writes report.md."""
     from bench.hardware.run import run_hardware
 
     report = run_hardware(out, full=full)

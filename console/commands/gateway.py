@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.commands.provision import provision
 from console.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     """Add the command and its verbs to the command line."""
     group = typer.Typer(invoke_without_command=True, no_args_is_help=False)
     group.callback()(gateway)
+    group.command("provision")(provision)
     group.command("schema")(schema)
     group.command("fuzz")(fuzz)
     app.add_typer(group, name="gateway")
