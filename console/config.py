@@ -33,6 +33,8 @@ from console.settings import (
     MarkerSource,
     Mqtt,
     Paths,
+    Plans,
+    PlanSender,
     Publisher,
     SpotAlias,
     Tally,
@@ -58,6 +60,8 @@ __all__ = [
     "MarkerSource",
     "Mqtt",
     "Paths",
+    "PlanSender",
+    "Plans",
     "Publisher",
     "SpotAlias",
     "Tally",
@@ -250,6 +254,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     """Each sentence about tables that do not fit together."""
     yield from _twice("channel", [one.id for one in config.channels])
     yield from _twice("feed", [one.id for one in config.feeds])
+    yield from _twice("plan_sender", [one.id for one in config.plan_senders])
+    if config.plan_senders and config.plans.inbox_dir is None:
+        yield "plans.inbox_dir: missing; the folders of the senders lie in it"
     yield from _twice("marker_source", [one.id for one in config.marker_sources])
     yield from _twice("tally", [one.id for one in config.tallies])
     yield from _twice("account", [one.id for one in config.accounts])

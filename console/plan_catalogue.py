@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LIBRARY_FILE = Path(".prints") / "library"
 """Where a folder of spots keeps what it knows of its recordings; without it nothing that takes seconds to load is loaded."""
 ALIKE_SHOWN_MAX = 3
+NOTHING_READ = "no spot's recording has been read yet; run cuebird spots check to see which will be heard"
+"""Said once of all spots of a plan."""
 
 
 def plan_catalogue(config: Config) -> Catalogue:
@@ -49,7 +51,7 @@ def _spot(folder: Path, spot_id: str, aliases: tuple[str, ...], facts: "Mapping[
         aliases=aliases,
         identifiers=identifiers,
         length_s=None if known is None else known.length_s,
-        doubt=_doubt(spot_id, known),
+        doubt=NOTHING_READ if facts is None else _doubt(spot_id, known),
     )
 
 

@@ -1,7 +1,8 @@
 """Options that say how a plan's file is to be read, for every verb that reads one."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,14 +34,14 @@ SheetName = Annotated[str, typer.Option("--sheet", metavar="NAME", help="The wor
 
 def choices_of(
     *,
-    layout: str,
-    columns: Sequence[str] | None,
-    constants: Sequence[str] | None,
-    date_order: Literal["dmy", "mdy"] | None,
-    zone: str,
-    day_start: str,
-    small_hours: Literal["refuse", "next"],
-    sheet: str,
+    layout: LayoutName = "",
+    columns: ColumnMap = None,
+    constants: Constants = None,
+    date_order: Order = None,
+    zone: Zone = "",
+    day_start: DayStart = "",
+    small_hours: SmallHours = "refuse",
+    sheet: SheetName = "",
 ) -> "Choices":
     """What was typed, checked.
 
@@ -65,6 +66,23 @@ def choices_of(
         small_hours_next=small_hours == "next",
         sheet=sheet,
     )
+
+
+def with_choices(command: Callable[..., None]) -> Callable[..., None]:
+    """`command`, a verb with a keyword `choices`, as one with the options that `choices_of` makes it from."""
+    options = inspect.signature(choices_of).parameters
+    own = inspect.signature(command)
+    others = [one for one in own.parameters.values() if one.name != "choices"]
+
+    def run(**words: Any) -> None:
+        choices = choices_of(**{name: words.pop(name) for name in options})
+        command(**words, choices=choices)
+
+    parameters = sorted([*others, *options.values()], key=lambda one: one.kind)
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
 
 
 def _pair(option: str, text: str, *, last: bool) -> tuple[str, str]:

@@ -29,11 +29,16 @@ def write_problems(path: Path, plan: Plan) -> None:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".xlsx"):
         raise ConsoleError(f"{path}: problems are written as .csv or .xlsx; name the file so")
-    rows = list(problem_rows(plan))
     try:
-        path.write_bytes(_csv(rows, plan.reading.separator or ",") if suffix == ".csv" else _xlsx(rows))
+        path.write_bytes(problem_file(plan, suffix))
     except OSError as error:
         raise ConsoleError(f"{path}: {error.strerror}; name a file that can be written") from error
+
+
+def problem_file(plan: Plan, suffix: str) -> bytes:
+    """Every row of the plan with what is wrong with it, as a file of that suffix: `.csv` or `.xlsx`."""
+    rows = list(problem_rows(plan))
+    return _csv(rows, plan.reading.separator or ",") if suffix == ".csv" else _xlsx(rows)
 
 
 def problem_rows(plan: Plan) -> Iterator[tuple[str, ...]]:

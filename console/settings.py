@@ -294,6 +294,32 @@ class SpotAlias(Table):
     spot: Word
 
 
+class Plans(Table):
+    """Where plans are dropped. `inbox_dir`: has a folder for each sender. `whole_after_s`: how long a file must stand still."""
+
+    inbox_dir: AbsolutePath | None = None
+    whole_after_s: Annotated[float, Field(ge=0.5, le=3600, allow_inf_nan=False)] = 5.0
+
+
+class PlanSender(Table):
+    """Who drops plans into a folder of the inbox, `id`. `plan`: the plan its files are; else each is the plan of its name.
+
+    `drops_max`: a file that would drop more airings is refused. The others are the options of `cuebird schedule`.
+    """
+
+    id: Id
+    plan: Annotated[str, Field(max_length=200, pattern=r"^[^/]*$")] = ""
+    drops_max: Annotated[int, Field(ge=0, le=100_000)] = 20
+    layout: Annotated[str, Field(max_length=40)] = ""
+    columns: Annotated[dict[str, str], Field(max_length=64)] = {}
+    constants: Annotated[dict[str, str], Field(max_length=20)] = {}
+    date_order: Literal["dmy", "mdy"] | None = None
+    zone: Annotated[str, Field(max_length=60)] = ""
+    day_start: Annotated[str, Field(max_length=5)] = ""
+    small_hours: Literal["refuse", "next"] = "refuse"
+    sheet: Annotated[str, Field(max_length=100)] = ""
+
+
 class Feed(Table):
     """One audio source of a channel. `channel_mix`: what is heard of a stereo source. `on_air`: the tally without which
     nothing fires on what it hears."""
@@ -411,8 +437,10 @@ class Config(Table):
     mqtt: Mqtt = Mqtt()
     console: Console = Console()
     listening: Listening = Listening()
+    plans: Plans = Plans()
     channels: tuple[Channel, ...] = Field(default=(), alias="channel", max_length=1000)
     spot_aliases: tuple[SpotAlias, ...] = Field(default=(), alias="spot_alias", max_length=10_000)
+    plan_senders: tuple[PlanSender, ...] = Field(default=(), alias="plan_sender", max_length=1000)
     feeds: tuple[Feed, ...] = Field(default=(), alias="feed", max_length=1000)
     marker_sources: tuple[MarkerSource, ...] = Field(default=(), alias="marker_source", max_length=100)
     tallies: tuple[Tally, ...] = Field(default=(), alias="tally", max_length=1000)

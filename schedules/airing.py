@@ -1,7 +1,10 @@
 """One planned broadcast of a spot."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+WINDOW_MOST = timedelta(days=1)
+"""No window is longer: what is open at an instant is looked for among those that close within a day of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +39,5 @@ class Airing:
         if not self.opens_utc <= self.planned_utc <= self.closes_utc:
             window = f"{self.opens_utc} to {self.closes_utc}"
             raise ValueError(f"airing {self.airing_id}: its window {window} does not hold {self.planned_utc}")
+        if self.closes_utc - self.opens_utc > WINDOW_MOST:
+            raise ValueError(f"airing {self.airing_id}: its window is longer than {WINDOW_MOST}; give it a shorter one")

@@ -8,13 +8,15 @@ the wall. A local time that the clock change makes ambiguous or skips is refused
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from schedules.clock_time import TIME_S_MAX, parse_time
 from schedules.errors import BroadcastTimeError
 
 DAY_S = 24 * 3600
+DAYS_KEPT_MAX = 4096
+"""Days, each in a zone, whose offset is remembered: a plan has hundreds of rows of each."""
 
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})")
 
@@ -68,6 +70,9 @@ def to_utc(day: date, time_s: int, zone: tzinfo, *, day_start_s: int) -> datetim
     """
     if time_s < day_start_s:
         raise _too_early(day, time_s, day_start_s)
+    offset = _steady_offset(day, zone)
+    if offset is not None:
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=time_s) - offset
     wall = datetime(day.year, day.month, day.day) + timedelta(seconds=time_s)  # noqa: DTZ001  a wall clock has no zone yet
     readings = [wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
     first_utc, second_utc = (reading.astimezone(UTC) for reading in readings)
@@ -107,6 +112,15 @@ def _too_early(day: date, time_s: int, day_start_s: int) -> BroadcastTimeError:
         f"{after_midnight} for the morning of {day}; a plan of calendar days is read with "
         "--day-start 00:00, one of broadcast days with --small-hours next",
     )
+
+
+@lru_cache(DAYS_KEPT_MAX)
+def _steady_offset(day: date, zone: tzinfo) -> timedelta | None:
+    """The zone's offset from a day's midnight to the last second that counts as that day's; None when it changes in between."""
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall clock has no zone yet
+    walls = (midnight, midnight + timedelta(seconds=TIME_S_MAX))
+    offsets = {wall.replace(tzinfo=zone, fold=fold).utcoffset() for wall in walls for fold in (0, 1)}
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 @cache

@@ -1,8 +1,7 @@
 """What reading a plan gives: its airings, or everything that is wrong with it."""
 
 import enum
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schedules.airing import Airing
@@ -14,6 +13,11 @@ class Severity(enum.StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTE = "note"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 airing`, `2 airings`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +113,3 @@ class Plan:
     def errors(self) -> tuple[Problem, ...]:
         """The problems that refuse the plan; empty for a plan that may be imported."""
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
-
-
-def clashes(airings: Iterable[Airing], standing: Iterable[Airing]) -> Iterator[tuple[Airing, Airing]]:
-    """Pairs of a new airing and one that stands already, of the same spot and channel, that cannot stand side by side.
-
-    Either their windows overlap, so that a detection could be both, or they are numbered within the
-    same broadcast day by two plans that do not know of each other.
-    """
-    known: defaultdict[tuple[str, str], list[Airing]] = defaultdict(list)
-    for other in standing:
-        known[other.channel, other.spot_id].append(other)
-    for airing in airings:
-        for other in known[airing.channel, airing.spot_id]:
-            overlap = airing.opens_utc <= other.closes_utc and other.opens_utc <= airing.closes_utc
-            if overlap or _day_of(airing) == _day_of(other):
-                yield airing, other
-
-
-def _day_of(airing: Airing) -> str:
-    """Channel, spot and broadcast day: the airing's id without its running number."""
-    return airing.airing_id.rpartition("/")[0]

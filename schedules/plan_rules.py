@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from schedules.airing import Airing
 from schedules.catalogue import KnownSpot
 from schedules.cells import about
-from schedules.plan import Problem, Severity
+from schedules.plan import Problem, Severity, counted
 
 LENGTH_TOLERANCE_S = 1.5
 """A 30 s spot is sold as such though silence at its ends leaves 29 s to be heard."""
@@ -74,8 +74,9 @@ def shortages(
         fires = [one for one in coming if one.channel == supply.channel and one.spot_id in supply.spot_ids]
         first = next((one for one in fires[supply.texts_left :] if one.airing_id in own), None)
         if first is not None:
-            left = "no approved text left" if not supply.texts_left else f"{supply.texts_left} approved texts left"
-            reason = f"the cue {supply.cue_id} has {left} for {len(fires)} airings to come; from this one on it fires nothing"
+            left = counted(supply.texts_left, "approved text") if supply.texts_left else "no approved text"
+            planned = counted(len(fires), "airing")
+            reason = f"the cue {supply.cue_id} has {left} left for {planned} to come; from this one on it fires nothing"
             yield about(Severity.WARNING, first.row, reason, "give it more variants and have them approved")
 
 
@@ -150,12 +151,12 @@ def _lengths(entries: Iterable[Entry], spots: Mapping[str, KnownSpot]) -> Iterat
 
 
 def _doubts(entries: Iterable[Entry], spots: Mapping[str, KnownSpot]) -> Iterator[Problem]:
-    """Spots that may not be heard or told apart, each at its first row."""
+    """Spots that may not be heard or told apart, each doubt at its first row."""
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for entry in entries:
-        rows[entry.spot_id].append(entry.row)
-    for spot_id, of_spot in rows.items():
-        if spots[spot_id].doubt:
-            reason, _, fix = spots[spot_id].doubt.partition("; ")
-            more = f" (and {len(of_spot) - 1} rows more)" if len(of_spot) > 1 else ""
-            yield about(Severity.WARNING, min(of_spot), reason + more, fix)
+        if doubt := spots[entry.spot_id].doubt:
+            rows[doubt].append(entry.row)
+    for doubt, of_doubt in rows.items():
+        reason, _, fix = doubt.partition("; ")
+        more = f" (and {counted(len(of_doubt) - 1, 'more row')})" if len(of_doubt) > 1 else ""
+        yield about(Severity.WARNING, min(of_doubt), reason + more, fix)

@@ -223,6 +223,10 @@ class Board:
         record = self._firings.get(firing_id)
         return record is not None and record.state not in (FiringState.ARMED, FiringState.CLAIMED)
 
+    def waiting_firings(self) -> tuple[FiringRecord, ...]:
+        """Those that wait for their audience delay, as last shown."""
+        return tuple(record for record in self._firings.values() if record.state is FiringState.ARMED)
+
     def fireable(self) -> Iterable[Cue]:
         """Cues as the ledger had them when it was read; the gate judges whether they may."""
         return (stored.cue for stored in self.cues)

@@ -2,8 +2,8 @@
 
 `run_engine` is the table of contents; the parts are `translate` and `decide` (what does it mean), `shooter` (fire it),
 `reconciler` (what became of it), `follow_up` (its goal does not stand), `commands` (what people order), `heartbeat` (does
-everything still live), `bookkeeping` (what it must remember), `outlets` (where firings leave), `board` and `showing`
-(what is shown), `alarms`, and `control` (to whom).
+everything still live), `bookkeeping` (what it must remember), `outside` (what others put into the ledger), `outlets` (where
+firings leave), `board` and `showing` (what is shown), `alarms`, and `control` (to whom).
 """
 
 import asyncio
@@ -49,6 +49,7 @@ from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
 from sync.media_uploads import MediaUploads, Need, need_of
 from sync.outlets import Outlets
+from sync.outside import Outside
 from sync.quorum import score_key
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
@@ -271,6 +272,16 @@ class Engine:
             epoch=standing.epoch,
             every_s=setup.heartbeat_s,
         )
+        self._outside = Outside(
+            board=self._board,
+            ledger=ledger,
+            firings=firings,
+            writer=writer,
+            clock=self._clock,
+            showing=self._showing,
+            alarms=self._alarms,
+            reload=self._reload,
+        )
         self._reconciler = (
             Reconciler(firings=firings, publisher=live, writer=writer, clock=self._clock, announce=self._announce)
             if live
@@ -338,6 +349,8 @@ class Engine:
                     self._tasks.begin(self._timer.run(self._setup.timer_probe_s), name="firing-timer")
                 if self._recorder is not None:
                     self._tasks.begin(self._recorder.run(), name="record")
+                if self._setup.looks_outside:
+                    self._tasks.begin(self._outside.run(), name="outside")
                 if self._warmth is not None:
                     self._tasks.begin(self._warmth.run(), name="warmth")
                 if self._arming is not None:
@@ -621,6 +634,7 @@ class Engine:
             LedgerError: they cannot be read; what was known stays.
         """
         self._standing.switch = await self._writer.run(self._ledger.switch)
+        await self._outside.note()
         loaded = await self._loader.load()
         self._board.load(loaded)
         self._media.reload()

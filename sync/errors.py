@@ -3,6 +3,7 @@
 SyncError
 ├── CueError            a cue file or a cue is wrong: its author mends it
 │   └── MediaError      a picture or video is not what X takes, or is not there any more
+├── PlanError           a plan cannot be imported, compared or rolled back as asked: nothing has changed
 ├── ApprovalError       an approval is not allowed: another person approves
 ├── LedgerError         the database cannot be opened, read or written: nothing is claimed
 │   ├── FencedError     another engine has taken over: this one stops
@@ -23,6 +24,10 @@ class CueError(SyncError):
 
 class MediaError(CueError):
     """A picture or video cannot be used; the message names the file, what is wrong and the fix."""
+
+
+class PlanError(SyncError):
+    """A plan cannot be imported, compared or rolled back as asked; nothing has changed."""
 
 
 class ApprovalError(SyncError):

@@ -6,7 +6,7 @@ directly. Every method is one transaction, and raises `LedgerError` when the dat
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from schedules.airing import Airing
+from schedules.airing import WINDOW_MOST, Airing
 from sync import ledger_statements as statements
 from sync.approvals import Ended, ExpiredApproval, note_expired, void
 from sync.audit import AuditChain, AuditFiles
@@ -23,7 +23,7 @@ from sync.database import OPENING_TIMEOUT_MS, Database
 from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.lease import Lease, LeaseHeldError
 from sync.prepared import Cursor, Row
-from sync.schema import AIRING, AUDIT, SWITCH
+from sync.schema import AUDIT, SWITCH
 from sync.snapshot import AlarmView
 from sync.states import Mode
 from timebase import Clock, SystemClock
@@ -82,11 +82,10 @@ class StoredCue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportDiff:
-    """What an import changed: ids of what is new, changed, dropped and as before."""
+    """What an import of cues changed: ids of what is new, changed and as before."""
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
-    dropped: tuple[str, ...]
     unchanged: tuple[str, ...]
 
 
@@ -245,7 +244,7 @@ class Ledger:
                     unchanged.append(cue.cue_id)
             if new or changed:
                 self._event(self.database.beside(), "cues_imported", actor=actor, new=new, changed=changed)
-        return ImportDiff(new=tuple(new), changed=tuple(changed), dropped=(), unchanged=tuple(unchanged))
+        return ImportDiff(new=tuple(new), changed=tuple(changed), unchanged=tuple(unchanged))
 
     def cues(self) -> tuple[StoredCue, ...]:
         """Every cue, by id."""
@@ -346,52 +345,21 @@ class Ledger:
 
     # --- airings --------------------------------------------------------------------------------
 
-    def replace_airings(
-        self, plans: Mapping[str, Iterable[Airing]], *, plan_sha256: str = "", actor: str = "", dry_run: bool = False
-    ) -> ImportDiff:
-        """Make each plan's airings exactly these, all plans or none.
-
-        Args:
-            plans: airings by plan id; the id names what is replaced, a channel's broadcast day for instance.
-                Airings of other plans stay, unless one here has the same `airing_id`: then it moves to this plan.
-            plan_sha256: hash of the file they were read from.
-            dry_run: say what would change, and change nothing.
-        """
-        wanted = {airing.airing_id: (plan_id, airing) for plan_id, airings in plans.items() for airing in airings}
-        with self.database.writing() as connection:
-            known: dict[str, sa.Row[Any]] = {}
-            for column, keys in ((AIRING.c.plan_id, sorted(plans)), (AIRING.c.airing_id, sorted(wanted))):
-                for some in _chunks(keys):
-                    known |= {row.airing_id: row for row in connection.execute(sa.select(AIRING).where(column.in_(some)))}
-            both = wanted.keys() & known.keys()
-            diff = ImportDiff(
-                new=tuple(sorted(wanted.keys() - known.keys())),
-                changed=tuple(sorted(key for key in both if _airing(known[key]) != wanted[key][1])),
-                dropped=tuple(sorted(known.keys() - wanted.keys())),
-                unchanged=tuple(sorted(key for key in both if _airing(known[key]) == wanted[key][1])),
-            )
-            if dry_run:
-                return diff
-            rows = {key: {**_airing_values(airing), "plan_id": plan_id} for key, (plan_id, airing) in wanted.items()}
-            for some in _chunks(list(diff.dropped)):
-                connection.execute(sa.delete(AIRING).where(AIRING.c.airing_id.in_(some)))
-            if diff.new:
-                connection.execute(sa.insert(AIRING), [{**rows[key], "plan_sha256": plan_sha256} for key in diff.new])
-            for key in sorted(both):
-                update = sa.update(AIRING).where(AIRING.c.airing_id == key)
-                connection.execute(update.values(**rows[key], plan_sha256=plan_sha256))
-            counts = {name: len(getattr(diff, name)) for name in ("new", "changed", "dropped")}
-            self._event(connection, "plan_imported", actor=actor, plans=sorted(plans), **counts)
-        return diff
-
     def airings(
         self, *, closes_after_utc: datetime | None = None, opens_before_utc: datetime | None = None
     ) -> tuple[Airing, ...]:
         """Airings whose window touches the span, in order of their plan; without bounds all of them."""
-        earliest_utc, latest_utc = closes_after_utc or _FIRST_UTC, opens_before_utc or _LAST_UTC
+        earliest_utc, latest_utc = closes_after_utc or FIRST_UTC, opens_before_utc or LAST_UTC
         with self.database.asking() as cursor:
-            rows = self._run(cursor, statements.AIRINGS, closes_after_utc=earliest_utc, opens_before_utc=latest_utc)
-        return tuple(Airing(**dict(zip(_AIRING_FIELDS, row, strict=True))) for row in rows)
+            rows = self._run(
+                cursor,
+                statements.AIRINGS,
+                closes_after_utc=earliest_utc,
+                opens_before_utc=latest_utc,
+                # Implied by the line before; it lets the index leave out all that comes later.
+                closes_before_utc=min(latest_utc, LAST_UTC - WINDOW_MOST) + WINDOW_MOST,
+            )
+        return tuple(map(airing_of, rows))
 
     def heard_airings(self, *, closes_after_utc: datetime) -> frozenset[str]:
         """Ids of the airings that have been heard."""
@@ -441,6 +409,12 @@ class Ledger:
         with self.database.asking() as cursor:
             rows = self._run(cursor, statements.NEWEST_ALARMS, most=limit)
         return tuple(AlarmView(alarm_id=alarm_id, utc=utc, level=level, text=text) for alarm_id, utc, level, text in rows)
+
+    def marks(self) -> tuple[int, int]:
+        """Numbers of the newest version of any plan and of the newest alarm: they grow when another process adds one."""
+        with self.database.asking() as cursor:
+            plans, alarms = self._one(cursor, statements.MARKS)
+        return plans, alarms
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Record an action that this ledger knows nothing else of."""
@@ -509,17 +483,10 @@ def _approval(row: Row) -> Approval:
     return Approval(cue_id=cue_id, sha256=sha256, approved_by=approved_by, expires_utc=expires_utc)
 
 
-_AIRING_FIELDS = tuple(column.name for column in statements.AIRINGS.selected_columns)
-_FIRST_UTC, _LAST_UTC = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+AIRING_FIELDS = tuple(column.name for column in statements.AIRINGS.selected_columns)
+FIRST_UTC, LAST_UTC = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-def _airing(row: sa.Row[Any]) -> Airing:
-    return Airing(**{name: row._mapping[name] for name in _AIRING_FIELDS})
-
-
-def _airing_values(airing: Airing) -> dict[str, Any]:
-    return {name: getattr(airing, name) for name in _AIRING_FIELDS}
-
-
-def _chunks(keys: list[str], size: int = 500) -> Iterable[list[str]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+def airing_of(row: Sequence[Any]) -> Airing:
+    """The airing of a row with `AIRING_FIELDS`."""
+    return Airing(**dict(zip(AIRING_FIELDS, row, strict=True)))

@@ -5,7 +5,7 @@
 
 import sqlalchemy as sa
 
-from sync.schema import AIRING, ALARM, APPROVAL, CUE, FIXTURE_STATE, LEASE, REPLAY_STATE, SWITCH
+from sync.schema import AIRING, ALARM, APPROVAL, CUE, FIXTURE_STATE, LEASE, PLAN_VERSION, REPLAY_STATE, SWITCH
 
 SWITCH_NOW = sa.select(SWITCH.c.epoch, SWITCH.c.mode, SWITCH.c.killed, SWITCH.c.kill_reason, SWITCH.c.kill_actor)
 LEASE_NOW = sa.select(LEASE.c.holder, LEASE.c.epoch, LEASE.c.beat)
@@ -50,7 +50,11 @@ AIRINGS = (
         AIRING.c.raw,
         AIRING.c.row,
     )
-    .where(_CLOSES_AFTER, AIRING.c.opens_utc <= sa.bindparam("opens_before_utc", type_=AIRING.c.opens_utc.type))
+    .where(
+        _CLOSES_AFTER,
+        AIRING.c.closes_utc <= sa.bindparam("closes_before_utc", type_=AIRING.c.closes_utc.type),
+        AIRING.c.opens_utc <= sa.bindparam("opens_before_utc", type_=AIRING.c.opens_utc.type),
+    )
     .order_by(AIRING.c.planned_utc, AIRING.c.airing_id)
 )
 HEARD_AIRINGS = sa.select(AIRING.c.airing_id).where(AIRING.c.heard_utc.is_not(None), _CLOSES_AFTER)
@@ -58,6 +62,10 @@ MARK_HEARD = sa.update(AIRING).where(AIRING.c.airing_id == sa.bindparam("wanted_
 
 ADD_ALARM = sa.insert(ALARM).returning(ALARM.c.alarm_id)
 NEWEST_ALARMS = sa.select(ALARM).order_by(ALARM.c.alarm_id.desc()).limit(sa.bindparam("most", type_=sa.Integer()))
+MARKS = sa.select(
+    sa.select(sa.func.coalesce(sa.func.max(PLAN_VERSION.c.version_id), 0)).scalar_subquery().label("plans"),
+    sa.select(sa.func.coalesce(sa.func.max(ALARM.c.alarm_id), 0)).scalar_subquery().label("alarms"),
+)
 PRUNE_ALARMS = sa.delete(ALARM).where(
     ALARM.c.alarm_id <= sa.select(sa.func.max(ALARM.c.alarm_id)).scalar_subquery() - sa.bindparam("kept", type_=sa.Integer())
 )

@@ -23,6 +23,10 @@ class Cursor(Protocol):
         """Run a statement."""
         ...
 
+    def executemany(self, statement: str, parameters: Any, /) -> Any:
+        """Run a statement once for each set of parameters."""
+        ...
+
     def fetchone(self) -> Any:
         """Its next row, None after the last."""
         ...
@@ -66,14 +70,23 @@ class Prepared:
 
     def run(self, cursor: Cursor, values: Mapping[str, Any]) -> list[Row]:
         """The rows; `cursor.rowcount` tells how many were changed."""
-        filled = {**self._constants, **values}
-        for name, processor in self._bind.items():
-            filled[name] = processor(filled[name])
-        cursor.execute(self._sql, filled if self._in_order is None else self._in_order(filled))
+        cursor.execute(self._sql, self.bound(values))
         if not self._result:
             return []
         rows: list[Row] = cursor.fetchall()
         return [self._converted(row) for row in rows] if self._converts else rows
+
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        """What one set of values is to the driver: the work of `run_many` that need not wait for its transaction."""
+        filled = {**self._constants, **values}
+        for name, processor in self._bind.items():
+            filled[name] = processor(filled[name])
+        return filled if self._in_order is None else self._in_order(filled)
+
+    def run_many(self, cursor: Cursor, bound: Sequence[Any]) -> None:
+        """Run it for each set that `bound` made; rows it may give are not read."""
+        if bound:
+            cursor.executemany(self._sql, bound)
 
     def _converted(self, row: Row) -> Row:
         values = list(row)

@@ -114,6 +114,7 @@ def _without_hands(setup: EngineSetup, clock: LoopClock) -> EngineSetup:
         limits=setup.limits,
         heartbeat_s=_NEVER_S,
         timer_probe_s=None,
+        looks_outside=False,
         boot_id="rehearsal",
         rules=setup.rules,
         approvers_min=setup.approvers_min,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0007"
+SCHEMA_HEAD = "0008"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,7 +108,30 @@ AIRING = Table(
     Column("heard_utc", UtcInstant),
     Index("airing_by_plan", "plan_id"),
     Index("airing_by_close", "closes_utc"),
+    Index("airing_by_spot", "channel", "spot_id", "planned_utc"),
 )
+
+PLAN_VERSION = Table(
+    "plan_version",
+    METADATA,
+    Column("version_id", _ROW_ID, primary_key=True),
+    Column("plan_id", String(300), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("imported_utc", UtcInstant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("rolled_back_to", Integer, nullable=True),
+    Column("source_key", String(64), nullable=True),
+    Column("new_count", Integer, nullable=False),
+    Column("moved_count", Integer, nullable=False),
+    Column("dropped_count", Integer, nullable=False),
+    Column("airing_count", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=True),
+    Index("plan_version_by_number", "plan_id", "number", unique=True),
+    Index("plan_version_by_source", "source_key", unique=True),
+)
+"""Every import of a plan: who, when, which file, what it changed, and the plan's airings after it (`sync.plan_versions`)."""
 
 FIRING = Table(
     "firing",

@@ -97,6 +97,7 @@ class EngineSetup:
         heartbeat_s: how often subscribers hear that the engine is alive.
         timer_alarm_ms: an alarm when one timer in a hundred is later than this.
         timer_probe_s: how often the timer is measured besides its firings; None: never (simulations).
+        looks_outside: whether it looks for what other processes put into the ledger (simulations: nobody does).
         boot_id: names the boot the monotonic clock belongs to; None asks the kernel.
         record: where the signals it takes are kept for a rehearsal; None: nowhere.
         rules: what a tweet may hold.
@@ -124,6 +125,7 @@ class EngineSetup:
     heartbeat_s: float = 1.0
     timer_alarm_ms: float = 20.0
     timer_probe_s: float | None = 0.1
+    looks_outside: bool = True
     boot_id: str | None = None
     record: Path | None = None
     rules: TweetRules = NO_RULES

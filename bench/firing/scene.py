@@ -15,6 +15,7 @@ from sync.conditions import GoalCondition, SpotCondition
 from sync.cues import Caps, Cue
 from sync.firings import Firings
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.receipts import FiringRecord
 from sync.setup import LEDGER_NAME
 from sync.states import Action, Mode
@@ -123,7 +124,7 @@ def write_ledger(scene: Scene, target: Path | str, clock: Clock, *, audit: Audit
         ledger.import_cues(scene.cues, actor="author")
         for cue in scene.cues:
             ledger.approve_cue(cue.cue_id, approved_by="approver")
-        ledger.replace_airings({"plan": airings})
+        PlanVersions(ledger).commit("plan", airings, PlanSource(actor="planner"))
     finally:
         ledger.close()
 

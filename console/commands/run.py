@@ -62,6 +62,16 @@ def markers(config: ConfigOption) -> None:
     run_until_told(run_configured_markers(load_config(config), on_ready=lambda: announce(ready=True)))
 
 
+@parts.command("plans")
+def plans(config: ConfigOption) -> None:
+    """The inbox: imports the plans that senders drop into it."""
+    from console.config import load_config
+    from console.plan_inbox import watch_inbox
+    from timebase import SystemClock
+
+    run_until_told(watch_inbox(load_config(config), clock=SystemClock(), on_ready=lambda: announce(ready=True)))
+
+
 @parts.command("console")
 def console(config: ConfigOption) -> None:
     """The web console."""
@@ -73,6 +83,7 @@ def console(config: ConfigOption) -> None:
         loaded.console.host,
         loaded.console.port,
         state_dir=loaded.paths.state_dir,
+        config=loaded,
         tls_cert=loaded.console.cert_file,
         tls_key=loaded.console.key_file,
         on_ready=lambda url: announce(ready=True, url=url),

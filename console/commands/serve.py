@@ -48,7 +48,7 @@ def serve(
                 )
             console = await family.start_ready(Child(name="console", arguments=("run", "console", *where)))
             terminal.print(f"the console is at {console.facts['url']}; stop with Ctrl-C", highlight=False)
-            for child in (*listeners(loaded, where), *markers(loaded, where)):
+            for child in (*listeners(loaded, where), *markers(loaded, where), *plans(loaded, where)):
                 await family.start(child)
             await family.wait()
 
@@ -60,6 +60,13 @@ def markers(config: "Config", where: tuple[str, ...]) -> "list[Child]":
     from console.supervisor import Child
 
     return [Child(name="markers", arguments=("run", "markers", *where))] if config.marker_sources or config.tallies else []
+
+
+def plans(config: "Config", where: tuple[str, ...]) -> "list[Child]":
+    """The process that takes plans from the inbox, where somebody sends any."""
+    from console.supervisor import Child
+
+    return [Child(name="plans", arguments=("run", "plans", *where))] if config.plan_senders else []
 
 
 def listeners(config: "Config", where: tuple[str, ...]) -> "list[Child]":

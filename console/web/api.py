@@ -71,7 +71,7 @@ class ErrorAnswer(BaseModel):
     error: Error
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text}
     for status, text in (
         (401, "Not logged in"),
@@ -121,13 +121,14 @@ def engine_of(request: Request) -> Engine:
 
 LoggedIn = Depends(session_of)
 AnySession = Annotated[Session, LoggedIn]
-OperatorSession = Annotated[Session, Depends(operator_session)]
+Operator = Depends(operator_session)
+OperatorSession = Annotated[Session, Operator]
 Hub = Annotated[LiveHub, Depends(hub_of)]
 EngineDoor = Annotated[Engine, Depends(engine_of)]
 FiringId = Annotated[int, PathParameter(ge=1, le=2**62)]
 
 
-@router.get("/api/v1/snapshot", responses=_ERRORS, tags=["engine"], dependencies=[LoggedIn])
+@router.get("/api/v1/snapshot", responses=ERRORS, tags=["engine"], dependencies=[LoggedIn])
 async def snapshot(hub: Hub) -> dict[str, Any]:
     """All the console knows of the engine, and how fresh it is."""
     return {
@@ -138,7 +139,7 @@ async def snapshot(hub: Hub) -> dict[str, Any]:
     }
 
 
-@router.get("/api/v1/firings", responses=_ERRORS, tags=["engine"], dependencies=[LoggedIn])
+@router.get("/api/v1/firings", responses=ERRORS, tags=["engine"], dependencies=[LoggedIn])
 async def firings(
     hub: Hub,
     state: Annotated[str | None, Query(max_length=40)] = None,
@@ -149,7 +150,7 @@ async def firings(
     return {"firings": newest[:limit]}
 
 
-@router.post("/api/v1/kill", responses=_ERRORS, tags=["commands"])
+@router.post("/api/v1/kill", responses=ERRORS, tags=["commands"])
 async def kill(engine: EngineDoor, session: AnySession, order: Kill | None = None) -> dict[str, Any]:
     """Set the kill switch: once this is answered no tweet leaves. Everybody who is logged in may."""
     return await order_kill(engine, session, order.reason if order else "")
@@ -160,13 +161,13 @@ async def order_kill(engine: Engine, session: Session, reason: str) -> dict[str,
     return await _ordered(engine, "kill", actor=session.person.name, reason=reason or "kill button")
 
 
-@router.post("/api/v1/release", responses=_ERRORS, tags=["commands"])
+@router.post("/api/v1/release", responses=ERRORS, tags=["commands"])
 async def release(engine: EngineDoor, session: OperatorSession, order: Release) -> dict[str, Any]:
     """Clear the kill switch."""
     return await _ordered(engine, "release", actor=session.person.name, reason=order.reason)
 
 
-@router.post("/api/v1/mode", responses=_ERRORS, tags=["commands"])
+@router.post("/api/v1/mode", responses=ERRORS, tags=["commands"])
 async def mode(engine: EngineDoor, session: OperatorSession, order: Mode) -> dict[str, Any]:
     """Change the mode."""
     if order.mode == "LIVE" and order.confirm != "LIVE":
@@ -174,14 +175,14 @@ async def mode(engine: EngineDoor, session: OperatorSession, order: Mode) -> dic
     return await _ordered(engine, "mode", mode=order.mode, actor=session.person.name)
 
 
-@router.post("/api/v1/firings/{firing_id}/veto", responses=_ERRORS, tags=["commands"])
+@router.post("/api/v1/firings/{firing_id}/veto", responses=ERRORS, tags=["commands"])
 async def veto(engine: EngineDoor, session: AnySession, firing_id: FiringId, order: Veto | None = None) -> dict[str, Any]:
     """Withdraw a firing that waits for its audience delay, for good; refused once it has been claimed. Whoever may kill may."""
     reason = (order.reason if order else "") or "veto button"
     return await _ordered(engine, "veto", firing_id=firing_id, actor=session.person.name, reason=reason)
 
 
-@router.post("/api/v1/firings/{firing_id}/settle", responses=_ERRORS, tags=["commands"])
+@router.post("/api/v1/firings/{firing_id}/settle", responses=ERRORS, tags=["commands"])
 async def settle(engine: EngineDoor, session: OperatorSession, firing_id: FiringId, order: Settle) -> dict[str, Any]:
     """Say what became of an unknown firing."""
     fields = order.model_dump(exclude_none=True)

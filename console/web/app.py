@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,13 +13,17 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from console.plan_work import PlanWork
 from console.users import DATABASE_NAME, ConsoleDatabase, People
-from console.web import api, pages, webhook
+from console.web import api, pages, plans, webhook
 from console.web.auth import LoginThrottle, Session, Sessions
 from console.web.engine import Engine, EngineSocket
 from console.web.guard import Guard
 from console.web.live import LiveHub, run_live
 from timebase import Clock
+
+if TYPE_CHECKING:
+    from console.config import Config
 
 SOCKET_NAME: Final = "engine.sock"
 HASHING_MAX: Final = 2
@@ -27,13 +31,16 @@ HASHING_MAX: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def create_app(*, state_dir: Path, clock: Clock, secure_cookies: bool, engine: Engine | None = None) -> FastAPI:
+def create_app(
+    *, state_dir: Path, clock: Clock, secure_cookies: bool, engine: Engine | None = None, config: "Config | None" = None
+) -> FastAPI:
     """The application: pages, API and stream, following the engine of this state folder while it runs.
 
     Args:
         state_dir: holds `console.db` (made when absent) and the engine's `engine.sock`.
         secure_cookies: the console is reached by https; cookies and origins are held to that.
         engine: another way to the engine than the socket in `state_dir`.
+        config: the installation whose plans may be imported here; None: no plans.
 
     Raises:
         ConsoleError: `console.db` cannot be opened.
@@ -62,6 +69,8 @@ def create_app(*, state_dir: Path, clock: Clock, secure_cookies: bool, engine: E
     app.include_router(api.router)
     app.include_router(webhook.router)
     app.include_router(pages.router)
+    app.include_router(plans.router)
+    app.state.plans, app.state.plan_turn = config and PlanWork(config), asyncio.Semaphore(1)
     app.mount("/static", StaticFiles(directory=pages.WEB / "static"), name="static")
     app.add_middleware(Guard, sessions=sessions, secure_cookies=secure_cookies)
     app.add_exception_handler(HTTPException, _http_error)

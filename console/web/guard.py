@@ -18,11 +18,14 @@ from console.web.auth import Session, Sessions
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf_token"
 BODY_BYTES_MAX: Final = 65_536
+UPLOAD_BYTES_MAX: Final = 16 << 20
+"""Of a plan's file, sent to one of `_UPLOADS` by somebody who is logged in (`schedules.cells.FILE_BYTES_MAX`)."""
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _METHODS: Final = _SAFE_METHODS | {"POST"}
 _LOGIN: Final = "/login"
 _PUBLIC: Final = frozenset({_LOGIN, "/healthz", "/readyz", "/openapi.json", "/favicon.ico"})
+_UPLOADS: Final = frozenset({"/api/v1/plans/preview", "/api/v1/plans/import", "/api/v1/plans/problems"})
 _PUBLIC_FOLDER: Final = "/static/"
 _LOCAL: Final = frozenset({"/metrics"})
 """Open to programs of this machine, for a metrics collector; from elsewhere a session is needed."""
@@ -95,7 +98,7 @@ class Guard:
             await _refuse(scope, sender, 503, "accounts_unreadable", str(error))
             return
         scope.setdefault("state", {}).update(session=session, csp_nonce=nonce)
-        receive = _limited(receive)
+        receive = _limited(receive, _bytes_max(scope, session))
         refusal = self._refusal(scope, headers, session)
         unsafe = scope["method"] not in _SAFE_METHODS and scope["path"] != _LOGIN and not _is_signed(scope)
         if refusal is None and session is not None and unsafe:
@@ -116,8 +119,9 @@ class Guard:
         if method not in _METHODS:
             return 405, "method_not_allowed", f"{method} is not used here; use GET or POST"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            return 413, "too_large", f"a request's body may have {BODY_BYTES_MAX} bytes"
+        most = _bytes_max(scope, session)
+        if not length.isdigit() or int(length) > most:
+            return 413, "too_large", f"a request's body may have {most} bytes"
         if _is_signed(scope):
             return None
         if method not in _SAFE_METHODS and (problem := origin_problem(headers, secure=self._secure)):
@@ -182,7 +186,11 @@ def _is_local(scope: Scope, headers: Headers) -> bool:
         return False
 
 
-def _limited(receive: Receive) -> Receive:
+def _bytes_max(scope: Scope, session: Session | None) -> int:
+    return UPLOAD_BYTES_MAX if scope["path"] in _UPLOADS and session is not None else BODY_BYTES_MAX
+
+
+def _limited(receive: Receive, most: int) -> Receive:
     taken = 0
 
     async def limited() -> Message:
@@ -190,7 +198,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         # A body longer than it said (or chunked without end) is cut off as if the client had gone.
-        return message if taken <= BODY_BYTES_MAX else {"type": "http.disconnect"}
+        return message if taken <= most else {"type": "http.disconnect"}
 
     return limited
 

@@ -1,4 +1,4 @@
-"""The pages: live, one firing, log-in."""
+"""The pages: live, plans, one firing, log-in."""
 
 import asyncio
 import secrets
@@ -39,6 +39,15 @@ def page(request: Request, template: str, status: int = 200, **context: Any) -> 
 async def live(request: Request, session: AnySession) -> Response:
     """The control room."""
     return page(request, "live.html", may_operate=session.person.role.covers(Role.OPERATOR))
+
+
+@router.get("/plans")
+async def plans(request: Request, session: AnySession) -> Response:
+    """The plans: import one, compare its versions, go back to one."""
+    from schedules.layouts import BY_NAME
+
+    may_operate = session.person.role.covers(Role.OPERATOR)
+    return page(request, "plans.html", may_operate=may_operate, layouts=[(name, one.title) for name, one in BY_NAME.items()])
 
 
 @router.get("/firings/{firing_id}")

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -16,6 +16,9 @@ from console.errors import ConsoleError
 from console.web.app import create_app
 from console.web.live import LiveHub
 from timebase import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from console.config import Config
 
 GRACE_S: Final = 2
 """How long open requests may take to end when the console stops."""
@@ -38,6 +41,7 @@ def run_console(
     port: int,
     *,
     state_dir: Path,
+    config: "Config | None" = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     clock: Clock | None = None,
@@ -48,6 +52,7 @@ def run_console(
     Args:
         host: address to listen on; without TLS only a loopback address is allowed, since passwords pass here.
         port: 0 takes a free one.
+        config: as of `create_app`.
         on_ready: told the console's address once it listens.
 
     Raises:
@@ -63,8 +68,8 @@ def run_console(
     if tls_cert is not None and tls_key is not None:
         _check_tls(tls_cert, tls_key)
     with _listening(host, port) as listener:
-        app = create_app(state_dir=state_dir, clock=clock or SystemClock(), secure_cookies=secure)
-        config = uvicorn.Config(
+        app = create_app(state_dir=state_dir, clock=clock or SystemClock(), secure_cookies=secure, config=config)
+        serving = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
@@ -76,7 +81,7 @@ def run_console(
             ssl_certfile=tls_cert,
             ssl_keyfile=tls_key,
         )
-        server = _Server(config, app.state.hub)
+        server = _Server(serving, app.state.hub)
         if on_ready:
             name = f"[{host}]" if ":" in host else host
             on_ready(f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}/")

@@ -16,6 +16,7 @@ from sync.database import IN_MEMORY, Database
 from sync.ledger import Ledger
 from sync.media import Media
 from sync.media_files import FOLDER_NAME, MediaStore
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.simulation.plot import Plot
 from sync.states import Mode
 from timebase import Clock, VirtualClock
@@ -150,7 +151,7 @@ class Storage:
         for cue in scene_cues():
             ledger.approve_cue(cue.cue_id, approved_by="approver")
         self.airings = _airings(ledger.clock)
-        ledger.replace_airings({"plan": self.airings})
+        PlanVersions(ledger).commit("plan", self.airings, PlanSource(actor="planner"))
         self._beginning: bytes = self.driver.serialize()
         self._beginnings = {goal_cue(Plot()): self._beginning}
 

@@ -113,6 +113,7 @@ class World:
         self.airings = storage.airings
         self.ledger_broken = False
         self.heartbeat_s = SELDOM_S
+        self.looks_outside = False
         self.upkeep = Upkeep(self.clock, self.rng)
         self.state_dir: Path | None = None
         self.uploader: MediaUploader | None = None
@@ -160,6 +161,7 @@ class World:
             clock=self.clock,
             heartbeat_s=self.heartbeat_s,
             timer_probe_s=None,
+            looks_outside=self.looks_outside,
             boot_id="simulated",
         )
 

@@ -20,6 +20,7 @@ from sync.errors import ApprovalError, CueError, FencedError, LedgerError
 from sync.firings import Firings
 from sync.key_files import KeyFileError, read_key
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.schema import AUDIT, SCHEMA_HEAD
 from sync.states import FiringState, Mode
 from tests.contract.sync.test_ledger_contract import CUES, cue, goal, posted
@@ -108,7 +109,7 @@ def test_holds_modes_plans_caps_and_recoveries_are_recorded(ledger: Ledger, audi
         firings.claim(goal(clock, ordinal), account_faults={}, arm_only=ordinal == 4)
     ledger.hold_cue("goal", actor="ops", reason="")
     ledger.set_mode(Mode.OFF, actor="ops")
-    ledger.replace_airings({"a": []}, actor="planner")
+    PlanVersions(ledger).commit("a", [], PlanSource(actor="planner"))
     Firings(ledger, epoch=ledger.become_engine(), boot_id="boot").recover()
     kinds = [kind if kind != "firing" else facts["state"] for kind, facts in told(ledger)[10:]]
     assert kinds == [

@@ -17,7 +17,6 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from schedules.airing import Airing
 from sync.audit import AuditFiles
 from sync.caps import CapLimits, Claimed
 from sync.claim_statements import TEXTS_AT_ONCE, Statements, statements_for
@@ -464,27 +463,6 @@ def test_recovery_leaves_nothing_halfway(ledger: Ledger, clock: VirtualClock) ->
 
 
 # --- the rest of the memory ---------------------------------------------------------------------
-
-
-def test_plan_is_replaced_whole(ledger: Ledger, clock: VirtualClock) -> None:
-    """An import says what is new, changed, dropped and unchanged; a dry run changes nothing."""
-
-    def airing(number: int, *, row: int = 1) -> Airing:
-        at = clock.utc() + timedelta(minutes=number)
-        names = {"airing_id": f"nord/k/{number}", "channel": "nord", "spot_id": "k", "raw": "", "number": number, "row": row}
-        return Airing(**names, planned_utc=at, opens_utc=at, closes_utc=at + timedelta(seconds=9))  # type: ignore[arg-type]  # mixed values
-
-    ledger.replace_airings({"a": [airing(1), airing(2), airing(3)], "b": [airing(9)]})
-    again = {"a": [airing(1), airing(2, row=7), airing(4)]}
-    dry = ledger.replace_airings(again, dry_run=True)
-    assert len(ledger.airings()) == 4
-    diff = ledger.replace_airings(again)
-    assert diff == dry
-    assert (diff.new, diff.changed) == (("nord/k/4",), ("nord/k/2",))
-    assert (diff.dropped, diff.unchanged) == (("nord/k/3",), ("nord/k/1",))
-    assert [one.number for one in ledger.airings()] == [1, 2, 4, 9]
-    assert ledger.airings()[1] == airing(2, row=7)
-    assert [one.number for one in ledger.airings(closes_after_utc=clock.utc() + timedelta(minutes=4))] == [4, 9]
 
 
 def test_approval_is_by_someone_else_and_of_exactly_this(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from sync.audit import AuditFiles
 from sync.cues import parse_cues
 from sync.errors import LedgerError
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.scratch import scratch_ledger
 from sync.simulation.storage import CUES
 from sync.states import Mode
@@ -24,7 +25,7 @@ def ledger(target: Path | str, audit: AuditFiles, clock: VirtualClock) -> Iterat
     ledger.import_cues(parse_cues(CUES.encode(), source="test"), actor="sponsor")
     ledger.approve_cue("now", approved_by="approver")
     ledger.hold_cue("goal", actor="ops", reason="wrong match")
-    ledger.replace_airings({"plan": (airing(clock),)})
+    PlanVersions(ledger).commit("plan", [airing(clock)], PlanSource(actor="planner"))
     ledger.mark_heard("nord/kaffee-30/1", clock.utc())
     ledger.become_engine(holder="elsewhere")
     ledger.kill(actor="ops", reason="over")

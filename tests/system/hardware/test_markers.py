@@ -18,6 +18,7 @@ from schedules.airing import Airing
 from sync.cues import parse_cues
 from sync.engine import run_engine
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.receipts import FiringRecord
 from sync.setup import AccountSetup, EngineSetup
 from sync.simulation.storage import CUES
@@ -235,7 +236,7 @@ def ledger_with_an_airing(folder: Path) -> None:
         airing_id="nord/kaffee-30/1", channel="nord", spot_id="kaffee-30", number=1, planned_utc=planned,
         opens_utc=planned - width, closes_utc=planned + width, raw="", row=1,
     )  # fmt: skip
-    ledger.replace_airings({"plan": (airing,)})
+    PlanVersions(ledger).commit("plan", [airing], PlanSource(actor="planner"))
     ledger.close()
 
 

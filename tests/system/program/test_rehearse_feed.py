@@ -11,6 +11,7 @@ import pytest
 from schedules.airing import Airing
 from sync.cues import parse_cues
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 
 ROOT = Path(__file__).parents[3]
 MEDIA = ROOT / "examples" / "media"
@@ -58,7 +59,7 @@ def test_a_recorded_feed(tmp_path: Path) -> None:
     ledger.import_cues(parse_cues((CUE % (json.dumps(variants), json.dumps(spots))).encode(), source="test"), actor="sponsor")
     ledger.approve_cue("every-spot", approved_by="approver", valid_for=timedelta(days=1000))
     airings = tuple(planned(truth["spot"], truth["onset_s"], number) for number, truth in enumerate(TRUTH, start=1))
-    ledger.replace_airings({"plan": airings})
+    PlanVersions(ledger).commit("plan", airings, PlanSource(actor="planner"))
     ledger.close()
     words = ["--feed", f"nord-main={MEDIA / 'programme.opus'}", "--starts", START_UTC.isoformat()]
     ran = subprocess.run(

@@ -20,6 +20,7 @@ from sync.cues import parse_cues
 from sync.engine import run_engine
 from sync.errors import ControlError, FencedError, SyncError
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.publisher import XPublisher
 from sync.sandbox import Fault, FaultKind, Sandbox
 from sync.setup import AccountSetup, EngineSetup
@@ -64,23 +65,18 @@ def make_ledger(folder: Path, *, mode: Mode = Mode.LIVE, audience_delay_ms: int 
     ledger.import_cues(parse_cues(cues, source="test"), actor="sponsor")
     ledger.approve_cue("coffee", approved_by="approver")
     now = CLOCK.utc()
-    ledger.replace_airings(
-        {
-            "plan": [
-                Airing(
-                    airing_id="nord/kaffee-30/1",
-                    channel="nord",
-                    spot_id="kaffee-30",
-                    number=1,
-                    planned_utc=now,
-                    opens_utc=now - timedelta(minutes=1),
-                    closes_utc=now + timedelta(minutes=5),
-                    raw="",
-                    row=1,
-                )
-            ]
-        }
+    airing = Airing(
+        airing_id="nord/kaffee-30/1",
+        channel="nord",
+        spot_id="kaffee-30",
+        number=1,
+        planned_utc=now,
+        opens_utc=now - timedelta(minutes=1),
+        closes_utc=now + timedelta(minutes=5),
+        raw="",
+        row=1,
     )
+    PlanVersions(ledger).commit("plan", [airing], PlanSource(actor="planner"))
     ledger.close()
 
 

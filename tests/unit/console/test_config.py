@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from console.commands import config
 from console.config import Config, ConfigError, find_config, load_config, mask_url, read_secret
 from console.effective import as_json_text, as_toml
-from console.settings import Feed, MarkerSource, Tally
+from console.settings import Feed, MarkerSource, PlanSender, Tally
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "cuebird.toml"
@@ -282,6 +282,7 @@ def test_the_defaults_in_the_documentation_are_true(tmp_path: Path) -> None:
         "feed": Feed(id="a", channel="b", url="http://h/a"),
         "marker_source": MarkerSource(id="a", channel="b", url="udp://h:1"),
         "tally": Tally(id="a", url="udp://h:1", display=1),
+        "plan_sender": PlanSender(id="a"),
     }
     for table, section in zip(sections[1::2], sections[2::2], strict=True):
         for key, default in re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, flags=re.MULTILINE):

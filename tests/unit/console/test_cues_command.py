@@ -15,6 +15,7 @@ from schedules.airing import Airing
 from sync.conditions import SpotCondition
 from sync.errors import ApprovalError, CueError
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from tests.media_makers import png
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -206,7 +207,7 @@ def test_an_approval_that_ends_before_a_planned_window_is_warned_of(cues: Callab
             raw="",
             row=1,
         )
-        ledger.replace_airings({"plan": [airing]})
+        PlanVersions(ledger).commit("plan", [airing], PlanSource(actor="planner"))
 
     plan(1)
     assert "mind that" not in cues("list").output

@@ -24,6 +24,7 @@ from hardware.markers import MarkerKind, MarkerReport
 from schedules.airing import Airing
 from sync.cues import parse_cues
 from sync.ledger import Ledger
+from sync.plan_versions import PlanSource, PlanVersions
 from sync.recording import Recorded, RecordingError, read_recording
 from sync.replaying import rehearse as rehearse_signals
 from sync.states import Mode
@@ -129,7 +130,7 @@ def house(tmp_path: Path) -> Path:
         raw="",
         row=1,
     )
-    ledger.replace_airings({"plan": (airing,)})
+    PlanVersions(ledger).commit("plan", [airing], PlanSource(actor="planner"))
     ledger.kill(actor="ops", reason="the evening is over")
     ledger.close()
     return tmp_path

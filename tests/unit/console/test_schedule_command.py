@@ -17,7 +17,7 @@ from console.errors import ConsoleError
 from schedules import PlanFileError
 from sync.control import control_server
 from sync.cues import parse_cues
-from sync.errors import LedgerError
+from sync.errors import LedgerError, PlanError
 from sync.ledger import Ledger
 from sync.snapshot import JsonObject
 from sync.wire import Reload, Request
@@ -42,13 +42,18 @@ class House:
         for name in ("kaffee-30.opus", "kaffee-20.opus", ".hidden.opus"):
             (folder / "spots" / name).touch()
 
-    def run(self, verb: str, *rows: str, name: str = "plan.csv", options: tuple[str, ...] = ()) -> tuple[int, str]:
+    def run(
+        self, verb: str, *rows: str, name: str = "plan.csv", options: tuple[str, ...] = (), typed: str = ""
+    ) -> tuple[int, str]:
         (self.folder / name).write_text("\n".join([HEADER, *rows]))
+        return self.ask(verb, str(self.folder / name), *options, typed=typed)
+
+    def ask(self, verb: str, *words: str, typed: str = "") -> tuple[int, str]:
         app = typer.Typer()
         schedule.register(app)
         app.command("other")(lambda: None)
-        line = ["schedule", verb, str(self.folder / name), "--config", str(self.config), *options]
-        result = CliRunner().invoke(app, line, catch_exceptions=False)
+        line = ["schedule", verb, *words, "--config", str(self.config)]
+        result = CliRunner().invoke(app, line, catch_exceptions=False, input=typed)
         return result.exit_code, result.output
 
     def airings(self) -> list[str]:
@@ -89,10 +94,11 @@ def test_import_says_what_is_new_moved_dropped_and_unchanged(house: House) -> No
     assert house.run("import", OTHER, EVENING, NIGHT)[0] == 0
     moved = NIGHT.replace("25:30", "25:45")
 
-    code, output = house.run("import", moved, EVENING, options=("--json",))
+    code, output = house.run("import", moved, EVENING, options=("--json", "--yes"))
 
     assert code == 0
     assert json.loads(output)["changes"] == {
+        "left_alone": [],
         "new": [],
         "moved": ["nord/kaffee-30/2027-03-01/2"],
         "dropped": ["nord/kaffee-20/2027-03-01/1"],
@@ -105,7 +111,67 @@ def test_importing_the_same_file_again_changes_nothing(house: House) -> None:
     """Idempotent by content."""
     house.run("import", EVENING, NIGHT)
 
-    assert "0 new, 0 moved, 0 dropped, 2 unchanged" in house.run("import", EVENING, NIGHT)[1]
+    assert "Nothing changes: version 1 of the plan plan is this file already." in house.run("import", EVENING, NIGHT)[1]
+
+
+def test_airings_are_dropped_only_when_somebody_says_so(house: House) -> None:
+    """Nobody is there to ask: that is a no, and nothing has changed."""
+    house.run("import", EVENING, OTHER)
+
+    code, output = house.run("import", EVENING)
+
+    assert code == 1
+    assert "1 airing would be dropped; nothing has changed. Give --yes" in output
+    assert len(house.airings()) == 2
+    assert house.run("import", EVENING, options=("--yes",))[0] == 0
+    assert len(house.airings()) == 1
+
+
+def test_a_person_is_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything but yes changes nothing."""
+    monkeypatch.setattr(schedule, "_is_person_there", lambda: True)
+    house.run("import", EVENING, OTHER)
+
+    assert house.run("import", EVENING, typed="n\n")[0] == 1
+    assert len(house.airings()) == 2
+    assert house.run("import", EVENING, typed="y\n")[0] == 0
+    assert len(house.airings()) == 1
+
+
+def test_diff_shows_and_stores_nothing(house: House) -> None:
+    """Of a file and what stands; and of two versions."""
+    house.run("import", EVENING, OTHER)
+
+    code, output = house.run("diff", EVENING, NIGHT)
+
+    assert code == 0
+    assert "1 new, 0 moved, 1 dropped, 1 unchanged. Nothing has changed" in output
+    assert len(house.airings()) == 2
+    house.run("import", EVENING, options=("--yes",))
+    facts = json.loads(house.ask("diff", "--plan", "plan", "--from", "1", "--json")[1])
+    assert [(row["change"], row["airing_id"]) for row in facts["rows"]] == [("dropped", "nord/kaffee-20/2027-03-01/1")]
+    assert house.ask("diff", "--plan", "plan")[0] == 2
+
+
+def test_versions_and_going_back(house: House) -> None:
+    """Who, when, which file; an earlier one stands again as a new one."""
+    assert "No plan has been imported yet" in house.ask("versions")[1]
+    house.run("import", EVENING, OTHER)
+    house.run("import", EVENING, options=("--yes",))
+
+    code, output = house.ask("rollback", "plan", "1")
+
+    assert code == 0
+    assert "Version 3 of the plan plan is version 1 again." in output
+    assert len(house.airings()) == 2
+    versions = json.loads(house.ask("versions", "plan", "--json")[1])["versions"]
+    assert [(one["number"], one["rolled_back_to"], one["airing_count"]) for one in versions] == [
+        (3, 1, 2),
+        (2, None, 1),
+        (1, None, 2),
+    ]
+    assert "back to 1" in house.ask("versions", "plan")[1]
+    assert house.ask("rollback", "plan", "2")[0] == 1, "it drops one, and nobody is there to ask"
 
 
 def test_a_wrong_plan_is_not_imported_at_all(house: House) -> None:
@@ -132,12 +198,12 @@ def test_a_plan_that_leaves_airings_of_another_ambiguous_is_refused(house: House
     house.run("import", EVENING, NIGHT)
 
     with pytest.raises(
-        ConsoleError, match=r"row 2 plans nord/kaffee-30/2027-03-01/1, but another plan has nord/kaffee-30/2027-03-01/2"
+        PlanError, match=r"row 2 plans nord/kaffee-30/2027-03-01/1, but another plan has nord/kaffee-30/2027-03-01/1"
     ):
         house.run("import", EVENING, name="corrected.csv")
     assert len(house.airings()) == 2
 
-    code, _ = house.run("import", EVENING, name="corrected.csv", options=("--plan", "plan"))
+    code, _ = house.run("import", EVENING, name="corrected.csv", options=("--plan", "plan", "--yes"))
     assert code == 0
     assert house.airings() == ["nord/kaffee-30/2027-03-01/1"]
 
@@ -146,7 +212,7 @@ def test_windows_of_two_days_and_plans_may_not_overlap(house: House) -> None:
     """29:59 of one broadcast day and 06:00 of the next are a minute apart."""
     house.run("import", "nord,2027-03-01,29:59,kaffee-30")
 
-    with pytest.raises(ConsoleError, match="another plan has nord/kaffee-30/2027-03-01/1"):
+    with pytest.raises(PlanError, match="another plan has nord/kaffee-30/2027-03-01/1"):
         house.run("import", "nord,2027-03-02,06:00,kaffee-30", name="second.csv")
 
 
@@ -253,7 +319,7 @@ def test_an_import_says_which_cues_run_out_of_texts(house: House) -> None:
     told = [problem for problem in json.loads(output)["problems"] if "spring" in problem["reason"]]
     assert code == 0
     assert [(one["row"], one["severity"]) for one in told] == [(3, "warning")]
-    assert "1 approved texts left for 2 airings to come" in told[0]["reason"]
+    assert "1 approved text left for 2 airings to come" in told[0]["reason"]
     assert len(house.airings()) == 2
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Message
 
 from console.users import People, Role
-from console.web import api, pages
+from console.web import api, pages, plans
 from console.web.app import create_app
 from console.web.auth import FAILURES_MAX
 from console.web.engine import EngineRefusedError
@@ -31,13 +31,19 @@ ORIGIN = "http://127.0.0.1:8400"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"
 PUBLIC = {"/login", "/healthz", "/readyz", "/openapi.json"}
-ROUTES = [
-    (method, re.sub(r"\{.*?\}", "1", route.path))
-    for router in (api.router, pages.router)
-    for route in router.routes
-    if isinstance(route, APIRoute)
-    for method in sorted(route.methods or ())
-]
+
+
+def routes_of(*routers: APIRouter) -> list[tuple[str, str]]:
+    return [
+        (method, re.sub(r"\{.*?\}", "1", route.path))
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]
+
+
+ROUTES = routes_of(api.router, pages.router)
 COMMANDS: dict[str, dict[str, Any]] = {
     "/api/v1/kill": {"reason": "wrong creative"},
     "/api/v1/release": {"reason": "creative replaced", "confirm": "RELEASE"},
@@ -115,7 +121,9 @@ def engine_says(app: FastAPI, **tables: Any) -> None:
     hub_of(app).receive("snapshot", {"engine": state, **tables})
 
 
-@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/no/such/path"), ("GET", "/static/../app.py")])
+@pytest.mark.parametrize(
+    ("method", "path"), [*ROUTES, *routes_of(plans.router), ("GET", "/no/such/path"), ("GET", "/static/../app.py")]
+)
 async def test_nothing_is_answered_without_a_session(
     anybody: httpx.AsyncClient, engine: RecordingEngine, method: str, path: str
 ) -> None:

@@ -86,7 +86,7 @@ async def test_the_scheduler_wakes_at_the_planned_instants() -> None:
     arming = AiringClock(clock, heard)
     now = clock.utc()
     opens, closes = now + timedelta(milliseconds=60), now + timedelta(milliseconds=120)
-    arming.load([airing("passed", now - timedelta(60), now - timedelta(30)), airing("a", opens, closes)])
+    arming.load([airing("passed", now - timedelta(hours=2), now - timedelta(hours=1)), airing("a", opens, closes)])
 
     async with asyncio.timeout(10), running(arming):
         told = [await heard.changes.get() for _ in range(3)]

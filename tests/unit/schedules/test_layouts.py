@@ -128,7 +128,7 @@ def test_lengths_and_doubts_are_warnings() -> None:
 
     assert told(read("channel,date,time,spot,length_s", *rows), Severity.WARNING) == [
         "row 2: 30 s planned, but the recording of kaffee-20 lasts 20.0 s; is another version meant? Check spot and length",
-        "row 2: kaffee-20 begins like kaffee-30 (and 1 rows more); wait",
+        "row 2: kaffee-20 begins like kaffee-30 (and 1 more row); wait",
         "row 3: 30 s planned, but the recording of kaffee-20 lasts 20.0 s; is another version meant? Check spot and length",
     ]
 

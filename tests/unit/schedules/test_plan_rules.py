@@ -39,7 +39,7 @@ def test_airings_of_other_plans_use_texts_too() -> None:
     (problem,) = shortages([airing(3)], [supply(1)], others=[airing(1), airing(2, spot="kaffee-20")], now_utc=NOW)
 
     assert problem.row == 13
-    assert "1 approved texts left for 3 airings" in problem.reason
+    assert "1 approved text left for 3 airings" in problem.reason
     assert list(shortages([airing(1)], [supply(1)], others=[airing(2)], now_utc=NOW)) == []
 
 
@@ -47,4 +47,4 @@ def test_no_text_at_all_is_said_so() -> None:
     """An unapproved cue has none left."""
     (problem,) = shortages([airing(1)], [supply(0)], now_utc=NOW)
 
-    assert "has no approved text left for 1 airings" in problem.reason
+    assert "has no approved text left for 1 airing to" in problem.reason

@@ -248,7 +248,7 @@ def airing(opens: timedelta, *, hours: float = 0.1) -> Airing:
     )
 
 
-@pytest.mark.parametrize(("opens_h", "hours", "lasts_h"), [(7, 1, None), (5, 1, 6), (-2, 3, 1), (-2, 1, None), (1, 48, 12)])
+@pytest.mark.parametrize(("opens_h", "hours", "lasts_h"), [(7, 1, None), (5, 1, 6), (-2, 3, 1), (-2, 1, None), (1, 24, 12)])
 def test_a_spot_needs_its_media_some_hours_before_its_window(
     tmp_path: Path, opens_h: int, hours: float, lasts_h: int | None
 ) -> None:
