@@ -91,7 +91,7 @@ class Gateway:
         self._outbox: deque[EventBody] = deque()
         self._outbox_filled = asyncio.Event()
         self._published: deque[EventBody] = deque(maxlen=OUTBOX_EVENTS_MAX)
-        self._left_sequence = 0
+        self._left_sequence = self._told_sequence = 0
         self._troubles = {"events": "", "states": ""}
         self._broker_backoff = Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._dropped_events = 0
@@ -147,6 +147,7 @@ class Gateway:
         self._outbox_filled.set()
 
     def _drop(self, event: EventBody, reason: str) -> None:
+        self._told_sequence = event.sequence
         if event.sequence <= self._left_sequence:
             # Published before, and now too old to be published again.
             return
@@ -202,6 +203,7 @@ class Gateway:
                     why = self._troubles["events"] or "the broker could not be reached before"
                     self._drop(event, f"{age_s:.1f} s old; {why}")
                 elif await self._publish_event(connection, event):
+                    self._told_sequence = event.sequence
                     self._left_sequence = max(self._left_sequence, event.sequence)
                     self._published.append(event)
                 else:
@@ -218,6 +220,8 @@ class Gateway:
         fresh = [event for event in self._published if self._age_s(event) <= self._settings.freshness_s]
         self._published.clear()
         self._outbox.extendleft(reversed(fresh))
+        if fresh:
+            self._told_sequence = fresh[0].sequence - 1
 
     def _age_s(self, event: EventBody) -> float:
         return (self._utc_ns() - event.t_event_ns) / NS_PER_S
@@ -286,7 +290,7 @@ class Gateway:
             fixture=identity.fixture,
             t_pub_ns=self._utc_ns(),
             state="online" if console.heard else "console_silent",
-            sequence=self._left_sequence,
+            sequence=self._told_sequence,
             home=console.home,
             away=console.away,
             clock=last.clock if last else "",

@@ -34,8 +34,6 @@ STALE_S = 3.0
 """A device is stale when its newest state is older; gateways send one at least every second."""
 SESSION_S = 300
 """How long the broker keeps events for an engine that is away, at least. Each expires earlier, by its freshness."""
-TOLD_AGAIN_S = 7.0
-"""After a connection was made, gateways that lost theirs as well tell again what the broker has lost; they wait 5 s at most."""
 STRANGERS_TOLD_MAX = 20
 """An alarm is raised for so many devices that nobody configured; more are counted and logged only."""
 _WATCH_S = 0.25
@@ -97,14 +95,13 @@ class MqttLink:
         self._keys: Mapping[tuple[str, str], KeyRing] = {name: key_ring(one) for name, one in self._devices.items()}
         self._fixtures: Mapping[tuple[str, str], str] = {name: one.fixture for name, one in self._devices.items()}
         self._replay = replay or ReplayState()
-        self._gaps, self._identifier = Gaps(self._replay), identifier
+        self._gaps, self._identifier = Gaps(self._replay, freshness_s=freshness_s), identifier
         self._backoff = backoff or Backoff(first_s=0.25, most_s=5.0, floor_s=0.05)
         self._states: dict[tuple[str, str], StateBody] = {}
         self._clocks = {name: ClockComparison() for name in self._devices}
         self._statuses: dict[tuple[str, str], DeviceStatus] = {}
         self._lost = self._behind_looks = 0
         self._connection: Connection | None = None
-        self._complete_mono_ns = 0
         self._strangers: set[tuple[str, str]] = set()
         self._tls: ssl.SSLContext | None = None
         self.connected = asyncio.Event()
@@ -151,7 +148,7 @@ class MqttLink:
             venues = sorted({venue for venue, _ in self._devices})
             await self._subscribe(connection, venues)
             self._backoff.reset()
-            self._complete_mono_ns = self._clock.mono_ns() + round(TOLD_AGAIN_S * NS_PER_S)
+            self._gaps.connected(self._clock.mono_ns())
             self.connected.set()
             log.info("mqtt.subscribed", extra={"broker": str(self._address), "venues": venues})
             async for message in connection.received():
@@ -236,7 +233,7 @@ class MqttLink:
             return
         if state.state != "offline" or known is None:
             self._states[name] = state
-        if state.sequence is not None:
+        if state.sequence is not None and state.state != "offline":
             self._gaps.take_state(name, boot=state.boot, sequence=state.sequence, mono_ns=seen_mono_ns)
         clock = self._clocks[name]
         if state.state == "offline":
@@ -276,8 +273,6 @@ class MqttLink:
             await self._tell_missing(now_mono_ns)
 
     async def _tell_missing(self, now_mono_ns: int) -> None:
-        if not self.connected.is_set() or now_mono_ns < self._complete_mono_ns:
-            return
         if missing := self._gaps.due(now_mono_ns):
             log.error("mqtt.missing", extra={"missing": {device: numbers for (_, device), numbers in missing.items()}})
             await self._handlers.alarm(missing_sentence(missing))

@@ -18,10 +18,11 @@ Pure: `Match.board(at_s)` and the script are values; the simulator only plays th
 `random_match` makes one up from a seed.
 """
 
+import bisect
 import enum
 import random
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -79,16 +80,29 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A beginning and the steps after it, in order of time."""
+    """A beginning and the steps after it, in order of time.
+
+    Raises:
+        ScriptError: the steps are not in order, or one leads to a board that no console shows.
+    """
 
     start: Board
     steps: tuple[Step, ...]
     counts_up: bool = False
+    _boards: tuple[Board, ...] = field(init=False, repr=False, compare=False)
+    """After each number of steps."""
 
     def __post_init__(self) -> None:
         if list(self.steps) != sorted(self.steps, key=lambda step: step.at_s):
             raise ScriptError("match script: the steps are not in order of at_s; sort them")
-        self.board(self.length_s)
+        boards, then_s = [self.start], 0.0
+        for step in self.steps:
+            try:
+                boards.append(_applied(self._counted(boards[-1], step.at_s - then_s), step))
+            except ValueError as error:
+                raise ScriptError(f"match script: {step.action} at {step.at_s:g} s: {error}") from error
+            then_s = step.at_s
+        object.__setattr__(self, "_boards", tuple(boards))
 
     @property
     def length_s(self) -> float:
@@ -96,21 +110,9 @@ class Match:
         return self.steps[-1].at_s if self.steps else 0.0
 
     def board(self, at_s: float) -> Board:
-        """How the board stands `at_s` seconds into the script.
-
-        Raises:
-            ScriptError: a step leads to a board that no console shows.
-        """
-        board, then_s = self.start, 0.0
-        for step in self.steps:
-            if step.at_s > at_s:
-                break
-            try:
-                board = _applied(self._counted(board, step.at_s - then_s), step)
-            except ValueError as error:
-                raise ScriptError(f"match script: {step.action} at {step.at_s:g} s: {error}") from error
-            then_s = step.at_s
-        return self._counted(board, at_s - then_s)
+        """How the board stands `at_s` seconds into the script."""
+        done = bisect.bisect_right(self.steps, at_s, key=lambda step: step.at_s)
+        return self._counted(self._boards[done], at_s - (self.steps[done - 1].at_s if done else 0.0))
 
     def _counted(self, board: Board, elapsed_s: float) -> Board:
         if not board.running:
