@@ -28,7 +28,7 @@ FORESEEN = (
 """Root errors of the packages: their messages are written for people and printed as they are."""
 
 GROUPS = (
-    *("demo", "serve", "config", "listening", "delay", "spots", "calibration", "schedule", "cues"),
+    *("demo", "serve", "config", "listening", "delay", "spots", "calibration", "schedule", "report", "cues"),
     *(
         "scoreboard",
         "scte35",

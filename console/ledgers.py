@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from console.config import Config
-from sync.audit import AuditFiles
+from console.errors import ConsoleError
+from sync.audit import AuditChain, AuditFiles
+from sync.database import Database
 from sync.ledger import Ledger
 from sync.setup import LEDGER_NAME
 from sync.states import Mode
-from timebase import Clock
+from timebase import Clock, SystemClock
 
 
 def audit_files(config: Config) -> AuditFiles:
@@ -48,3 +50,20 @@ def record_action(config: Config, kind: str, **facts: object) -> None:
         ledger.add_event(kind, actor=getpass.getuser(), **facts)
     finally:
         ledger.close()
+
+
+@contextmanager
+def reading_ledger(config: Config, *, clock: Clock | None = None) -> Iterator[Ledger]:
+    """The ledger, to be read beside the engine: nothing is made, and its audit record is not anchored anew.
+
+    Raises:
+        ConsoleError: there is none yet.
+        LedgerError: it cannot be opened.
+    """
+    if isinstance(config.ledger, Path) and not config.ledger.exists():
+        raise ConsoleError(f"{config.ledger}: there is no ledger yet; start the engine, or import a plan")
+    database = Database(config.ledger)
+    try:
+        yield Ledger(database, clock or SystemClock(), AuditChain(audit_files(config)))
+    finally:
+        database.close()

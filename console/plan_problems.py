@@ -13,7 +13,7 @@ from typing import Final
 from console.errors import ConsoleError
 from schedules import Plan, Severity
 from schedules.plan import Problem
-from schedules.table import NEUTRALISED
+from schedules.table import neutral
 
 COLUMNS: Final = ("cuebird_row", "cuebird_severity", "cuebird_problem", "cuebird_fix")
 """Behind the plan's own columns; a plan with them is read as if they were not there (`schedules.layouts.OUR_COLUMNS`)."""
@@ -53,11 +53,6 @@ def problem_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
         yield (*map(neutral, padded), *_told(line, of_row.pop(line, [])))
     for line, elsewhere in sorted(of_row.items()):
         yield (*[""] * len(titles), *_told(line, elsewhere))
-
-
-def neutral(cell: str) -> str:
-    """`cell`, with an apostrophe before what a spreadsheet would calculate."""
-    return f"'{cell}" if cell.startswith(NEUTRALISED) else cell
 
 
 def _told(line: int, problems: list[Problem]) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""BXF schedules (SMPTE ST 2021) to a table of cells. Pure.
+"""BXF schedules and as-run logs (SMPTE ST 2021) to a table of cells. Pure.
 
 Read with expat as it comes, so that memory follows the rows and not the markup. A document type is refused before anything of it
 is read: no entity is ever declared, expanded or fetched.
@@ -6,6 +6,7 @@ is read: no entity is ever declared, expanded or fetched.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from xml.parsers import expat
 
 from schedules.cells import ROWS_MAX, Record, Sheet, about, sheet_of
@@ -15,6 +16,8 @@ from schedules.plan import Problem, Severity
 
 DEPTH_MAX = 64
 TEXT_LETTERS_MAX = 10_000
+_MORNING = 6
+"""Hours of a broadcast day count to 29:59:59, so a later hour need not be of the night before."""
 _HEADER = (
     "event_id",
     "bxf_channel",
@@ -28,8 +31,13 @@ _HEADER = (
 )
 _ROOT = "BxfMessage"
 _EVENT = "ScheduledEvent"
+_AS_RUN = "BasicAsRun"
 _TEXTS = {
     ("EventId", "EventId"): "event_id",
+    ("AsRunEventId", "EventId"): "event_id",
+    ("AsRunDetail", "Duration", "SmpteDuration", "SmpteTimeCode"): "duration",
+    ("AsRunDetail", "Status"): "status",
+    ("AsRunDetail", "Type"): "type",
     ("StartDateTime", "SmpteDateTime", "SmpteTimeCode"): "timecode",
     ("StartDateTime", "UtcDateTime"): "timecode",
     ("LengthOption", "Duration", "SmpteDuration", "SmpteTimeCode"): "duration",
@@ -53,7 +61,7 @@ class _Event:
 
 
 def bxf_sheet(data: bytes) -> Sheet:
-    """The commercials (non-program events) a BXF message schedules.
+    """The commercials (non-program events) a BXF message schedules, or what it logs as run, which has a status besides.
 
     Raises:
         PlanFileError: no XML, no BXF, with a document type, too deep, or without any event.
@@ -65,9 +73,13 @@ def bxf_sheet(data: bytes) -> Sheet:
         reason = expat.errors.messages[error.code]
         raise PlanFileError(f"row {error.lineno}: the XML is broken ({reason}); is the file whole?") from error
     if not reader.n_events:
-        raise PlanFileError("the BXF message holds no scheduled event; ask for the schedule, not a query or an acknowledgement")
+        raise PlanFileError(
+            "the BXF message holds no scheduled event and none as run; ask for the schedule, not a query or an acknowledgement"
+        )
     if reader.n_programmes:
         reader.problems.append(about(Severity.NOTE, 1, f"{reader.n_programmes} programmes and secondary events skipped"))
+    if reader.is_as_run:
+        return sheet_of("BXF as-run", (*_HEADER, "status"), reader.records, reader.problems)
     return sheet_of("BXF", _HEADER, reader.records, reader.problems)
 
 
@@ -79,6 +91,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.n_events = 0
         self.n_programmes = 0
+        self.is_as_run = False
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartDoctypeDeclHandler = self._doctype
@@ -121,6 +134,10 @@ class _Reader:
         elif name == _EVENT:
             self.n_events += 1
             self._event = _Event(line=self.parser.CurrentLineNumber, action=said.get("action", "") or self._schedule_action)
+        elif name == _AS_RUN:
+            self.n_events += 1
+            self.is_as_run = True
+            self._event = _Event(line=self.parser.CurrentLineNumber, kind=_AS_RUN)
 
     def _inside(self, event: _Event, name: str, said: Mapping[str, str]) -> None:
         if name == "EventData":
@@ -143,7 +160,7 @@ class _Reader:
         if self._event is None:
             if name == "Name" and self._path[-2] == "Channel" and not self._channel:
                 self._channel = text
-        elif name == _EVENT:
+        elif name in (_EVENT, _AS_RUN):
             self._finish(self._event)
             self._event = None
         elif text:
@@ -159,7 +176,8 @@ class _Reader:
                 event.texts.setdefault(key, text)
 
     def _finish(self, event: _Event) -> None:
-        if event.kind in ("ProgramEvent", "secondary"):
+        ran_beside = event.kind == _AS_RUN and event.texts.get("type", "primary").lower() != "primary"
+        if event.kind in ("ProgramEvent", "secondary") or ran_beside:
             self.n_programmes += 1
         elif event.action.lower() in ("remove", "delete"):
             fix = "ask for the whole schedule; a plan lists what is to air"
@@ -177,7 +195,20 @@ class _Reader:
                 day, time, zone = split_instant(time)
             except BroadcastTimeError:  # said of the cell
                 day = day or time
+            if zone:
+                day, time = _of_night(day, time)
         title = texts.get("title", "") or texts.get("event_title", "")
         spot = texts.get("house_number", "") or next(iter(event.identifiers), "") or title
         duration, identifiers = texts.get("duration", ""), " ".join(event.identifiers)
-        return (texts.get("event_id", ""), self._channel, day, time, zone, duration, spot, title, identifiers)
+        cells = (texts.get("event_id", ""), self._channel, day, time, zone, duration, spot, title, identifiers)
+        return (*cells, texts.get("status", "")) if event.kind == _AS_RUN else cells
+
+
+def _of_night(day: str, time: str) -> tuple[str, str]:
+    """An instant whose zone is written, so that no reading of small hours moves it: before six it is of the night before."""
+    try:
+        before = date.fromisoformat(day) - timedelta(days=1)
+        hour = int(time[:2])
+    except ValueError:  # said of the cell
+        return day, time
+    return (before.isoformat(), f"{hour + 24}{time[2:]}") if hour < _MORNING else (day, time)

@@ -264,7 +264,7 @@ LAYOUTS: tuple[Layout, ...] = (
             Field.TIMEZONE: ("utc_zone",),
         },
         signature=("bxf_channel", "timecode"),
-        unused=("event_id", "title", "identifiers"),
+        unused=("event_id", "title", "identifiers", "status"),
     ),
 )
 BY_NAME: Mapping[str, Layout] = {layout.name: layout for layout in LAYOUTS}

@@ -21,8 +21,14 @@ _FOOTER = re.compile(
     r"(?:page|seite|sida|side|generated|created|printed|exported|end of|report|source|copyright|©|\*|notes?\b|disclaimer|--).*",
     re.IGNORECASE | re.DOTALL,
 )
-NEUTRALISED = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula unless an apostrophe stands before it. Source: OWASP, CSV injection."""
+NEUTRALISED = ("=", "+", "-", "@", "'", *map(chr, range(1, 32)), "\x7f")
+"""What a spreadsheet takes for the beginning of a formula, or worse, unless an apostrophe stands before it; it is among
+them, so that one of the text's own is read back. Source: OWASP, CSV injection."""
+
+
+def neutral(cell: str) -> str:
+    """`cell`, with an apostrophe before what a spreadsheet would calculate; reading a table takes it off again."""
+    return f"'{cell}" if cell.startswith(NEUTRALISED) else cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ from sync.firing_timer import FiringTimer, Lateness
 from sync.firings import Firings
 from sync.follow_up import FollowUp
 from sync.gate import Guard, evidence_fault
+from sync.hearing_log import HearingLog
+from sync.hearings import Hearings
 from sync.heartbeat import Heartbeat
 from sync.interlocks import Interlocks
 from sync.lease import Lease, holder_of, take_over
@@ -187,6 +189,9 @@ class Engine:
         self._alarms = Alarms(board=self._board, ledger=ledger, writer=writer, clock=self._clock, publish=self._showing.publish)
         self._books = Bookkeeping(
             ledger=ledger, writer=writer, matches=self._matches, alarms=self._alarms, clock=self._clock, tasks=self._tasks
+        )
+        self._hearings = HearingLog(
+            Hearings(ledger), board=self._board, writer=writer, alarms=self._alarms, clock=self._clock, tasks=self._tasks
         )
         self._media = MediaUploads(
             records=MediaRecords(ledger),
@@ -343,6 +348,7 @@ class Engine:
                 self._tasks.group = group
                 self._tasks.begin(self.heartbeat.run(), name="heartbeat")
                 self._tasks.begin(self._media.run(), name="media")
+                self._tasks.begin(self._hearings.run(), name="hearing-log")
                 if self._renewals is not None:
                     self._tasks.begin(self._renewals.run(), name="renewals")
                 if self._setup.timer_probe_s is not None:
@@ -365,6 +371,7 @@ class Engine:
             self._standing.stop_reason = self._standing.stop_reason or "the engine is stopping"
             await self._tasks.ended()
             await self._outlets.close()
+            await self._hearings.finish()
             if self._recorder is not None:
                 await self._writer.aside(self._recorder.write)
             with contextlib.suppress(LedgerError):
@@ -395,6 +402,7 @@ class Engine:
 
     def _note_heard(self, detection: Detection, signal: SpotHeard) -> None:
         self._showing.detection(detection, signal.spot_id)
+        self._hearings.note(detection, signal)
         if signal.airing is not None and self._board.take_heard(signal.airing.airing_id):
             self._books.note_heard(signal.airing.airing_id, signal.on_air_utc)
             self._showing.refresh()
@@ -476,7 +484,7 @@ class Engine:
         self._showing.refresh()
 
     def _followed(self, end: FollowEnd) -> None:
-        self._channel(end.feed_id)
+        self._hearings.note_end(end, channel=self._channel(end.feed_id))
         facts = {
             "feed_id": end.feed_id,
             "spot_id": end.spot_id,

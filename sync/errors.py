@@ -8,6 +8,7 @@ SyncError
 ├── LedgerError         the database cannot be opened, read or written: nothing is claimed
 │   ├── FencedError     another engine has taken over: this one stops
 │   └── LedgerConflictError   a unique index refused what was written: nothing was written
+├── ReportError         a report is too long: its reader asks for less
 ├── IllegalTransitionError   a firing was asked to go where its state does not lead
 ├── ControlError        a line on the control socket was refused, with a code for programs
 └── EngineUnreachableError   nobody answers on the control socket
@@ -44,6 +45,10 @@ class FencedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """What was to be written stands there already; the transaction was rolled back."""
+
+
+class ReportError(SyncError):
+    """A report would have more lines than anybody reads."""
 
 
 class IllegalTransitionError(SyncError):

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_HEAD = "0008"
+SCHEMA_HEAD = "0009"
 """The newest migration; a ledger that is there already is opened without loading Alembic."""
 
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -199,6 +200,43 @@ FIRING = Table(
     Index("firing_by_state", "state"),
     Index("firing_by_cue", "cue_id", "on_air_utc"),
 )
+
+DETECTION = Table(
+    "detection",
+    METADATA,
+    Column("detection_id", _ROW_ID, primary_key=True),
+    Column("feed_id", String(200), nullable=False),
+    Column("channel", String(200), nullable=False),
+    Column("occurrence_id", String(400), nullable=False),
+    Column("spot_id", String(200), nullable=False),
+    Column("spot_ids_json", Text, nullable=False),
+    Column("onset_s", Double, nullable=False),
+    Column("onset_mono_ns", BigInteger),
+    Column("began_utc", UtcInstant, nullable=False),
+    Column("heard_ms", Double),
+    Column("score", Double),
+    Column("threshold", Double),
+    Column("speed", Double, nullable=False),
+    Column("aired_s", Double),
+    Column("coverage", Double),
+    Column("confidence", Double),
+    Column("cut_s", Double),
+    Column("joined_late", Boolean, nullable=False),
+    Index("detection_by_time", "began_utc"),
+    Index("detection_by_feed", "feed_id", "began_utc"),
+)
+"""What was heard, and how far it ran; no claim reads it."""
+
+LISTENING = Table(
+    "listening",
+    METADATA,
+    Column("feed_id", String(200), primary_key=True),
+    Column("began_utc", UtcInstant, primary_key=True, autoincrement=False),
+    Column("channel", String(200), nullable=False),
+    Column("until_utc", UtcInstant, nullable=False),
+    Index("listening_by_end", "until_utc"),
+)
+"""Spans in which a feed was listened to; no claim reads it."""
 
 MEDIA_UPLOAD = Table(
     "media_upload",

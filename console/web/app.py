@@ -14,8 +14,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from console.plan_work import PlanWork
+from console.reports.as_run import AsRunReports
 from console.users import DATABASE_NAME, ConsoleDatabase, People
-from console.web import api, pages, plans, webhook
+from console.web import api, as_run, pages, plans, webhook
 from console.web.auth import LoginThrottle, Session, Sessions
 from console.web.engine import Engine, EngineSocket
 from console.web.guard import Guard
@@ -28,11 +29,19 @@ if TYPE_CHECKING:
 SOCKET_NAME: Final = "engine.sock"
 HASHING_MAX: Final = 2
 """Password hashing is made to be expensive; more at once would let strangers keep the machine busy."""
+REPORTS_AT_ONCE_MAX: Final = 1
+"""A report of many lines takes seconds of a processor; more at once would take them from the engine."""
 _log = logging.getLogger(__name__)
 
 
 def create_app(
-    *, state_dir: Path, clock: Clock, secure_cookies: bool, engine: Engine | None = None, config: "Config | None" = None
+    *,
+    state_dir: Path,
+    clock: Clock,
+    secure_cookies: bool,
+    engine: Engine | None = None,
+    config: "Config | None" = None,
+    reports: AsRunReports | None = None,
 ) -> FastAPI:
     """The application: pages, API and stream, following the engine of this state folder while it runs.
 
@@ -40,7 +49,8 @@ def create_app(
         state_dir: holds `console.db` (made when absent) and the engine's `engine.sock`.
         secure_cookies: the console is reached by https; cookies and origins are held to that.
         engine: another way to the engine than the socket in `state_dir`.
-        config: the installation whose plans may be imported here; None: no plans.
+        config: the installation whose plans may be imported and whose airings reported here; None: neither.
+        reports: another maker of as-run reports than the configuration's.
 
     Raises:
         ConsoleError: `console.db` cannot be opened.
@@ -60,6 +70,8 @@ def create_app(
     app.state.throttle, app.state.hub = LoginThrottle(clock), LiveHub(clock)
     app.state.engine = engine or EngineSocket(state_dir / SOCKET_NAME)
     app.state.message_rate = webhook.MessageRate(clock)
+    app.state.reports = reports or (config and AsRunReports.of(config, clock))
+    app.state.reporting = asyncio.Semaphore(REPORTS_AT_ONCE_MAX)
     app.state.secure_cookies, app.state.hashing = secure_cookies, asyncio.Semaphore(HASHING_MAX)
 
     async def find_session(token: str) -> Session | None:
@@ -68,9 +80,11 @@ def create_app(
     app.state.find_session = find_session
     app.include_router(api.router)
     app.include_router(webhook.router)
+    app.include_router(as_run.router)
     app.include_router(pages.router)
     app.include_router(plans.router)
     app.state.plans, app.state.plan_turn = config and PlanWork(config), asyncio.Semaphore(1)
+    app.include_router(as_run.page_router)
     app.mount("/static", StaticFiles(directory=pages.WEB / "static"), name="static")
     app.add_middleware(Guard, sessions=sessions, secure_cookies=secure_cookies)
     app.add_exception_handler(HTTPException, _http_error)

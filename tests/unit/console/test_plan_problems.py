@@ -7,8 +7,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from console.errors import ConsoleError
-from console.plan_problems import neutral, write_problems
+from console.plan_problems import write_problems
 from schedules import Catalogue, KnownChannel, KnownSpot, Plan, read_plan
+from schedules.table import neutral
 
 CATALOGUE = Catalogue.of([KnownChannel(id="nord", timezone="Europe/Stockholm")], [KnownSpot(id="kaffee-30")])
 LINES = (
