@@ -139,8 +139,8 @@ def _make_key(kind: SignatureKind) -> tuple[AnyKey, bytes]:
 
 def _gateway_config(plan: GatewayPlan) -> str:
     fixture = plan.fixture
-    tables: dict[str, Any] = {
-        "mqtt": {
+    tables: dict[str, dict[str, Any]] = {
+        "[mqtt]": {
             "host": plan.host,
             "port": plan.port,
             "protocol": plan.mqtt_protocol,
@@ -149,13 +149,22 @@ def _gateway_config(plan: GatewayPlan) -> str:
             "cert_file": "client.pem",
             "key_file": "client.key",
         },
-        "gateway": {"device": plan.device, "protocol": plan.protocol, "source": plan.source},
-        "fixture": [
-            {"id": fixture.id, "home": fixture.home, "away": fixture.away, "sport": fixture.sport, "venue": fixture.venue}
-        ],
-        "device": [{"id": plan.device, "venue": fixture.venue, "fixture": fixture.id, "key_file": KEY_FILE}],
+        "[[fixture]]": {
+            "id": fixture.id,
+            "home": fixture.home,
+            "away": fixture.away,
+            "sport": fixture.sport,
+            "venue": fixture.venue,
+        },
+        "[[device]]": {"id": plan.device, "venue": fixture.venue, "fixture": fixture.id, "key_file": KEY_FILE},
+        "[gateway]": {"device": plan.device, "protocol": plan.protocol, "source": plan.source},
     }
-    return tomli_w.dumps(tables)
+    return "\n".join(_table(header, table) for header, table in tables.items())
+
+
+def _table(header: str, table: dict[str, Any]) -> str:
+    """A table with its header: the library would put a short one into one line."""
+    return f"{header}\n{tomli_w.dumps(table)}"
 
 
 def _fill_gateway(target: Path, files: dict[str, bytes], *, secret: dict[str, bytes]) -> None:
@@ -205,7 +214,7 @@ def _device_table(plan: GatewayPlan, key_file: Path, old_key: "AnyKey | None", n
     if old_key is not None:
         table["old_key_file"] = str(_kept_at(key_file.parent, plan.name, old_key).absolute())
         table["old_key_ends_utc"] = now_utc.replace(microsecond=0) + dt.timedelta(days=OLD_KEY_DAYS)
-    return tomli_w.dumps({"device": [table]})
+    return _table("[[device]]", table)
 
 
 def _make_engine(folder: Path, authority: GatewayAuthority, plan: GatewayPlan) -> None:
@@ -227,7 +236,7 @@ def _mqtt_table(plan: GatewayPlan, folder: Path) -> str:
         "freshness_s": plan.freshness_s,
         **{key: str((folder / name).absolute()) for key, name in files.items()},
     }
-    return tomli_w.dumps({"mqtt": table})
+    return _table("[mqtt]", table)
 
 
 # --- the broker

@@ -1,7 +1,6 @@
 """`cuebird gateway`: read a scoreboard console and publish what its score does; and what there is to know of its messages."""
 
 import asyncio
-import enum
 import json
 import signal
 import sys
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.commands.gateway_messages import fuzz, schema
 from console.commands.provision import provision
 from console.options import ConfigOption
 
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 
 TELL_EVERY_S = 60.0
 LOOK_EVERY_S = 0.5
-FUZZED_AT_ONCE = 1000
-
-
-class Message(enum.StrEnum):
-    """The messages of which there is a schema."""
-
-    EVENT = "event"
-    STATE = "state"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,39 +56,6 @@ def gateway(
     settings = gateway_settings(load_config(path), path)
     with nullcontext() if record is None else Recorder(record) as recorder:
         asyncio.run(_run(settings, recorder, as_json=as_json))
-
-
-def schema(message: Annotated[Message, typer.Argument(help="Which message.")]) -> None:
-    """Print the JSON Schema of a message, as docs/schemas has it."""
-    from hardware.schemas import message_schema
-
-    typer.echo(json.dumps(message_schema(message.value), indent=2))
-
-
-def fuzz(
-    *,
-    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="The first seed.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the sums as one JSON object.")] = False,
-) -> None:
-    """Try forged and broken messages on the engine's verifier; exit 3 if one is believed or breaks it."""
-    import time
-
-    from hardware.message_fuzzing import MessageFuzz, MessageFuzzResult, fuzz_messages
-
-    tried, result = MessageFuzz(), MessageFuzzResult()
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s and not result.failures:
-        fuzz_messages(tried, result, seed=seed, messages=FUZZED_AT_ONCE)
-        seed += 1
-    for failure in result.failures:
-        typer.echo(f"failure: {failure}", err=True)
-    sums = {"messages": result.messages, "believed": result.believed, "refused": dict(sorted(result.refused.items()))}
-    reasons = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in result.refused.most_common())
-    sentence = f"{result.messages:,} messages: {result.believed:,} believed, as signed; refused: {reasons}"
-    typer.echo(json.dumps({**sums, "failures": len(result.failures)}) if as_json else sentence)
-    if result.failures:
-        raise typer.Exit(3)
 
 
 def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":

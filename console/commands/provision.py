@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from console.settings import Config, Fixture
 
 BROKER_PORT = 8883
+TERMINAL_BORDER = 2
+"""Of light modules round the code; half of what paper needs is enough on a screen."""
 
 
 class KeyKind(enum.StrEnum):
@@ -30,7 +32,9 @@ def provision(
     protocol: Annotated[str, typer.Option(help="What the console emits: a name of cuebird scoreboard protocols.")],
     source: Annotated[str, typer.Option(help="The address of the console's line, such as serial:/dev/ttyUSB0.")],
     fixture: Annotated[str, typer.Option(help="The match it keeps; not needed while the venue has one.")] = "",
-    broker: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The broker as the gateway calls it; else [mqtt]'s.")] = "",
+    broker: Annotated[
+        str, typer.Option(metavar="HOST[:PORT]", help="The broker as the gateway calls it; else the engine's.")
+    ] = "",
     key: Annotated[
         KeyKind, typer.Option(help="A pair, of which the engine gets the public half, or a secret of both.")
     ] = KeyKind.ED25519,
@@ -44,8 +48,8 @@ def provision(
 ) -> None:
     """Make a gateway's folder (configuration, key, certificate, QR code), and say what engine and broker must know of it.
 
-    The engine's configuration tells the match and the broker. Folders, keys and certificates that are there are never
-    written over; a gateway of this name is made anew only when you say so.
+    The engine's configuration tells the match and the broker. What is there is never written over; a gateway of this name
+    is made anew only when you say so.
     """
     from datetime import UTC, datetime
 
@@ -128,6 +132,20 @@ def _draw(made: "Provisioned") -> None:
     code.save(str(made.folder / "setup.png"), scale=6)
 
 
+def _picture(made: "Provisioned") -> str:
+    """The QR code in characters, or where it is when the terminal is too narrow for it."""
+    import io
+    import shutil
+
+    import segno
+
+    code, drawn = segno.make(made.setup, error="l", micro=False), io.StringIO()
+    code.terminal(out=drawn, compact=True, border=TERMINAL_BORDER)
+    width = code.symbol_size(border=TERMINAL_BORDER)[0]
+    wide_enough = shutil.get_terminal_size().columns >= width
+    return drawn.getvalue() if wide_enough else f"(a terminal of {width} columns would show the code here)\n"
+
+
 def _facts(made: "Provisioned") -> dict[str, str]:
     return {
         "folder": str(made.folder),
@@ -144,17 +162,11 @@ def _facts(made: "Provisioned") -> dict[str, str]:
 
 
 def _text(made: "Provisioned") -> str:
-    import io
-
-    import segno
-
-    picture = io.StringIO()
-    segno.make(made.setup, error="m", micro=False).terminal(out=picture, compact=True)
-    return f"""{picture.getvalue()}
+    return f"""{_picture(made)}
 {made.folder}: copy this folder onto the gateway as /etc/cuebird (device.key and client.key are secrets), then there:
   cuebird gateway --config /etc/cuebird/cuebird.toml
 
-The code carries its configuration, for comparing: key {made.key_id}, no secret. Also setup.svg and setup.png there.
+The code, also as setup.svg and setup.png there, carries this configuration and no secret; the key's id is {made.key_id}.
 
 For the engine's configuration, then restart it:
 

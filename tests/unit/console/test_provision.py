@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -101,8 +102,8 @@ def test_a_gateway_may_share_a_secret(config: Path) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-def test_the_code_carries_the_configuration_and_no_secret(config: Path) -> None:
-    """Pictures beside it, and on the screen; what is in it could stand on a door."""
+def test_the_code_carries_the_configuration_and_no_secret(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures beside it, and on a screen that is wide enough; what is in it could stand on a door."""
     facts = made(config)
     folder = Path(facts["folder"])
     secrets = [(folder / name).read_text().splitlines()[1] for name in ("device.key", "client.key")]
@@ -113,7 +114,10 @@ def test_the_code_carries_the_configuration_and_no_secret(config: Path) -> None:
     assert not any(secret in facts["setup"] or secret in json.dumps(facts) for secret in secrets)
     assert (folder / "setup.svg").read_text().startswith("<?xml")
     assert (folder / "setup.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setenv("COLUMNS", "120")
     assert "█" in run(config, device="oes-2").stdout
+    monkeypatch.setenv("COLUMNS", "60")
+    assert re.search(r"\(a terminal of \d\d columns would show the code here\)", run(config, device="oes-3").stdout)
 
 
 def test_certificates_are_what_they_are_for(config: Path) -> None:

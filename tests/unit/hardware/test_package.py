@@ -21,6 +21,23 @@ def test_the_gateway_starts_without_the_heavy_packages() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_the_gateways_command_loads_no_other() -> None:
+    """Neither their modules nor what these draw with; an option before it changes nothing."""
+    code = (
+        "import sys, contextlib; sys.argv = ['cuebird', '--verbose', 'gateway', 'schema', 'event']\n"
+        "from console.cli import main\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "print(sorted(name for name in sys.modules if name.startswith('console.commands.')))\n"
+        "print('rich' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ran.stdout.splitlines()[-2:] == [
+        "['console.commands.gateway', 'console.commands.gateway_messages', 'console.commands.provision']",
+        "False",
+    ]
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "example.org", "::"])
 def test_the_embedded_broker_stays_on_this_machine(host: str) -> None:
     """It asks nobody for a name, so nobody else may reach it."""

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from console.commands.gateway import Message
+from console.commands.gateway_messages import Message
 from hardware.keys import DeviceKey, key_id, key_ring, parse_pem_key, verifying
 from hardware.messages import EventBody, verify, verify_state
 from hardware.replay import ReplayState
