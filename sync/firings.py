@@ -5,12 +5,10 @@ verdict, all in one transaction. Two unique indexes stand behind it, should this
 same time is written together: many claims, or many outcomes, and one commit (docs/adr/0013-group-commit.md).
 """
 
-import functools
-import hashlib
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,56 +16,30 @@ import sqlalchemy as sa
 
 from sync import firing_statements as reads
 from sync.audit import firing_facts
-from sync.caps import DAY_S, CapLimits, ClaimCounts, Claimed
+from sync.caps import CapLimits
+from sync.claim_facts import ClaimFacts, ClaimRequest
 from sync.claim_statements import (
-    HASH_NAMES,
     TEXTS_AT_ONCE,
-    corrected_by,
     disarm,
-    earlier_in_day,
     release_text,
     statements_for,
 )
 from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerConflictError, LedgerError, SyncError
-from sync.gate import Facts, Guard, Judgement, judge
+from sync.firing_rows import NOTHING_YET, intent_values, record_of, records_of, same_event, verdict_values
+from sync.gate import Guard, Judgement, judge
 from sync.ledger import Ledger, Switch
 from sync.media import MediaStanding
 from sync.posting import Outcome
 from sync.prepared import Cursor
 from sync.receipts import FiringRecord
-from sync.schema import FIRING
 from sync.states import RESERVING, STATE_OF_CERTAINTY, Action, FiringState, Mode, may_go
-from sync.tweets import request_body
 
 _log = logging.getLogger(__name__)
 
-_MICROSECOND = timedelta(microseconds=1)
-_COUNTED_AT_ONCE = 5000
-_COUNTED_FOR = timedelta(seconds=DAY_S, hours=1)
-"""How far back the day's claims are read: an hour more than a day, for those claimed in another order than their numbers'."""
-
 _Q = TypeVar("_Q")
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRequest:
-    """An intent that wants to be claimed.
-
-    Attributes:
-        account_faults: why the account cannot post, by mode; modes in which it can are left out.
-        media: which of the account's media can be posted, by mode and upload key; those left out cannot.
-        armed_firing_id: the firing that was armed for this intent and comes due now.
-        arm_only: reserve the occurrence without claiming it: it waits for its audience delay.
-    """
-
-    intent: Intent
-    account_faults: Mapping[Mode, str]
-    armed_firing_id: int | None = None
-    arm_only: bool = False
-    media: Mapping[Mode, Mapping[str, MediaStanding]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +76,8 @@ class Firings:
         self._ledger, self._database, self._clock = ledger, ledger.database, ledger.clock
         self._audit = ledger.audit
         self._epoch, self._boot_id = epoch, boot_id
-        self._limits = limits or CapLimits()
         self._statements = statements_for(ledger.database.sql)
-        self._counts: ClaimCounts | None = None
+        self._facts = ClaimFacts(self._database, self._clock, epoch=epoch, boot_id=boot_id, limits=limits or CapLimits())
 
     def prepare(self) -> None:
         """Do what the first claim would wait for: compile its statements, and make room in the database's log."""
@@ -180,7 +151,7 @@ class Firings:
                 guard, reason = Guard.DEADLINE.value, "too long after the correction"
             state = FiringState.DECLINED if reason else FiringState.CLAIMED
             values = {
-                **_same_event(posted),
+                **same_event(posted),
                 "action": Action.DELETE.value,
                 "state": state.value,
                 "reserving": state in RESERVING,
@@ -234,7 +205,7 @@ class Firings:
         with self._database.claiming() as cursor:
             switch = self._ledger.kill_in(cursor, actor=actor, reason=reason, epoch=self._epoch)
             rows = self._statements.withdraw.run(cursor, {**values, "updated_utc": self._clock.utc()})
-            withdrawn = tuple(_record(dict(zip(_NAMES, row, strict=True))) for row in rows)
+            withdrawn = records_of(rows)
             for record in withdrawn:
                 self._note(record, cursor)
         return switch, withdrawn
@@ -293,9 +264,9 @@ class Firings:
             The records that changed, oldest first.
         """
         with self._database.claiming() as cursor:
-            self._counts = self._counted(cursor)
+            self._facts.count_again(cursor)
             rows = self._statements.left.run(cursor, {"epoch": self._epoch})
-            return tuple(self._recover_one(cursor, _record(dict(zip(_NAMES, row, strict=True)))) for row in rows)
+            return tuple(self._recover_one(cursor, record) for record in records_of(rows))
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -334,7 +305,7 @@ class Firings:
             for cue, mode in itertools.product(cues, modes):
                 for begin in range(0, len(cue.variants), TEXTS_AT_ONCE):
                     some = cue.variants[begin : begin + TEXTS_AT_ONCE]
-                    found = self._texts_used(cursor, cue, some, mode, now=now, own_id=0)
+                    found = self._facts.texts_used(cursor, cue, some, mode, now=now, own_id=0)
                     used |= {(cue.account_id, mode, text) for text in found}
         return frozenset(used)
 
@@ -349,7 +320,7 @@ class Firings:
     def _records(self, statement: sa.Select[Any], **values: Any) -> tuple[FiringRecord, ...]:
         with self._database.asking() as cursor:
             rows = self._database.prepared(statement).run(cursor, values)
-        return tuple(_record(dict(zip(_NAMES, row, strict=True))) for row in rows)
+        return records_of(rows)
 
     def _together(
         self, asked: Sequence[_Q], one: Callable[[Cursor, _Q], _R], hurry: Callable[[], bool] = lambda: False
@@ -363,8 +334,7 @@ class Firings:
                         break
             return results
         except BaseException as error:
-            # What was counted may not have been written; the next claim reads the day again.
-            self._counts = None
+            self._facts.forget_counts()
             if not isinstance(error, LedgerConflictError) or len(asked) == 1:
                 raise
         # One of them stands there already, against everything this code has read: the others do not pay for it.
@@ -378,7 +348,7 @@ class Firings:
 
     def _claim_one(self, cursor: Cursor, request: ClaimRequest) -> ClaimResult:
         intent, armed_id = request.intent, request.armed_firing_id
-        claimed, facts = self._facts(cursor, request)
+        claimed, facts = self._facts.read(cursor, request)
         if facts.fenced:
             raise FencedError(f"ledger {self._database.name}: FENCED, another engine has taken over")
         judgement = judge(intent, facts)
@@ -392,152 +362,17 @@ class Firings:
                 held = {"actor": "cap", "cue_id": cue_id, "reason": against.reason}
                 self._audit.append(cursor, self._clock.utc(), "cue_held", held)
         state = FiringState.ARMED if request.arm_only and against is None else judgement.state
-        values = self._verdict_values(intent, facts, judgement, state)
+        values = verdict_values(intent, facts, judgement, state, now_utc=self._clock.utc())
+        values |= {"epoch": self._epoch, "boot_id": self._boot_id}
         if values["text_sha256"] and intent.cue.duplicate_window_h:
             release_text(self._database.beside(), intent, values)
         if armed_id is None:
-            record = self._insert(cursor, {**self._intent_values(intent), **values})
+            record = self._insert(cursor, {**intent_values(intent), **values})
         else:
             record = self._move(cursor, armed_id, FiringState.ARMED, values)
         if state is FiringState.CLAIMED and intent.action is Action.POST:
-            self._counts_in(cursor).add(claimed, facts.now_mono_ns)
+            self._facts.count(cursor, claimed, facts.now_mono_ns)
         return ClaimResult(record=record, judgement=judgement)
-
-    def _facts(self, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
-        intent, cue, own_id = request.intent, request.intent.cue, request.armed_firing_id or 0
-        # Read after the lock was had: waiting for it may have cost the deadline.
-        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
-        key = {"occurrence_id": intent.occurrence_id, "cue_id": cue.cue_id, "account_id": cue.account_id, "own_id": own_id}
-        key |= {"action": intent.action.value, "priority": cue.priority, "now_utc": now_utc}
-        hashes = _hashes(intent.texts[:TEXTS_AT_ONCE])
-        key |= self._texts_key(cue, hashes, now=(now_ns, now_utc))
-        (row,) = self._statements.facts(len(hashes), lately=bool(cue.duplicate_window_h)).run(cursor, key)
-        epoch, mode_now, killed, kill_reason, cue_sha256, hold, approved_sha256, approvals, used_by, rival, armed_in, used = row
-        mode = Mode(mode_now)
-        used_texts = frozenset(hashes[value] for value in used.split(",")) if used else frozenset[str]()
-        if len(used_texts) == len(hashes) and len(intent.texts) > TEXTS_AT_ONCE:
-            used_texts |= self._used_texts_after(cursor, intent, mode, now=(now_ns, now_utc), own_id=own_id)
-        claimed = Claimed(mode=mode, cue_id=cue.cue_id, campaign=cue.campaign, account_id=cue.account_id, spot_id=intent.spot_id)
-        is_post = intent.action is Action.POST
-        counts = self._counts_in(cursor)
-        facts = Facts(
-            now_mono_ns=now_ns,
-            killed=killed,
-            kill_reason=kill_reason,
-            fenced=epoch != self._epoch,
-            mode=mode,
-            armed_in=None if armed_in is None else Mode(armed_in),
-            cue_sha256=cue_sha256,
-            approved_sha256=approved_sha256,
-            approvals=approvals,
-            account_fault=request.account_faults.get(mode, ""),
-            used_by=used_by if is_post else used_by or corrected_by(self._database.beside(), intent),
-            rival=rival if is_post else None,
-            earlier_in_day=0 if intent.day is None else earlier_in_day(self._database.beside(), intent),
-            # At most one correction follows a post, and the post has been counted.
-            caps=counts.full(claimed, cue_caps=cue.caps, limits=self._limits, now_mono_ns=now_ns) if is_post else (),
-            used_texts=used_texts,
-            hold=hold or "",
-            media=request.media.get(mode, {}),
-        )
-        return claimed, facts
-
-    def _used_texts_after(
-        self, cursor: Cursor, intent: Intent, mode: Mode, *, now: tuple[int, datetime], own_id: int
-    ) -> frozenset[str]:
-        """Used ones of the intent's texts after the first `TEXTS_AT_ONCE`, as far as the first that is not."""
-        used = set[str]()
-        for begin in range(TEXTS_AT_ONCE, len(intent.texts), TEXTS_AT_ONCE):
-            some = intent.texts[begin : begin + TEXTS_AT_ONCE]
-            found = self._texts_used(cursor, intent.cue, some, mode, now=now, own_id=own_id)
-            used |= found
-            if len(found) < len(set(some)):
-                break
-        return frozenset(used)
-
-    def _texts_used(
-        self, cursor: Cursor, cue: Cue, texts: Sequence[str], mode: Mode, *, now: tuple[int, datetime], own_id: int
-    ) -> set[str]:
-        """Those of these texts, `TEXTS_AT_ONCE` at most, that have left the cue's account."""
-        some = _hashes(texts)
-        key = self._texts_key(cue, some, now=now) | {"account_id": cue.account_id, "mode": mode.value, "own_id": own_id}
-        statement = self._statements.used_texts(len(some), lately=bool(cue.duplicate_window_h))
-        return {some[value] for (value,) in statement.run(cursor, key)}
-
-    def _texts_key(self, cue: Cue, hashes: Iterable[str], *, now: tuple[int, datetime]) -> dict[str, Any]:
-        key: dict[str, Any] = _named(tuple(hashes))
-        if cue.duplicate_window_h:
-            (now_ns, now_utc), window = now, timedelta(hours=cue.duplicate_window_h)
-            since_mono_ns = now_ns - window // _MICROSECOND * 1000
-            key |= {"boot_id": self._boot_id, "since_utc": now_utc - window, "since_mono_ns": since_mono_ns}
-        return key
-
-    def _counts_in(self, cursor: Cursor) -> ClaimCounts:
-        if self._counts is None:
-            self._counts = self._counted(cursor)
-        return self._counts
-
-    def _counted(self, cursor: Cursor) -> ClaimCounts:
-        """The day's claims as the ledger has them, read from the newest back."""
-        now_ns, now_utc = self._clock.mono_ns(), self._clock.utc()
-        instants = list[tuple[int, Claimed]]()
-        below, oldest_ns = 1 << 62, now_ns - round(_COUNTED_FOR.total_seconds() * 1e9)
-        while rows := self._statements.claims.run(cursor, {"below": below, "most": _COUNTED_AT_ONCE}):
-            for _, mode, cue_id, campaign, account_id, spot_id, boot_id, claimed_mono_ns, claimed_utc in rows:
-                # Another boot's clock means nothing here: its claims are as long ago as the wall clock says.
-                ago_ns = (now_utc - claimed_utc) // timedelta(microseconds=1) * 1000
-                at_ns = claimed_mono_ns if boot_id == self._boot_id else now_ns - ago_ns
-                claimed = Claimed(mode=Mode(mode), cue_id=cue_id, campaign=campaign, account_id=account_id, spot_id=spot_id)
-                instants.append((at_ns, claimed))
-            below = rows[-1][0]
-            if instants[-1][0] < oldest_ns:
-                break
-        counts = ClaimCounts()
-        for at_ns, claimed in sorted(instants, key=lambda pair: pair[0]):
-            counts.add(claimed, at_ns)
-        return counts
-
-    def _intent_values(self, intent: Intent) -> dict[str, Any]:
-        return {
-            "occurrence_id": intent.occurrence_id,
-            "cue_id": intent.cue.cue_id,
-            "cue_name": intent.cue.name,
-            "account_id": intent.cue.account_id,
-            "action": intent.action.value,
-            "campaign": intent.cue.campaign,
-            "priority": intent.cue.priority,
-            "spot_id": intent.spot_id,
-            "deadline_mono_ns": intent.deadline_mono_ns,
-            "on_air_mono_ns": intent.on_air_mono_ns,
-            "heard_mono_ns": intent.heard_mono_ns,
-            "decided_mono_ns": intent.decided_mono_ns,
-            "on_air_utc": intent.on_air_utc,
-            "decided_utc": intent.decided_utc,
-            "of_firing_id": intent.of_firing_id,
-        }
-
-    def _verdict_values(self, intent: Intent, facts: Facts, judgement: Judgement, state: FiringState) -> dict[str, Any]:
-        against = judgement.against
-        text = judgement.text if against is None else None
-        paid = intent.cue.paid_partnership
-        body = request_body(text, paid_partnership=paid, media_ids=judgement.media_ids) if text else ""
-        claimed = state is FiringState.CLAIMED
-        return {
-            "mode": facts.mode.value,
-            "state": state.value,
-            "reserving": state in RESERVING,
-            "guard": against.guard.value if against else "",
-            "reason": against.reason if against else "",
-            "text": text or "",
-            "text_sha256": text and _sha256(text),
-            "body": body,
-            "body_sha256": _sha256(body) if body else None,
-            "epoch": self._epoch,
-            "boot_id": self._boot_id,
-            "claimed_mono_ns": facts.now_mono_ns if claimed else None,
-            "claimed_utc": self._clock.utc() if claimed else None,
-            "updated_utc": self._clock.utc(),
-        }
 
     def _settle_one(self, cursor: Cursor, settlement: Settlement) -> FiringRecord:
         outcome = settlement.outcome
@@ -564,9 +399,9 @@ class Firings:
         return self._move(cursor, firing_id, FiringState(found[0][0]), moved)
 
     def _insert(self, cursor: Cursor, values: dict[str, Any]) -> FiringRecord:
-        values = {**_NOTHING_YET, **values}
+        values = {**NOTHING_YET, **values}
         ((firing_id,),) = self._statements.insert.run(cursor, values)
-        record = _record({**values, "firing_id": firing_id})
+        record = record_of({**values, "firing_id": firing_id})
         self._note(record, cursor)
         return record
 
@@ -576,7 +411,7 @@ class Firings:
         rows = self._statements.move(tuple(values)).run(cursor, {**values, **key}) if may_go(current, target) else []
         if not rows:
             raise IllegalTransitionError(f"firing {firing_id}: cannot go from {current} to {target}")
-        record = _record(dict(zip(_NAMES, rows[0], strict=True)))
+        (record,) = records_of(rows)
         self._note(record, cursor)
         return record
 
@@ -595,24 +430,6 @@ class Firings:
         return self._move(cursor, record.firing_id, record.state, values)
 
 
-# --- statements, built once ---------------------------------------------------------------------
-
-_NAMES = tuple(column.name for column in FIRING.columns)
-_NOTHING_YET: dict[str, Any] = {
-    "tweet_id": None,
-    "http_status": None,
-    "first_byte_mono_ns": None,
-    "answered_mono_ns": None,
-    "answered_utc": None,
-    "connection": "",
-    "settled_by": "",
-    "campaign": "",
-    "priority": 0,
-    "body": "",
-    "body_sha256": None,
-}
-
-
 def _or_why_not(one: Callable[[Cursor, _Q], _R], cursor: Cursor, asked: _Q) -> _R | SyncError:
     """One's result; an illegal transition, which has written nothing, concerns it alone."""
     try:
@@ -626,35 +443,3 @@ def _only(results: Sequence[_R | SyncError]) -> _R:
     if isinstance(result, SyncError):
         raise result
     return result
-
-
-def _named(hashes: Sequence[str]) -> dict[str, Any]:
-    """The hashes by their names in a statement; one that takes more is given the last one again."""
-    return {name: hashes[min(number, len(hashes) - 1)] for number, name in enumerate(HASH_NAMES)} if hashes else {}
-
-
-def _hashes(texts: Sequence[str]) -> dict[str, str]:
-    """The texts by their hash."""
-    return {_sha256(text): text for text in texts}
-
-
-@functools.lru_cache(maxsize=4096)
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _same_event(posted: FiringRecord) -> dict[str, Any]:
-    names = ("occurrence_id", "cue_id", "cue_name", "account_id", "text", "spot_id", "tweet_id")
-    return {**{name: getattr(posted, name) for name in names}, "mode": posted.mode.value}
-
-
-_RECORD_FIELDS = tuple(name for name in FiringRecord.__slots__ if name not in ("mode", "action", "state"))
-
-
-def _record(values: Mapping[Any, Any]) -> FiringRecord:
-    return FiringRecord(
-        mode=Mode(values["mode"]),
-        action=Action(values["action"]),
-        state=FiringState(values["state"]),
-        **{name: values[name] for name in _RECORD_FIELDS},
-    )

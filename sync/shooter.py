@@ -13,12 +13,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sync.claim_facts import ClaimRequest
 from sync.cues import Cue
 from sync.decide import Intent
 from sync.errors import FencedError, IllegalTransitionError, LedgerError
 from sync.finishing import finished
 from sync.firing_timer import FiringTimer
-from sync.firings import ClaimRequest, ClaimResult, Firings, Settlement
+from sync.firings import ClaimResult, Firings, Settlement
 from sync.gate import Guard
 from sync.group_commit import GroupCommit
 from sync.media import MediaStanding

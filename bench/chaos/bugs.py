@@ -10,8 +10,9 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+from sync.claim_facts import ClaimFacts, ClaimRequest
 from sync.engine import Engine
-from sync.firings import ClaimRequest, ClaimResult, Firings
+from sync.firings import ClaimResult, Firings
 from sync.ledger import Ledger
 from sync.posting import Shot
 from sync.receipts import FiringRecord
@@ -72,9 +73,9 @@ def kill_of_one_process() -> None:
 
 def no_epoch() -> None:
     """An engine does not notice that another one has taken over."""
-    facts, may_send = Firings._facts, Firings.may_send
+    facts, may_send = ClaimFacts.read, Firings.may_send
 
-    def unfenced(self: Firings, *arguments: Any) -> Any:
+    def unfenced(self: ClaimFacts, *arguments: Any) -> Any:
         claimed, seen = facts(self, *arguments)
         return claimed, dataclasses.replace(seen, fenced=False)
 
@@ -86,7 +87,7 @@ def no_epoch() -> None:
         return
 
     _plant(Ledger, "beat", beat)
-    _plant(Firings, "_facts", unfenced)
+    _plant(ClaimFacts, "read", unfenced)
     _plant(Firings, "may_send", may)
 
 

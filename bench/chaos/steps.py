@@ -15,8 +15,9 @@ from typing import Any
 
 import sync.audit
 from sync.audit import AuditChain
+from sync.claim_facts import ClaimRequest
 from sync.commands import Commands
-from sync.firings import ClaimRequest, Firings
+from sync.firings import Firings
 from sync.ledger import Ledger
 from sync.reconciler import Reconciler
 from sync.shooter import Shooter

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 
 from sync.audit import AuditFiles
 from sync.caps import CapLimits, Claimed
+from sync.claim_facts import ClaimFacts, ClaimRequest
 from sync.claim_statements import TEXTS_AT_ONCE, Statements, statements_for
 from sync.cues import Caps, Cue, parse_cues
 from sync.database import BUSY_TIMEOUT_MS, LOG_ROOM_BYTES, Database
@@ -32,7 +33,7 @@ from sync.errors import (
     LedgerError,
     SyncError,
 )
-from sync.firings import ClaimRequest, ClaimResult, Firings
+from sync.firings import ClaimResult, Firings
 from sync.gate import Facts, Guard
 from sync.lease import Lease, LeaseHeldError
 from sync.ledger import Ledger
@@ -308,13 +309,13 @@ def test_a_commit_that_fails_claims_nothing_and_counts_nothing(
 def test_a_conflict_concerns_one_claim_of_a_group(ledger: Ledger, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the claim blind, the unique index would still refuse the second, and the others of its commit would not suffer."""
     firings = engine_of(ledger)
-    facts = Firings._facts
+    facts = ClaimFacts.read
 
-    def blind(self: Firings, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
+    def blind(self: ClaimFacts, cursor: Cursor, request: ClaimRequest) -> tuple[Claimed, Facts]:
         claimed, known = facts(self, cursor, request)
         return claimed, dataclasses.replace(known, used_by=None, used_texts=frozenset())
 
-    monkeypatch.setattr(Firings, "_facts", blind)
+    monkeypatch.setattr(ClaimFacts, "read", blind)
     asked = [ClaimRequest(intent=goal(clock, ordinal), account_faults={}) for ordinal in (1, 1, 2)]
     first, second, third = firings.claim_together(asked)
     assert isinstance(first, ClaimResult)

@@ -22,9 +22,10 @@ import sync.translate
 from fingerprints.events import Detection
 from sync.audit import AuditChain
 from sync.caps import ClaimCounts
+from sync.claim_facts import ClaimFacts, ClaimRequest
 from sync.commands import Commands
 from sync.decide import Intent
-from sync.firings import ClaimRequest, ClaimResult, Firings
+from sync.firings import ClaimResult, Firings
 from sync.gate import Guard
 from sync.lease import SilenceWatch
 from sync.ledger import Ledger
@@ -94,9 +95,9 @@ def retry_on_timeout(patch: pytest.MonkeyPatch) -> None:
 
 def no_epoch(patch: pytest.MonkeyPatch) -> None:
     """An engine does not notice that another has taken over."""
-    facts, may_send = Firings._facts, Firings.may_send
+    facts, may_send = ClaimFacts.read, Firings.may_send
 
-    def unfenced(self: Firings, *args: Any, **kwargs: Any) -> Any:
+    def unfenced(self: ClaimFacts, *args: Any, **kwargs: Any) -> Any:
         claimed, seen = facts(self, *args, **kwargs)
         return claimed, dataclasses.replace(seen, fenced=False)
 
@@ -104,7 +105,7 @@ def no_epoch(patch: pytest.MonkeyPatch) -> None:
         reason = may_send(self, mode)
         return "" if "FENCED" in reason else reason
 
-    patch.setattr(Firings, "_facts", unfenced)
+    patch.setattr(ClaimFacts, "read", unfenced)
     patch.setattr(Firings, "may_send", may)
 
 
@@ -266,13 +267,13 @@ def other_bytes(patch: pytest.MonkeyPatch) -> None:
 
 
 def _with_other_facts(patch: pytest.MonkeyPatch, **change: Any) -> None:
-    facts = Firings._facts
+    facts = ClaimFacts.read
 
-    def changed(self: Firings, *args: Any, **kwargs: Any) -> Any:
+    def changed(self: ClaimFacts, *args: Any, **kwargs: Any) -> Any:
         claimed, seen = facts(self, *args, **kwargs)
         return claimed, dataclasses.replace(seen, **change)
 
-    patch.setattr(Firings, "_facts", changed)
+    patch.setattr(ClaimFacts, "read", changed)
 
 
 def rival_not_asked(patch: pytest.MonkeyPatch) -> None:
@@ -351,13 +352,13 @@ def engine_forgets_to_beat(patch: pytest.MonkeyPatch) -> None:
 
 def expiry_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """An approval counts although its time is over."""
-    facts = Firings._facts
+    facts = ClaimFacts.read
 
-    def changed(self: Firings, *args: Any, **kwargs: Any) -> Any:
+    def changed(self: ClaimFacts, *args: Any, **kwargs: Any) -> Any:
         claimed, seen = facts(self, *args, **kwargs)
         return claimed, dataclasses.replace(seen, approvals=9 if seen.approved_sha256 == seen.cue_sha256 else seen.approvals)
 
-    patch.setattr(Firings, "_facts", changed)
+    patch.setattr(ClaimFacts, "read", changed)
 
 
 def withdrawal_not_written(patch: pytest.MonkeyPatch) -> None:
