@@ -1,20 +1,15 @@
 """The engine: reports come in, signals are decided on, firings leave, and everybody is told.
 
-`run_engine` is the table of contents; the parts are `translate` and `decide` (what does it mean), `shooter` (fire it),
-`reconciler` (what became of it), `follow_up` (its goal does not stand), `commands` (what people order), `heartbeat` (does
-everything still live), `bookkeeping` (what it must remember), `outside` (what others put into the ledger), `outlets` (where
-firings leave), `board` and `showing` (what is shown), `alarms`, and `control` (to whom).
+`run_engine` is the table of contents; the parts are `translate` and `decide` (what does it mean), `firing_line` and `shooter`
+(fire it), `reconciler` (what became of it), `follow_up` (its goal does not stand), `commands` (what people order), `heartbeat`
+(does everything still live), `bookkeeping` (what it must remember), `outside` (what others put into the ledger), `outlets`
+(where firings leave), `board` and `showing` (what is shown), `alarms`, and `control` (to whom).
 """
 
 import asyncio
 import contextlib
-import dataclasses
-import gc
 import logging
-import os
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
@@ -28,11 +23,11 @@ from sync.alarms import Alarms
 from sync.board import ALARMS_SHOWN, FIRINGS_SHOWN, Board
 from sync.bookkeeping import Bookkeeping
 from sync.commands import Commands
-from sync.conditions import SpotCondition
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.corroboration import Corroboration
 from sync.decide import Intent, Moment, decide_goal, decide_spot, evidence_of
-from sync.errors import ControlError, LedgerError, SyncError
+from sync.errors import ControlError, LedgerError
+from sync.firing_line import FiringLine
 from sync.firing_timer import FiringTimer, Lateness
 from sync.firings import Firings
 from sync.follow_up import FollowUp
@@ -49,9 +44,10 @@ from sync.marking import Marking
 from sync.matches import Matches
 from sync.media_files import MediaStore
 from sync.media_records import MediaRecords
-from sync.media_uploads import MediaUploads, Need, need_of
+from sync.media_uploads import MediaUploads, needs_of
 from sync.outlets import Outlets
 from sync.outside import Outside
+from sync.process import boot_id, kept_for_good, one_of_many, share_the_interpreter
 from sync.quorum import score_key
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
@@ -92,11 +88,6 @@ from sync.wire import (
 )
 from sync.writer import ThreadWriter, Writer
 
-FIRINGS_AT_ONCE_MAX = 2000
-"""Firings that wait or are under way; a further one is refused with an alarm."""
-THREADS_TURN_S = 0.0005
-"""How long a thread that has work waits for the interpreter while another one computes: Python's own 5 ms is a whole firing."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -111,13 +102,13 @@ async def run_engine(setup: EngineSetup, *, writer: Writer | None = None) -> Non
         FencedError: another engine has taken over the ledger.
     """
     await ensure_no_engine(setup.socket_path)
-    sys.setswitchinterval(THREADS_TURN_S)
+    share_the_interpreter()
     writer = writer or ThreadWriter()
     try:
         ledger = await writer.run(Ledger.open, setup.ledger_target, clock=setup.clock, mode=setup.mode, audit=setup.audit_files)
         try:
             engine = await _take_over(setup, ledger, writer)
-            with _one_of_many(), _kept_for_good():
+            with one_of_many(), kept_for_good():
                 async with control_server(setup.socket_path, engine) as control:
                     await engine.run(control)
         finally:
@@ -169,8 +160,6 @@ class Engine:
         self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, catalogue=setup.catalogue)
         self._tasks = Tasks()
         self._link: Link | None = None
-        self._shots: set[asyncio.Task[None]] = set()
-        self._not_fired = 0
         self._arming = setup.arming(self._clock, self._window_changed) if setup.arming else None
         live = setup.publisher
         self._warmth = Warmth(live, self._armed_accounts) if live else None
@@ -201,7 +190,7 @@ class Engine:
             clock=self._clock,
             mode=lambda: standing.mode,
             stop_reason=lambda: standing.stop_reason,
-            needs=self._media_needs,
+            needs=lambda: needs_of(self._board, standing.mode, self._clock.utc()),
             changed=self._showing.refresh,
             alarm=self._alarms.sound,
         )
@@ -227,6 +216,16 @@ class Engine:
             announce=self._announce,
             alarm=self._alarms.sound,
         )
+        self._line = FiringLine(
+            board=self._board,
+            shooter=self._shooter,
+            corroboration=self._corroboration,
+            interlocks=self._interlocks,
+            outlets=self._outlets,
+            alarms=self._alarms,
+            tasks=self._tasks,
+            clock=self._clock,
+        )
         self._follow_up = FollowUp(
             board=self._board,
             matches=self._matches,
@@ -237,7 +236,7 @@ class Engine:
             alarms=self._alarms,
             clock=self._clock,
             tasks=self._tasks,
-            fire=self._fire,
+            fire=self._line.fire,
             announce=self._announce,
         )
         self._marking = Marking(
@@ -248,7 +247,7 @@ class Engine:
             showing=self._showing,
             alarms=self._alarms,
             clock=self._clock,
-            fire=self._fire,
+            fire=self._line.fire,
             announce=self._announce,
             record=self._note,
         )
@@ -313,8 +312,7 @@ class Engine:
             clock=setup.clock,
             on_standby=on_standby or _wait_quietly,
         )
-        boot_id = setup.boot_id or _boot_id()
-        firings = Firings(ledger, epoch=epoch, boot_id=boot_id, limits=setup.limits)
+        firings = Firings(ledger, epoch=epoch, boot_id=setup.boot_id or boot_id(), limits=setup.limits)
         await writer.run(firings.prepare)
         engine = cls(setup, ledger, firings, writer, Standing.of(await writer.run(ledger.switch)))
         await engine._matches.remember()
@@ -395,7 +393,7 @@ class Engine:
             now_utc=now.utc,
         )
         age_ns = self._board.status_age_ns(detection.feed_id, now_mono_ns=now.mono_ns)
-        self._fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
+        self._line.fire(decide_spot(signal, self._board.fireable(), status_age_ns=age_ns, now=now))
         self._marking.hear(signal, believed=not evidence_fault(evidence_of(signal, status_age_ns=age_ns)))
         self._note(detection, age_ns)
         self._showing.after_the_claims(lambda: self._note_heard(detection, signal))
@@ -417,7 +415,7 @@ class Engine:
         for signal in signals:
             if isinstance(signal, GoalScored):
                 self._corroboration.note(score_key(signal.device, signal.occurrence_id), signal.on_air_mono_ns)
-                self._fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
+                self._line.fire(decide_goal(signal, self._board.fireable(), names=self._names, now=self._now()))
         self._showing.score(event)
         self._note(event)
         taken_back = [signal for signal in signals if isinstance(signal, GoalTakenBack)]
@@ -553,47 +551,14 @@ class Engine:
 
     # --- firing ---------------------------------------------------------------------------------
 
-    def _fire(self, intents: Iterable[Intent]) -> None:
-        for intent in intents:
-            if len(self._shots) >= FIRINGS_AT_ONCE_MAX:
-                self._too_many(intent)
-                continue
-            if fault := self._board.cue_faults.get(intent.cue.cue_id):
-                intent = dataclasses.replace(intent, text_fault=fault)  # noqa: PLW2901 - the same intent, known better
-            shot = self._shooter.begin(self._on_air(self._corroboration.asked(intent)), self._outlets.faults, self._tasks)
-            if shot is not None:
-                self._shots.add(shot)
-                shot.add_done_callback(self._shots.discard)
-
     async def _agreed(self, intent: Intent) -> Intent:
         """The intent that was armed, as it is to be claimed now."""
-        return self._on_air(await self._corroboration.awaited(intent))
-
-    def _on_air(self, intent: Intent) -> Intent:
-        """The intent with what its tallies say now; a correction leaves whatever is on air."""
-        if intent.action is Action.CORRECT:
-            return intent
-        feed_id = intent.evidence.feed_id if intent.evidence is not None else ""
-        fault = self._interlocks.fault(intent.cue, feed_id, now_mono_ns=self._clock.mono_ns())
-        return intent if fault == intent.on_air_fault else dataclasses.replace(intent, on_air_fault=fault)
+        return self._interlocks.seen_by(await self._corroboration.awaited(intent), now_mono_ns=self._clock.mono_ns())
 
     def _withdrawn(self, occurrence_id: str) -> str:
         if self._matches.is_taken_back(occurrence_id):
             return "the goal has been taken back"
         return self._markers.withdrawn(occurrence_id)
-
-    def _too_many(self, intent: Intent) -> None:
-        """One alarm for all that come in a second: an alarm is a transaction, and would take the claims' time."""
-        self._not_fired += 1
-        if self._not_fired == 1:
-            self._tasks.begin(self._alarm_too_many(intent.cue.name), name="alarm")
-
-    async def _alarm_too_many(self, first_name: str) -> None:
-        await self._clock.sleep(1.0)
-        others, self._not_fired = self._not_fired - 1, 0
-        more = f" and {others} more" if others else ""
-        sentence = f"{first_name}{more} not fired: {FIRINGS_AT_ONCE_MAX} firings are under way already"
-        await self._alarms.sound("critical", sentence)
 
     async def _announce(self, record: FiringRecord) -> None:
         """Show a record that changed, and do what follows from its new state."""
@@ -660,18 +625,6 @@ class Engine:
             return frozenset()
         return self._outlets.account_ids & self._board.armed_accounts(Mode.LIVE, self._clock.utc())
 
-    def _media_needs(self) -> Iterator[Need]:
-        """Cues with media that may fire and could soon."""
-        now_utc, mode = self._clock.utc(), self._standing.mode
-        for stored in self._board.cues:
-            cue = stored.cue
-            if not cue.media or not stored.approved or stored.hold_reason or mode is Mode.OFF:
-                continue
-            airings = self._board.airings_of(cue.on.channel, cue.on.spots) if isinstance(cue.on, SpotCondition) else ()
-            need = need_of(cue, airings, open_now=self._board.is_open(cue, mode, now_utc), now_utc=now_utc)
-            if need is not None:
-                yield need
-
     def _look_again(self) -> None:
         self._media.look()
         if self._renewals is not None:
@@ -705,35 +658,3 @@ class Engine:
 
     def _now(self) -> Moment:
         return Moment(mono_ns=self._clock.mono_ns(), utc=self._clock.utc())
-
-
-@contextlib.contextmanager
-def _kept_for_good() -> Iterator[None]:
-    """Spare the garbage collector what stands by now: going through all of it takes some ten milliseconds, also in mid-firing."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def _boot_id() -> str:
-    """The kernel's name for this boot; where there is none every process counts as another boot."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"process-{os.getpid()}"
-
-
-@contextlib.contextmanager
-def _one_of_many() -> Iterator[None]:
-    """Let a single deliberate error out of a task group as itself: the command line prints its sentence."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        first = group.exceptions[0]
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        if isinstance(first, SyncError):
-            raise first from group
-        raise

@@ -4,12 +4,14 @@ Holds values only; instants come as arguments. Fails closed: what is not known t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardware.tally import TallyState, TallyStatus
 from sync.conditions import SpotCondition
 from sync.cues import Cue
+from sync.decide import Intent
 from sync.snapshot import TallyView
+from sync.states import Action
 
 LISTENER_SILENT_NS = 2_000_000_000
 """A tally whose listener has not spoken for this long is not believed."""
@@ -89,6 +91,14 @@ class Interlocks:
         if not self._is_judged or not (cue.on_air or self._required_by_place):
             return ""
         return next(filter(None, (self._tally_fault(one, now_mono_ns) for one in self._required(cue, feed_id))), "")
+
+    def seen_by(self, intent: Intent, *, now_mono_ns: int) -> Intent:
+        """The intent with what its tallies say now; a correction leaves whatever is on air."""
+        if intent.action is Action.CORRECT:
+            return intent
+        feed_id = intent.evidence.feed_id if intent.evidence is not None else ""
+        fault = self.fault(intent.cue, feed_id, now_mono_ns=now_mono_ns)
+        return intent if fault == intent.on_air_fault else replace(intent, on_air_fault=fault)
 
     def trouble(self, tally_id: str, *, now_mono_ns: int) -> str:
         """Why nobody can know whether it is on air; empty while somebody can, or before its mixer was first heard."""

@@ -7,12 +7,13 @@ whose media is not ready declines at the gate, or posts its text alone; nothing 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from schedules.airing import Airing
+from sync.board import Board
 from sync.conditions import SpotCondition
 from sync.cues import Cue
 from sync.errors import LedgerError
@@ -65,6 +66,18 @@ def need_of(cue: Cue, airings: Iterable[Airing], *, open_now: bool, now_utc: dat
         return None
     closes_utc = max(one.closes_utc for one in near) + timedelta(milliseconds=cue.deadline_ms)
     return Need(cue=cue, until_utc=min(closes_utc, now_utc + NEEDED_MAX), open_now=open_now)
+
+
+def needs_of(board: Board, mode: Mode, now_utc: datetime) -> Iterator[Need]:
+    """Cues with media that may fire in this mode, and could soon."""
+    for stored in board.cues:
+        cue = stored.cue
+        if not cue.media or not stored.approved or stored.hold_reason or mode is Mode.OFF:
+            continue
+        airings = board.airings_of(cue.on.channel, cue.on.spots) if isinstance(cue.on, SpotCondition) else ()
+        need = need_of(cue, airings, open_now=board.is_open(cue, mode, now_utc), now_utc=now_utc)
+        if need is not None:
+            yield need
 
 
 class MediaUploads:
