@@ -18,9 +18,10 @@ gateway: .venv/gateway.stamp  ## Install what cuebird gateway needs and no more,
 test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then run every test
 	@$(MAKE) --no-print-directory lint
 	@echo "── tests on every core" && $(BIN)/pytest -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
-	@echo "── tests that wait for other processes, two files at a time" && \
-		$(BIN)/pytest -n 2 --dist loadfile -m "system and waits" $(ARGS) || [ $$? -eq 5 ]
-	@echo "── tests with real servers, one at a time" && $(BIN)/pytest -m "system and not waits" $(ARGS) || [ $$? -eq 5 ]
+	@echo "── tests that wait for other processes, and beside them tests that hear" && deploy/side-by-side.sh \
+		'$(BIN)/pytest -m "system and waits" $(ARGS)' '$(BIN)/pytest -m "system and hears" $(ARGS)'
+	@echo "── other tests with real servers" && \
+		$(BIN)/pytest -m "system and not waits and not hears" $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: check
 check: .venv/dev.stamp  ## The quick loop: style, types, layers and the fast tests
