@@ -32,6 +32,11 @@ class ClockComparison:
         return min(self._lags_ns) / 1e6 if len(self._lags_ns) >= LAGS_MIN else None
 
     @property
+    def ahead_ns(self) -> int:
+        """How far the device's clock is ahead of ours at least, 0 unless shown: every message left before it came."""
+        return max(0, -min(self._lags_ns, default=0))
+
+    @property
     def remark(self) -> str:
         """A sentence for people once the clocks differ by too much, or empty."""
         behind_ms = self.behind_ms

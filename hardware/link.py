@@ -190,6 +190,8 @@ class MqttLink:
                 return _ACCEPTED
             if retained:
                 raise RefusedMessage(RefusalKind.RETAINED, "retained; an event counts only as it happens")
+            clock = self._clocks.get((named.venue, named.device)) if named is not None else None
+            ahead_ns = 0 if clock is None else clock.ahead_ns
             verified = verify(
                 topic,
                 payload,
@@ -198,6 +200,7 @@ class MqttLink:
                 now_utc_ns=now_utc_ns,
                 replay=self._replay,
                 freshness_s=self._freshness_s,
+                ahead_ns=ahead_ns,
             )
         except RepeatedMessage as repeated:
             log.info("mqtt.repeated", extra={"topic": topic, "reason": str(repeated)})
@@ -209,7 +212,7 @@ class MqttLink:
         self._replay, event = verified.replay, verified.event
         self._gaps.take_event((event.venue, event.device), boot=event.boot, sequence=event.sequence)
         await self._handlers.replay(verified.replay)
-        await self._handlers.score(_score_event(event, now_utc_ns=now_utc_ns, received_mono_ns=received_mono_ns))
+        await self._handlers.score(_score_event(event, now_utc_ns=now_utc_ns + ahead_ns, received_mono_ns=received_mono_ns))
         return _ACCEPTED
 
     async def _refuse(self, topic: str, refused: RefusedMessage, seen_mono_ns: int) -> None:
@@ -301,7 +304,8 @@ class MqttLink:
 
 
 def _score_event(event: EventBody, *, now_utc_ns: int, received_mono_ns: int) -> ScoreEvent:
-    # A gateway's clock may be ahead; nothing can have happened after its message arrived.
+    """The event with its instant by our clock; `now_utc_ns` is by the device's, as far as that is known."""
+    # It may be further ahead than is known; nothing can have happened after its message arrived.
     age_ns = max(0, now_utc_ns - event.t_event_ns)
     return ScoreEvent(
         event_id=event.id,

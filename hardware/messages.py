@@ -201,6 +201,7 @@ def verify(
     now_utc_ns: int,
     replay: ReplayState,
     freshness_s: float = FRESHNESS_S,
+    ahead_ns: int = 0,
 ) -> Verified:
     """The event in `message`, if it is to be believed.
 
@@ -212,6 +213,7 @@ def verify(
         now_utc_ns: the wall clock now.
         replay: what was heard before.
         freshness_s: how old an event may be.
+        ahead_ns: how far the device's clock is known to be ahead of ours; its events are that much older than they say.
 
     Raises:
         RefusedMessage: it is not; nothing else is raised, whatever the bytes. A `RepeatedMessage` where a gateway only tells
@@ -227,8 +229,8 @@ def verify(
     oldest_ns = now_utc_ns - round(freshness_s * NS_PER_S)
     latest_ns = now_utc_ns + round(FUTURE_S * NS_PER_S)
     for what, instant_ns in (("published", event.t_pub_ns), ("happened", event.t_event_ns)):
-        if instant_ns < oldest_ns:
-            ago_s = (now_utc_ns - instant_ns) / NS_PER_S
+        if instant_ns - ahead_ns < oldest_ns:
+            ago_s = (now_utc_ns - instant_ns + ahead_ns) / NS_PER_S
             raise RefusedMessage(RefusalKind.STALE, f"{what} {ago_s:.1f} s ago; {freshness_s:g} s is the limit")
         if instant_ns > latest_ns:
             ahead_s = (instant_ns - now_utc_ns) / NS_PER_S

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from console.settings import Config, Fixture
 
 BROKER_PORT = 8883
-TERMINAL_BORDER = 2
-"""Of light modules round the code; half of what paper needs is enough on a screen."""
 
 
 class KeyKind(enum.StrEnum):
@@ -51,8 +49,11 @@ def provision(
     The engine's configuration tells the match and the broker. What is there is never written over; a gateway of this name
     is made anew only when you say so.
     """
+    import shutil
     from datetime import UTC, datetime
 
+    # The code first: where its package is missing nothing is made.
+    from console import setup_code
     from console.config import find_config, load_config
     from console.provisioning import provision as make
 
@@ -74,8 +75,9 @@ def provision(
         )
         typer.confirm(question, abort=True, err=True)
     made = make(plan, kept, now_utc=datetime.now(UTC))
-    _draw(made)
-    typer.echo(json.dumps(_facts(made)) if as_json else _text(made))
+    setup_code.draw(made.setup, made.folder)
+    picture = setup_code.in_characters(made.setup, columns=shutil.get_terminal_size().columns)
+    typer.echo(json.dumps(_facts(made)) if as_json else f"{picture}\n{_text(made)}")
 
 
 def _fixture(config: "Config", venue: str, wanted: str) -> "Fixture":
@@ -123,29 +125,6 @@ def _plan(
     )
 
 
-def _draw(made: "Provisioned") -> None:
-    """The QR code as pictures beside the configuration."""
-    import segno
-
-    code = segno.make(made.setup, error="m", micro=False)
-    code.save(str(made.folder / "setup.svg"), scale=4)
-    code.save(str(made.folder / "setup.png"), scale=6)
-
-
-def _picture(made: "Provisioned") -> str:
-    """The QR code in characters, or where it is when the terminal is too narrow for it."""
-    import io
-    import shutil
-
-    import segno
-
-    code, drawn = segno.make(made.setup, error="l", micro=False), io.StringIO()
-    code.terminal(out=drawn, compact=True, border=TERMINAL_BORDER)
-    width = code.symbol_size(border=TERMINAL_BORDER)[0]
-    wide_enough = shutil.get_terminal_size().columns >= width
-    return drawn.getvalue() if wide_enough else f"(a terminal of {width} columns would show the code here)\n"
-
-
 def _facts(made: "Provisioned") -> dict[str, str]:
     return {
         "folder": str(made.folder),
@@ -162,8 +141,8 @@ def _facts(made: "Provisioned") -> dict[str, str]:
 
 
 def _text(made: "Provisioned") -> str:
-    return f"""{_picture(made)}
-{made.folder}: copy this folder onto the gateway as /etc/cuebird (device.key and client.key are secrets), then there:
+    return f"""{made.folder}: copy this folder onto the gateway as /etc/cuebird; two secrets are in it,
+device.key and client.key. Then start it there:
   cuebird gateway --config /etc/cuebird/cuebird.toml
 
 The code, also as setup.svg and setup.png there, carries this configuration and no secret; the key's id is {made.key_id}.

@@ -146,6 +146,18 @@ async def test_a_device_whose_clock_is_ahead_is_not_shown_online(broker: Any, pl
         for count, ahead_s in enumerate((0.9, 0.91, 1.1, 37.0), start=1):
             await match.publish(state(ahead_s), topic=str(STATE))
             await match.received.until(lambda wanted=count: len(statuses) == wanted)
+            if count == 2:
+                by_its_clock_ns = round((clock.utc().timestamp() + 0.91) * 1e9)
+                scored = goal(t_event_ns=by_its_clock_ns - 10**8, t_pub_ns=by_its_clock_ns)
+                await match.publish(sign(EVENT, scored, DEVICE.signing_key))
+                await match.received.until(lambda: len(match.received.scores) == 1)
+                # A tenth of a second ago, though its clock says it was in the future.
+                age_ns = match.received.scores[0].received_mono_ns - match.received.scores[0].event_mono_ns
+                assert round(age_ns / 1e6) == 100
+                late = goal(boot=scored.boot, sequence=2, t_event_ns=by_its_clock_ns - 5_500_000_000, t_pub_ns=by_its_clock_ns)
+                await match.publish(sign(EVENT, late, DEVICE.signing_key))
+                await match.received.until(lambda: len(match.received.refusals) == 1)
+                assert match.received.refusals[0].reason == "happened 5.5 s ago; 5 s is the limit"
 
         online, stale = DeviceState.ONLINE, DeviceState.STALE
         assert [status.state for status in statuses] == [online, online, stale, stale]

@@ -172,6 +172,19 @@ def test_the_quickest_message_tells_the_difference() -> None:
     assert (told, comparison.behind_ms) == ((2.0, ""), None)
 
 
+def test_a_message_from_the_future_shows_how_far_a_clock_is_ahead() -> None:
+    """One is enough, and a late one takes nothing back; a clock that is behind, or not known, is not ahead."""
+    comparison = ClockComparison()
+    before = comparison.ahead_ns
+    for lag_ms in (-300, 20):
+        comparison.note(lag_ms * 10**6)
+    ahead_ns = comparison.ahead_ns
+    comparison.forget()
+    comparison.note(20 * 10**6)
+
+    assert (before, ahead_ns, comparison.ahead_ns) == (0, 300 * 10**6, 0)
+
+
 @pytest.mark.parametrize(
     ("lag_ms", "remark"),
     [

@@ -62,6 +62,7 @@ def check(
     topic: DeviceTopic = TOPIC,
     now_utc_ns: int = NOW_NS,
     device: DeviceKey | None = None,
+    ahead_ns: int = 0,
 ) -> Verified:
     return verify(
         str(topic),
@@ -70,6 +71,7 @@ def check(
         fixtures={("eishalle", "oes-1"): "final"},
         now_utc_ns=now_utc_ns,
         replay=replay or ReplayState(),
+        ahead_ns=ahead_ns,
     )
 
 
@@ -105,6 +107,18 @@ def test_an_old_event_published_late_is_refused() -> None:
     """A fresh publication does not make an old goal fresh."""
     with pytest.raises(RefusedMessage, match=r"happened 6\.0 s ago"):
         check(sign(TOPIC, event(t_event_ns=NOW_NS - 6 * 10**9), KEY))
+
+
+def test_an_event_of_a_clock_that_is_ahead_is_older_than_it_says() -> None:
+    """By as much as is known; the future's limit stays where it is."""
+    facts: dict[str, Any] = {"t_event_ns": NOW_NS - 4_500_000_000, "t_pub_ns": NOW_NS + 500_000_000}
+    message = sign(TOPIC, event(**facts), KEY)
+
+    assert check(message, ahead_ns=500_000_000).event.t_event_ns == facts["t_event_ns"]
+    with pytest.raises(RefusedMessage, match=r"happened 5\.1 s ago; 5 s is the limit"):
+        check(message, ahead_ns=600_000_000)
+    with pytest.raises(RefusedMessage, match=r"published 1\.1 s in the future"):
+        check(sign(TOPIC, event(t_pub_ns=NOW_NS + 1_100_000_000), KEY), ahead_ns=1_100_000_000)
 
 
 @pytest.mark.parametrize(
