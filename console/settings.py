@@ -18,6 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from fingerprints.sources import CaptureError, parse_source
 from hardware.errors import SettingError, UnknownProtocolError
+from hardware.inputs.sources import LISTENERS, input_listener
 from hardware.lines import parse_line
 from hardware.receiving import parse_listen_address
 from hardware.scoreboards.protocols import protocol_named
@@ -25,6 +26,7 @@ from hardware.scte35.automation import SCHEME as AUTOMATION_SCHEME
 from hardware.scte35.automation import parse_address as parse_automation
 from hardware.scte35.sources import parse_source as parse_marker_source
 from hardware.tally.listening import TallyAddress, TallySetup
+from timebase import SystemClock
 
 ID_LETTERS_MAX = 64
 FEED_SCHEMES = ("http", "https", "udp", "rtp", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "srt", "rist", "alsa", "file")
@@ -114,6 +116,8 @@ def _api_base(text: str) -> str:
 
 
 def _protocol(text: str) -> str:
+    if text in LISTENERS:
+        return text
     try:
         return protocol_named(text).name
     except UnknownProtocolError as error:
@@ -124,7 +128,7 @@ def _gateway_source(text: str, info: ValidationInfo) -> str:
     if text.startswith("file:") and not text.startswith("file:/"):
         text = f"file:{_absolute(Path(text.removeprefix('file:')), info)}"
     protocol = info.data.get("protocol")
-    if protocol is not None:  # else that is what is wrong
+    if protocol is not None and protocol not in LISTENERS:  # else that is what is wrong
         try:
             parse_line(text, protocol_named(protocol))
         except SettingError as error:
@@ -417,11 +421,27 @@ class Device(Table):
 
 
 class Gateway(Table):
-    """What `cuebird gateway` on this machine reads: the console's protocol, and the address of its line."""
+    """What `cuebird gateway` on this machine reads: the console's protocol, and the address of its line.
+
+    `events`: with `osc` and `gpio`, what each address or pin means: `horn`, or the name of a trigger.
+    """
 
     device: Id
     protocol: Annotated[str, AfterValidator(_protocol)]
     source: Annotated[str, AfterValidator(_gateway_source)]
+    events: Annotated[dict[Word, Id], Field(max_length=200)] = {}
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        if self.protocol not in LISTENERS:
+            if self.events:
+                raise ValueError(f"events: {self.protocol} is a scoreboard and tells its own; leave them out")
+            return self
+        try:
+            input_listener(self.protocol, self.source, self.events, clock=SystemClock(), sink=lambda _told: None)
+        except SettingError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class Config(Table):

@@ -50,11 +50,12 @@ def main() -> int:
 def parsed() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description="Sign an event as a device of Cuebird and send it.")
-    parser.add_argument("type", choices=("horn", "goal", "correction"))
+    parser.add_argument("type", choices=("horn", "trigger", "goal", "correction"))
     parser.add_argument("--url", default="http://127.0.0.1:8400", help="the console's address")
     parser.add_argument("--ca-file", help="PEM of the authority to trust instead of the system's")
     for name in ("venue", "device", "fixture", "key-file"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--name", default="", help="of a trigger: what happens, as cues call it")
     parser.add_argument("--side", choices=("home", "away"), help="who scored")
     parser.add_argument("--home", type=int, default=0, help="home side's points after it")
     parser.add_argument("--away", type=int, default=0, help="away side's points after it")
@@ -87,11 +88,12 @@ def event(options: argparse.Namespace, key: bytes, now_ns: int) -> dict[str, obj
         "period": options.period,
         "clock": options.clock,
         "player": options.player,
+        "name": options.name,
         "t_event_ns": now_ns,
         "t_pub_ns": now_ns,
         "clock_source": "unknown",
         "clock_error_us": None,
-        "confidence": "checked",
+        "confidence": "told",
         "protocol": "webhook",
         "frame_sha256": hashlib.sha256(b"").hexdigest(),
         "key": key_id(key),

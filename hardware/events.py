@@ -26,6 +26,8 @@ class ScoreKind(enum.StrEnum):
     """The console's horn begins to sound."""
     TIMEOUT = "timeout"
     """A time-out begins."""
+    TRIGGER = "trigger"
+    """Something with a name happened that is no score: a button, a contact, a show's beginning."""
 
 
 class Timeout(enum.StrEnum):
@@ -90,6 +92,7 @@ class ScoreEvent:
             side it names the goal, whichever gateway reports it and however often. For a correction, the same. 0 otherwise.
         period, clock: as shown at the change.
         player: who scored, empty where the gateway does not know.
+        name: of a trigger, what it tells of; empty otherwise.
         event_utc: when the change was seen at the gateway, by the gateway's clock.
         event_mono_ns: the same instant on this machine's CLOCK_MONOTONIC, estimated from `event_utc`.
         received_mono_ns: when the message reached this process.
@@ -111,6 +114,7 @@ class ScoreEvent:
     event_mono_ns: int
     received_mono_ns: int
     player: str = ""
+    name: str = ""
 
 
 class DeviceState(enum.StrEnum):

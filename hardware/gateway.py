@@ -14,14 +14,18 @@ import hashlib
 import logging
 import ssl
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import aiomqtt
 
 from hardware.clock_watch import ClockWatch
 from hardware.connection import Connection
+from hardware.events import ScoreKind
+from hardware.inputs import HORN, InputListener, Told
+from hardware.inputs.sources import LISTENERS, input_listener
 from hardware.keys import DeviceKey, key_id
 from hardware.lines import Recorder, parse_line
 from hardware.listening import ConsoleListener
@@ -49,8 +53,9 @@ class GatewaySettings:
     Attributes:
         identity: who we are, which match we keep, and our key.
         sport: key of `hardware.sports.STEPS`.
-        protocol: key of `hardware.scoreboards.protocols.PROTOCOLS`.
-        source: the address of its line, as in `hardware.lines.EXAMPLES`.
+        protocol: key of `hardware.scoreboards.protocols.PROTOCOLS` or of `hardware.inputs.sources.LISTENERS`.
+        source: the address of its line, as in `hardware.lines.EXAMPLES`, or of a source of events.
+        events: of a source of events, what each address or pin means.
         freshness_s: an event older than this is not sent any more.
     """
 
@@ -60,6 +65,7 @@ class GatewaySettings:
     source: str
     address: BrokerAddress
     freshness_s: float = FRESHNESS_S
+    events: Mapping[str, str] = field(default_factory=dict)
 
 
 class Gateway:
@@ -73,15 +79,7 @@ class Gateway:
         """
         self._settings, self._clock, self._identity = settings, clock, settings.identity
         self._key, self._key_id = self._identity.signing_key, key_id(self._identity.key)
-        protocol = protocol_named(settings.protocol)
-        self._console = ConsoleListener(
-            parse_line(settings.source, protocol),
-            protocol,
-            sport=settings.sport,
-            clock=clock,
-            sink=self._enqueue,
-            recorder=recorder,
-        )
+        self._console = self._listener(settings, recorder)
         self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
         self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")
         self._tls: ssl.SSLContext | None = None
@@ -110,38 +108,78 @@ class Gateway:
             tasks.create_task(self._stay_on_broker(), name="gateway-broker")
             tasks.create_task(self._clock_watch.run(), name="gateway-clock")
 
+    def _listener(self, settings: GatewaySettings, recorder: Recorder | None) -> ConsoleListener | InputListener:
+        if settings.protocol in LISTENERS:
+            return input_listener(settings.protocol, settings.source, settings.events, clock=self._clock, sink=self._enqueue_told)
+        protocol = protocol_named(settings.protocol)
+        return ConsoleListener(
+            parse_line(settings.source, protocol),
+            protocol,
+            sport=settings.sport,
+            clock=self._clock,
+            sink=self._enqueue,
+            recorder=recorder,
+        )
+
     # --- events on their way
 
     def _enqueue(self, change: ScoreChange) -> None:
+        shown = change.first.reading
+        self._put(
+            change.first.utc_ns,
+            shown.frame,
+            type=change.kind,
+            side=change.side,
+            delta=change.delta,
+            home=change.home,
+            away=change.away,
+            ordinal=change.ordinal,
+            period=shown.period,
+            clock=shown.clock,
+            confidence=change.confidence.value,
+            protocol=shown.protocol,
+        )
+
+    def _enqueue_told(self, told: Told) -> None:
+        """A source of events knows no score."""
+        is_horn = told.name == HORN
+        self._put(
+            told.utc_ns,
+            told.evidence,
+            type=ScoreKind.HORN if is_horn else ScoreKind.TRIGGER,
+            name="" if is_horn else told.name,
+            side=None,
+            delta=0,
+            home=0,
+            away=0,
+            ordinal=0,
+            period="",
+            clock="",
+            confidence="told",
+            protocol=self._settings.protocol,
+        )
+
+    def _put(self, event_utc_ns: int, evidence: bytes, **what: Any) -> None:
         if len(self._outbox) >= OUTBOX_EVENTS_MAX:
             self._drop(self._outbox.popleft(), "the outbox is full")
         self._sequence += 1
-        identity, shown, quality = self._identity, change.first.reading, self._clock_watch.quality()
+        identity, quality = self._identity, self._clock_watch.quality()
         self._outbox.append(
             EventBody(
                 version=1,
-                id=new_ulid(change.first.utc_ns),
+                id=new_ulid(event_utc_ns),
                 boot=self._boot,
                 sequence=self._sequence,
                 venue=identity.venue,
                 device=identity.device,
                 fixture=identity.fixture,
-                type=change.kind,
-                side=change.side,
-                delta=change.delta,
-                home=change.home,
-                away=change.away,
-                ordinal=change.ordinal,
-                period=shown.period,
-                clock=shown.clock,
-                t_event_ns=change.first.utc_ns,
-                t_pub_ns=change.first.utc_ns,
+                t_event_ns=event_utc_ns,
+                t_pub_ns=event_utc_ns,
                 clock_source=quality.source,
                 clock_error_us=quality.error_us,
-                confidence=change.confidence.value,
-                protocol=shown.protocol,
-                frame_sha256=hashlib.sha256(shown.frame).hexdigest(),
+                frame_sha256=hashlib.sha256(evidence).hexdigest(),
                 key=self._key_id,
+                **what,
             )
         )
         self._outbox_filled.set()

@@ -324,6 +324,7 @@ def _score_event(event: EventBody, *, now_utc_ns: int, received_mono_ns: int) ->
         event_mono_ns=received_mono_ns - age_ns,
         received_mono_ns=received_mono_ns,
         player=event.player,
+        name=event.name,
     )
 
 

@@ -41,7 +41,7 @@ Ulid = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
 Points = Annotated[int, Field(ge=0, le=999)]
 Instant = Annotated[int, Field(ge=0, lt=1 << 63)]
 Shown = Annotated[str, Field(max_length=16)]
-Confidence = Literal["checked", "repeated"]
+Confidence = Literal["checked", "repeated", "told"]
 
 
 class _Body(BaseModel):
@@ -74,6 +74,7 @@ class EventBody(_Body):
     period: Shown
     clock: Shown
     player: Annotated[str, Field(max_length=64)] = ""
+    name: Annotated[str, Field(pattern=rf"^({NAME.pattern})?$")] = ""
     t_event_ns: Instant
     clock_source: Annotated[str, Field(max_length=32)]
     clock_error_us: Annotated[int, Field(ge=0)] | None
@@ -89,6 +90,8 @@ class EventBody(_Body):
         sided = self.side is not None
         if (self.delta > 0) - (self.delta < 0) != sign or (self.type is not ScoreKind.TIMEOUT and sided != bool(sign)):
             raise ValueError(f"a {self.type} with side {self.side} and delta {self.delta} makes no sense")
+        if (self.type is ScoreKind.TRIGGER) != bool(self.name):
+            raise ValueError(f"a {self.type} named {self.name!r} makes no sense; triggers have a name, and nothing else has")
         shown = {Side.HOME: self.home, Side.AWAY: self.away, None: 0}[self.side] if sign else 0
         # In a sport in sets the sets before count, which no points do.
         sets, rest = divmod(self.ordinal - shown, SET_ORDINALS)

@@ -47,12 +47,17 @@ def _changes(kind: str, **delta: int) -> JsonSchema:
 
 _CHANGES_NOTHING = (
     {
-        "if": {"properties": {"type": {"enum": ["period", "restart", "stop", "horn", "timeout"]}}},
+        "if": {"properties": {"type": {"enum": ["period", "restart", "stop", "horn", "timeout", "trigger"]}}},
         "then": {"properties": {"delta": {"const": 0}, "ordinal": {"const": 0}}},
     },
     {
-        "if": {"properties": {"type": {"enum": ["period", "restart", "stop", "horn"]}}},
+        "if": {"properties": {"type": {"enum": ["period", "restart", "stop", "horn", "trigger"]}}},
         "then": {"properties": {"side": {"const": None}}},
+    },
+    {
+        "if": {"properties": {"type": {"const": "trigger"}}},
+        "then": {"required": ["name"], "properties": {"name": {"minLength": 1}}},
+        "else": {"properties": {"name": {"const": ""}}},
     },
 )
 

@@ -12,7 +12,7 @@ from fingerprints.events import Detection, FeedStatus
 from hardware.events import DeviceState, DeviceStatus, Refusal
 from schedules.airing import Airing
 from sync.approvals import lapse
-from sync.conditions import SpotCondition, hours_fault
+from sync.conditions import GoalCondition, SpotCondition, hours_fault
 from sync.cues import Cue
 from sync.ledger import StoredCue
 from sync.media import Media, media_of_variant
@@ -365,10 +365,12 @@ class Board:
         on = cue.on
         if isinstance(on, SpotCondition):
             return self._spot_state(on, mode, now_utc)
-        if offline := [device for device in on.devices if not self._is_online(device)]:
-            return "idle", f"not online: {', '.join(offline)}; the cue waits for both"
+        needed = (*on.devices, *([on.witness_device] if isinstance(on, GoalCondition) and on.witness_device else ()))
+        if offline := [device for device in needed if not self._is_online(device)]:
+            return "idle", f"not online: {', '.join(offline)}; the cue waits for {'both' if on.devices else 'its word'}"
         online = [view for view in self._devices.values() if view.fixture == on.fixture and view.state == DeviceState.ONLINE]
-        return ("armed", f"{online[0].device} keeps the score") if online else ("idle", f"no device of {on.fixture} is online")
+        does = "keeps the score" if isinstance(on, GoalCondition) else "is online"
+        return ("armed", f"{online[0].device} {does}") if online else ("idle", f"no device of {on.fixture} is online")
 
     def _is_online(self, device: str) -> bool:
         return any(view.device == device and view.state == DeviceState.ONLINE for view in self._devices.values())

@@ -64,6 +64,8 @@ class GoalCondition:
         periods: as the scoreboard shows them.
         players: as the scorer is told; a goal whose scorer is not told does not count.
         devices: two devices that must both tell of it; none: any device is enough.
+        witness: an event that must stand beside it: `horn`, or a trigger's name; empty: none.
+        witness_device: whose event that must be; empty: of any device of the fixture.
         within_ms: how far the instants of the two may lie apart.
     """
 
@@ -75,6 +77,24 @@ class GoalCondition:
     every: int = 1
     periods: tuple[str, ...] = ()
     players: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    witness: str = ""
+    witness_device: str = ""
+    within_ms: int = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerCondition:
+    """Something with a name that a fixture's device tells of: a button, a contact, a show's beginning.
+
+    Attributes:
+        devices: two devices that must both tell of it; none: any device is enough.
+        within_ms: how far the instants of the two may lie apart.
+    """
+
+    kind: Literal["trigger"]
+    fixture: str
+    name: str
     devices: tuple[str, ...] = ()
     within_ms: int = 2000
 
@@ -122,9 +142,14 @@ def _teller_fault(on: GoalCondition, goal: GoalScored) -> str:
     if on.players and goal.player not in on.players:
         scorer = f"{goal.player!r} scored" if goal.player else "nobody says who scored"
         return f"{scorer}; the cue waits for {', '.join(on.players)}"
-    if on.devices and goal.device not in on.devices:
-        return f"device {goal.device or 'unknown'} told of it; the cue waits for {' and '.join(on.devices)}"
-    return ""
+    return device_fault(on.devices, goal.device)
+
+
+def device_fault(devices: tuple[str, ...], device: str) -> str:
+    """Why the one who told is none of those the cue waits for; empty when it is, or it waits for none."""
+    if not devices or device in devices:
+        return ""
+    return f"device {device or 'unknown'} told of it; the cue waits for {' and '.join(devices)}"
 
 
 def _score_holds(state: ScoreState, own: int, other: int, points: int) -> bool:

@@ -30,7 +30,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sync.conditions import ALWAYS, By, GoalCondition, ScoreState, SpotCondition, When
+from hardware.topics import NAME
+from sync.conditions import ALWAYS, By, GoalCondition, ScoreState, SpotCondition, TriggerCondition, When
 from sync.errors import ApprovalError, CueError, MediaError
 from sync.media import MEDIA_MAX, Fallback, Media, media_fault, media_warnings
 from sync.media_files import MediaRow, read_media
@@ -93,7 +94,7 @@ class Cue:
     taken_back: Literal["leave", "delete", "correct"]
     variants: tuple[str, ...]
     caps: Caps
-    on: SpotCondition | GoalCondition
+    on: SpotCondition | GoalCondition | TriggerCondition
     campaign: str = ""
     priority: int = 0
     approvers: int = 1
@@ -290,6 +291,12 @@ def _daypart(text: str) -> str:
     return text
 
 
+def _event_name(text: str) -> str:
+    if text and not NAME.fullmatch(text):
+        raise ValueError(f"{text!r}: an event's name has up to 64 letters, digits, - and _")
+    return text
+
+
 def _text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
@@ -330,6 +337,10 @@ class _SpotRow(_Row):
     def condition(self) -> SpotCondition:
         return SpotCondition(**{**self.model_dump(), "spots": tuple(self.spots)})
 
+    @property
+    def sources(self) -> int:
+        return 2 if self.by == "both" else 1
+
 
 class _GoalRow(_Row):
     kind: Literal["goal"]
@@ -341,11 +352,32 @@ class _GoalRow(_Row):
     periods: Annotated[list[_Ref], Field(max_length=20)] = []
     players: Annotated[list[_Ref], Field(max_length=100)] = []
     devices: Annotated[list[_Ref], Field(max_length=2)] = []
+    witness: Annotated[str, AfterValidator(_event_name)] = ""
+    witness_device: Annotated[str, StringConstraints(max_length=64)] = ""
     within_ms: Annotated[int, Field(ge=50, le=10_000)] = 2000
 
     def condition(self) -> GoalCondition:
         lists = {name: tuple(value) for name, value in self.model_dump().items() if isinstance(value, list)}
         return GoalCondition(**{**self.model_dump(), **lists})
+
+    @property
+    def sources(self) -> int:
+        return 2 if self.devices or self.witness else 1
+
+
+class _TriggerRow(_Row):
+    kind: Literal["trigger"]
+    fixture: _Ref
+    name: Annotated[str, StringConstraints(min_length=1), AfterValidator(_event_name)]
+    devices: Annotated[list[_Ref], Field(max_length=2)] = []
+    within_ms: Annotated[int, Field(ge=50, le=10_000)] = 2000
+
+    def condition(self) -> TriggerCondition:
+        return TriggerCondition(**{**self.model_dump(), "devices": tuple(self.devices)})
+
+    @property
+    def sources(self) -> int:
+        return 2 if self.devices else 1
 
 
 class _WhenRow(_Row):
@@ -378,7 +410,7 @@ class _CueRow(_Row):
     duplicate_window_h: Annotated[int, Field(ge=0, le=8760), AfterValidator(_window)] = 0
     caps: _CapsRow = _CapsRow()
     on_air: Annotated[str, StringConstraints(max_length=64)] = ""
-    on: Annotated[_SpotRow | _GoalRow, Field(discriminator="kind")]
+    on: Annotated[_SpotRow | _GoalRow | _TriggerRow, Field(discriminator="kind")]
     when: _WhenRow | None = None
 
     @model_validator(mode="after")
@@ -392,8 +424,7 @@ class _CueRow(_Row):
             if self.deadline_ms <= getattr(self, key):
                 yield f"deadline_ms ({self.deadline_ms}) must be more than {key} ({getattr(self, key)})"
         least_ms = self.on.within_ms + TELLING_NS_MAX // 1_000_000
-        two_sources = self.on.by == "both" if isinstance(self.on, _SpotRow) else bool(self.on.devices)
-        if two_sources and self.deadline_ms <= least_ms:
+        if self.on.sources > 1 and self.deadline_ms <= least_ms:
             yield f"deadline_ms ({self.deadline_ms}) must be more than {least_ms}: that long the second source may take"
         if isinstance(self.on, _SpotRow):
             if self.on.first_in_day and self.on.every > 1:
@@ -418,9 +449,13 @@ class _CueRow(_Row):
             yield 'media_fallback: "text", but the cue has no media; leave it out'
 
     def _faults_of_goals(self) -> Iterator[str]:
+        if not isinstance(self.on, _SpotRow) and self.on.devices and len(set(self.on.devices)) != 2:
+            yield "on.devices: give two different devices, which must both tell of it, or none"
         if isinstance(self.on, _GoalRow):
-            if self.on.devices and len(set(self.on.devices)) != 2:
-                yield "on.devices: give two different devices, which must both tell of the goal, or none"
+            if self.on.witness and self.on.devices:
+                yield "on.witness: the cue waits for two devices already; leave one of the two out"
+            if self.on.witness_device and not self.on.witness:
+                yield 'on.witness_device: nothing is asked of it; write witness = "horn" or the name of a trigger'
             return
         if self.taken_back != "leave":
             yield "taken_back: only a goal can be taken back"
@@ -516,7 +551,7 @@ def _parse_cue(row: Any, catalogue: Catalogue, *, number: int, source: str, fold
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
         named = row.get("id") if isinstance(row, dict) else None
-        key = ".".join(str(part) for part in first["loc"] if part not in ("spot", "goal"))
+        key = ".".join(str(part) for part in first["loc"] if part not in ("spot", "goal", "trigger"))
         raise CueError(f"{source}: cue {named or f'number {number}'}: {key + ': ' if key else ''}{_mistake(first)}") from error
 
 
@@ -531,7 +566,7 @@ def _mistake(error: ErrorDetails) -> str:
     return f"{message}, not {value!r}"
 
 
-_KEYS = [name for row in (_CueRow, _SpotRow, _GoalRow, _WhenRow, _CapsRow, MediaRow) for name in row.model_fields]
+_KEYS = [name for row in (_CueRow, _SpotRow, _GoalRow, _TriggerRow, _WhenRow, _CapsRow, MediaRow) for name in row.model_fields]
 
 
 def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:
@@ -541,6 +576,8 @@ def _reference_fault(cue: Cue, catalogue: Catalogue) -> str:
         checks += [("on.spots", spot_id, catalogue.spots) for spot_id in cue.on.spots]
     else:
         checks += [("on.devices", device, catalogue.devices) for device in cue.on.devices]
+        if isinstance(cue.on, GoalCondition) and cue.on.witness_device:
+            checks.append(("on.witness_device", cue.on.witness_device, catalogue.devices))
         checks.append(("on.fixture", cue.on.fixture, None if catalogue.sides is None else frozenset(catalogue.sides)))
     if cue.on_air:
         checks.append(("on_air", cue.on_air, catalogue.tallies))

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sync.conditions import GoalCondition, SpotCondition, day_of, goal_fault, hours_fault
+from sync.conditions import GoalCondition, SpotCondition, TriggerCondition, day_of, device_fault, goal_fault, hours_fault
 from sync.cues import Cue
 from sync.media import Media, media_by_text
-from sync.quorum import Quorum, marker_key, score_key, sound_key
-from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked
+from sync.quorum import Quorum, marker_key, score_key, sound_key, witness_key
+from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked, Triggered
 from sync.states import Action, Mode
 from sync.tweets import field_fault, fields_of, fill, fillable, minute_of
 
@@ -138,6 +138,15 @@ def decide_goal(
     )
 
 
+def decide_trigger(signal: Triggered, cues: Iterable[Cue], *, now: Moment) -> tuple[Intent, ...]:
+    """One intent for each cue that waits for this trigger, in the order in which they are to be claimed."""
+    return _in_order(
+        _trigger_intent(signal, cue, cue.on, now=now)
+        for cue in cues
+        if isinstance(cue.on, TriggerCondition) and (cue.on.fixture, cue.on.name) == (signal.fixture, signal.name)
+    )
+
+
 def _in_order(intents: Iterable[Intent]) -> tuple[Intent, ...]:
     # The highest priority claims first, and what is declined anyway keeps nobody waiting.
     return tuple(sorted(intents, key=lambda intent: (bool(intent.condition_fault), -intent.cue.priority)))
@@ -238,13 +247,51 @@ def _goal_intent(signal: GoalScored, cue: Cue, on: GoalCondition, *, names: Mapp
         fire_mono_ns=signal.on_air_mono_ns + max(cue.audience_delay_ms, cue.confirm_ms) * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
         condition_fault=goal_fault(on, signal) or hours_fault(cue.when, signal.on_air_utc),
-        quorum=_second_device(on, signal),
+        quorum=_second_source(on, signal),
         restart_of=signal.fixture if cue.confirm_restart else None,
         media=media_by_text(cue.media, _filled(cue.variants, fields)),
     )
 
 
-def _second_device(on: GoalCondition, signal: GoalScored) -> Quorum | None:
+def _trigger_intent(signal: Triggered, cue: Cue, on: TriggerCondition, *, now: Moment) -> Intent:
+    return Intent(
+        cue=cue,
+        occurrence_id=signal.occurrence_id,
+        texts=cue.variants,
+        text_fault="",
+        spot_id=None,
+        off_plan=False,
+        window=None,
+        evidence=None,
+        taken_back=False,
+        on_air_mono_ns=signal.on_air_mono_ns,
+        on_air_utc=signal.on_air_utc,
+        heard_mono_ns=signal.heard_mono_ns,
+        decided_mono_ns=now.mono_ns,
+        decided_utc=now.utc,
+        fire_mono_ns=signal.on_air_mono_ns + cue.audience_delay_ms * _NS_PER_MS,
+        deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
+        condition_fault=device_fault(on.devices, signal.device) or hours_fault(cue.when, signal.on_air_utc),
+        quorum=_second_device(on, signal),
+        media=media_by_text(cue.media, enumerate(cue.variants, start=1)),
+    )
+
+
+def _second_source(on: GoalCondition, signal: GoalScored) -> Quorum | None:
+    if not on.witness:
+        return _second_device(on, signal)
+    by_whom = f" of device {on.witness_device}" if on.witness_device else ""
+    what = "the horn" if on.witness == "horn" else f"the trigger {on.witness}"
+    return Quorum(
+        key=witness_key(on.fixture, on.witness, on.witness_device),
+        told_by=f"device {signal.device}",
+        wanted=f"{what}{by_whom}",
+        at_mono_ns=signal.on_air_mono_ns,
+        within_ns=on.within_ms * _NS_PER_MS,
+    )
+
+
+def _second_device(on: GoalCondition | TriggerCondition, signal: GoalScored | Triggered) -> Quorum | None:
     other = next((device for device in on.devices if device != signal.device), None)
     if other is None:
         return None

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from fingerprints.events import Detection, FeedStatus, FollowEnd
-from hardware.events import Answer, DeviceStatus, Refusal, ScoreEvent
+from hardware.events import Answer, DeviceStatus, Refusal, ScoreEvent, ScoreKind
 from hardware.link import LinkHandlers
 from hardware.markers import MarkerReport, MarkerSourceStatus
 from hardware.tally import TallyStatus
@@ -25,7 +25,7 @@ from sync.bookkeeping import Bookkeeping
 from sync.commands import Commands
 from sync.control import ControlServer, control_server, ensure_no_engine
 from sync.corroboration import Corroboration
-from sync.decide import Intent, Moment, decide_goal, decide_spot, evidence_of
+from sync.decide import Intent, Moment, decide_goal, decide_spot, decide_trigger, evidence_of
 from sync.errors import ControlError, LedgerError
 from sync.firing_line import FiringLine
 from sync.firing_timer import FiringTimer, Lateness
@@ -48,7 +48,7 @@ from sync.media_uploads import MediaUploads, needs_of
 from sync.outlets import Outlets
 from sync.outside import Outside
 from sync.process import boot_id, kept_for_good, one_of_many, share_the_interpreter
-from sync.quorum import score_key
+from sync.quorum import score_key, witness_key
 from sync.receipts import FiringRecord
 from sync.reconciler import PROVISIONAL, Reconciler
 from sync.recording import Recorder
@@ -65,6 +65,7 @@ from sync.states import Action, FiringState, Mode
 from sync.tasks import Tasks
 from sync.token_records import TokenRecords
 from sync.translate import spot_signal
+from sync.triggers import Triggers
 from sync.warmth import Warmth
 from sync.wire import (
     DetectionReport,
@@ -157,6 +158,7 @@ class Engine:
         )
         self._names = {one.fixture: (one.home, one.away) for one in setup.fixtures}
         self._matches = Matches(tuple(self._names), ledger=ledger, firings=firings, writer=writer)
+        self._triggers = Triggers()
         self._loader = Loader(ledger=ledger, firings=firings, writer=writer, clock=self._clock, catalogue=setup.catalogue)
         self._tasks = Tasks()
         self._link: Link | None = None
@@ -316,6 +318,8 @@ class Engine:
         await writer.run(firings.prepare)
         engine = cls(setup, ledger, firings, writer, Standing.of(await writer.run(ledger.switch)))
         await engine._matches.remember()
+        for occurrence_id in await writer.run(firings.triggers_claimed):
+            engine._triggers.remember(occurrence_id)
         await engine._media.remember()
         if engine._renewals is not None:
             await engine._renewals.remember()
@@ -412,6 +416,8 @@ class Engine:
             sentence = f"device {event.device} tells of fixture {event.fixture}, which is not configured"
             await self._alarms.sound("warning", sentence)
             return
+        if event.kind in (ScoreKind.HORN, ScoreKind.TRIGGER):
+            self._take_named(event)
         for signal in signals:
             if isinstance(signal, GoalScored):
                 self._corroboration.note(score_key(signal.device, signal.occurrence_id), signal.on_air_mono_ns)
@@ -425,6 +431,15 @@ class Engine:
         await self._alarms.unless_failed(self._matches.save(event.fixture))
         for signal in taken_back:
             await self._follow_up.take_back(signal)
+
+    def _take_named(self, event: ScoreEvent) -> None:
+        """Take a horn or a trigger: a goal's witness, and what its own cues wait for."""
+        for device in ("", event.device):
+            self._corroboration.note(witness_key(event.fixture, event.name or event.kind.value, device), event.event_mono_ns)
+        if event.kind is ScoreKind.TRIGGER:
+            signal = self._triggers.signal(event)
+            self._corroboration.note(score_key(signal.device, signal.occurrence_id), signal.on_air_mono_ns)
+            self._line.fire(decide_trigger(signal, self._board.fireable(), now=self._now()))
 
     def take_feed(self, status: FeedStatus, *, now_mono_ns: int | None = None) -> None:
         """Take a feed's status.

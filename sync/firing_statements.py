@@ -24,6 +24,12 @@ UNSETTLED = _NEWEST_FIRST.where(
 GOALS_CLAIMED = _NEWEST_FIRST.where(
     FIRING.c.occurrence_id.like("goal:%"), FIRING.c.action == Action.POST.value, _CLAIMED_AFTER
 ).limit(sa.literal_column(str(GOALS_MAX)))
+TRIGGERS_CLAIMED = (
+    sa.select(FIRING.c.occurrence_id)
+    .where(FIRING.c.occurrence_id.like("trigger:%"), _CLAIMED_AFTER)
+    .order_by(FIRING.c.firing_id)
+    .limit(sa.literal_column(str(READ_MAX)))
+)
 KNOWN_TWEETS = sa.select(FIRING.c.tweet_id).where(
     FIRING.c.account_id == sa.bindparam("wanted_account"), FIRING.c.tweet_id.is_not(None)
 )

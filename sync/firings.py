@@ -291,6 +291,12 @@ class Firings:
         """Claimed posts of goals of the last two days, to mend what a crash kept from the fixture's memory."""
         return self._records(reads.GOALS_CLAIMED, after_utc=self._clock.utc() - timedelta(days=2))
 
+    def triggers_claimed(self) -> tuple[str, ...]:
+        """Occurrences of triggers claimed in the last hour, oldest first, so that a report after a restart is known again."""
+        with self._database.asking() as cursor:
+            after = {"after_utc": self._clock.utc() - timedelta(hours=1)}
+            return tuple(one for (one,) in self._database.prepared(reads.TRIGGERS_CLAIMED).run(cursor, after))
+
     def known_tweets(self, account_id: str) -> frozenset[str]:
         """Ids of the account's tweets that belong to a firing."""
         with self._database.asking() as cursor:

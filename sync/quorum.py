@@ -88,6 +88,11 @@ def score_key(device: str, occurrence_id: str) -> str:
     return f"score:{device}:{occurrence_id}"
 
 
+def witness_key(fixture: str, name: str, device: str = "") -> str:
+    """Where it is kept when a fixture's device told of a horn or a trigger; without a device, whichever did."""
+    return f"witness:{fixture}/{name}/{device}"
+
+
 def marker_key(occurrence_id: str) -> str:
     """Where it is kept when an airing was marked."""
     return f"marker:{occurrence_id}"

@@ -25,6 +25,11 @@ def goal_occurrence(*, fixture: str, side: str, ordinal: int, take: int) -> Occu
     return OccurrenceId(f"goal:{fixture}/{side}/{ordinal}/{take}")
 
 
+def trigger_occurrence(*, fixture: str, name: str, first_utc: datetime) -> OccurrenceId:
+    """What a trigger tells of: the instant is that of the first report, whoever else reports it."""
+    return OccurrenceId(f"trigger:{fixture}/{name}/{first_utc:%Y-%m-%dT%H:%M:%S.%f}Z")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotHeard:
     """A spot began on a feed.
@@ -119,6 +124,25 @@ class GoalTakenBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Triggered:
+    """Something with a name happened: a button was pressed, a contact closed.
+
+    Attributes:
+        device: whose gateway told so.
+        on_air_mono_ns, on_air_utc: the press.
+        heard_mono_ns: when the event reached the engine.
+    """
+
+    occurrence_id: OccurrenceId
+    fixture: str
+    name: str
+    device: str
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlayRestarted:
     """Play goes on: a goal scored before has been accepted on the ice or the pitch."""
 
@@ -139,4 +163,4 @@ def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: date
     )
 
 
-Signal = SpotHeard | SpotMarked | GoalScored | GoalTakenBack | PlayRestarted
+Signal = SpotHeard | SpotMarked | GoalScored | GoalTakenBack | PlayRestarted | Triggered

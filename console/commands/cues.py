@@ -223,18 +223,40 @@ def _occasion(cue: "Cue") -> str:
     from sync.conditions import nth
 
     on, when = cue.on, cue.when
-    words = [f"{', '.join(on.spots)} on {on.channel}" if on.kind == "spot" else f"goal, {on.fixture}, {on.side}"]
-    if on.every > 1:
-        words.append(f"every {nth(on.every)}")
     if on.kind == "spot":
+        words = [f"{', '.join(on.spots)} on {on.channel}", *([_EVERY.format(nth(on.every))] if on.every > 1 else [])]
         words += ["first in the day"] if on.first_in_day else []
+    elif on.kind == "trigger":
+        words = [f"trigger {on.name}, {on.fixture}"]
     else:
+        words = [f"goal, {on.fixture}, {on.side}", *([_EVERY.format(nth(on.every))] if on.every > 1 else [])]
         words += [", ".join(on.score_states)] if on.score_states else []
         words += [f"number {', '.join(map(str, on.goals))}"] if on.goals else []
         words += [f"period {', '.join(on.periods)}"] if on.periods else []
         words += [f"by {', '.join(on.players)}"] if on.players else []
     words += [f"{', '.join(when.dayparts)} {when.timezone}"] if when.dayparts else []
-    return "; ".join(words)
+    return "; ".join([*words, *_tellers(cue)])
+
+
+_EVERY = "every {}"
+
+
+def _tellers(cue: "Cue") -> "Iterator[str]":
+    """Who must tell of it, where that is not whoever does."""
+    on = cue.on
+    if on.kind == "spot":
+        within = f", within {on.within_ms} ms" if on.by == "both" else ""
+        if on.by != "sound":
+            yield f"told by {_BY[on.by]}{within}"
+    elif on.devices:
+        yield f"told by {' and '.join(on.devices)}, within {on.within_ms} ms"
+    if on.kind == "goal" and on.witness:
+        yield f"with {on.witness}{f' of {on.witness_device}' if on.witness_device else ''} within {on.within_ms} ms"
+    if cue.on_air:
+        yield f"while tally {cue.on_air} is on air"
+
+
+_BY = {"marker": "its marker", "either": "its sound or its marker", "both": "its sound and its marker"}
 
 
 def _lines(stored: "StoredCue") -> "Iterator[tuple[str, str]]":

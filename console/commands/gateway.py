@@ -81,6 +81,7 @@ def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
         source=config.gateway.source,
         address=broker_address(config),
         freshness_s=config.mqtt.freshness_s,
+        events=config.gateway.events,
     )
 
 

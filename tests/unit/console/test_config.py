@@ -119,6 +119,22 @@ def test_a_wrong_key_or_value_is_one_sentence_with_its_fix(tmp_path: Path, text:
             "[[tally]]\nid='pgm'\nurl='udp://0.0.0.0:4003'\nlamp='1'\ndisplay=3\n",
             "tally[0]: lamp '1': version 5.0 has red, left, text, right",
         ),
+        (
+            "[gateway]\ndevice='oes-1'\nprotocol='osc'\nsource='udp://0.0.0.0:9000'\n" + DEVICE + FIXTURE,
+            "gateway: osc: no events; say under [gateway.events] what each address or pin means",
+        ),
+        (
+            "[gateway]\ndevice='oes-1'\nprotocol='osc'\nsource='serial:/dev/ttyS0'\nevents={'/a'='b'}\n" + DEVICE + FIXTURE,
+            "gateway: 'serial:/dev/ttyS0': write udp:// or tcp://",
+        ),
+        (
+            "[gateway]\ndevice='oes-1'\nprotocol='gpio'\nsource='gpio:'\nevents={'40'='b'}\n" + DEVICE + FIXTURE,
+            "gateway: pin '40': give the chip's number (BCM), 0 to 27",
+        ),
+        (
+            "[gateway]\ndevice='oes-1'\nprotocol='oes'\nsource='/dev/ttyS0'\nevents={'/a'='b'}\n" + DEVICE + FIXTURE,
+            "gateway: events: oes is a scoreboard and tells its own; leave them out",
+        ),
         (DEVICE, "device[0].fixture = 'final': there is no fixture of this id"),
         (DEVICE.replace("halle", "hale") + FIXTURE, "device[0].venue = 'hale': fixture 'final' is played at 'halle'"),
         (

@@ -81,6 +81,24 @@ def test_what_the_device_signs_is_believed() -> None:
     assert check(sign(TOPIC, sent, KEY)).event == sent
 
 
+NO_POINTS: dict[str, Any] = {"side": None, "delta": 0, "home": 0, "away": 0, "ordinal": 0}
+
+
+def test_a_trigger_has_a_name_and_nothing_else_has() -> None:
+    """Neither a trigger without one, nor a goal or a horn with one, nor a name that fits no cue."""
+    assert check(sign(TOPIC, event(type=ScoreKind.TRIGGER, name="show-begins", **NO_POINTS), KEY)).event.name == "show-begins"
+    for wrong in (
+        {"type": ScoreKind.TRIGGER, **NO_POINTS},
+        {"type": ScoreKind.HORN, "name": "show-begins", **NO_POINTS},
+        {"name": "show-begins"},
+        {"type": ScoreKind.TRIGGER, "name": "show begins", **NO_POINTS},
+        {"type": ScoreKind.TRIGGER, "name": "x", **NO_POINTS, "ordinal": 1},
+        {"type": ScoreKind.TRIGGER, "name": "x", **NO_POINTS, "side": Side.HOME},
+    ):
+        with pytest.raises(ValueError, match=r"name|ordinal|makes no sense"):
+            event(**wrong)
+
+
 def test_unknown_fields_are_ignored() -> None:
     """A newer gateway may tell more."""
     body = {**event().model_dump(mode="json"), "wind": 3}

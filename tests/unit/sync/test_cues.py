@@ -38,6 +38,20 @@ fixture = "final"
 """
 
 
+TRIGGER = """
+[[cue]]
+id = "show"
+name = "Show"
+author = "sponsor"
+account = "bank"
+variants = ["one"]
+[cue.on]
+kind = "trigger"
+fixture = "gala"
+name = "show-begins"
+"""
+
+
 def parse(text: str, catalogue: Catalogue | None = None) -> tuple[Cue, ...]:
     return parse_cues(text.encode(), source="cues.toml", catalogue=catalogue or Catalogue())
 
@@ -64,10 +78,10 @@ RICH_GOAL = (
 def test_examples_are_right() -> None:
     """The demonstration's cues and the one in the documentation can be imported."""
     root = Path(__file__).parents[3]
-    catalogue = Catalogue(sides={"final": ("Eisbären Nord", "HC Süd")})
+    catalogue = Catalogue(sides={"final": ("Eisbären Nord", "HC Süd"), "gala": ("Gala", "Gala")})
     assert len(read_cues(root / "examples" / "cues.toml", catalogue)) >= 3
     examples = [block.split("```")[0] for block in (root / "docs" / "cues.md").read_text().split("```toml")[1:]]
-    assert [cue.cue_id for example in examples for cue in parse(example, catalogue)] == ["kaffee-spot", "equaliser"]
+    assert [cue.cue_id for example in examples for cue in parse(example, catalogue)] == ["kaffee-spot", "equaliser", "show"]
 
 
 def test_canonical_json_round_trips() -> None:
@@ -127,7 +141,9 @@ def test_any_change_makes_another_hash(text: str, name: str) -> None:
     assert changed(cue, name).sha256() != cue.sha256()
 
 
-@pytest.mark.parametrize("text", [SPOT, RICH_SPOT, GOAL, RICH_GOAL], ids=["spot", "rich spot", "goal", "rich goal"])
+@pytest.mark.parametrize(
+    "text", [SPOT, RICH_SPOT, GOAL, RICH_GOAL, TRIGGER], ids=["spot", "rich spot", "goal", "rich goal", "trigger"]
+)
 def test_any_changed_condition_makes_another_hash(text: str) -> None:
     """Nor one of its conditions."""
     (cue,) = parse(text)
@@ -189,6 +205,13 @@ WITH_DEVICES = GOAL.replace("{", "{{").replace("}", "}}").replace('"final"', '"f
         (WITH_DEVICES.format('"oes-1"'), "on.devices: give two different devices"),
         (WITH_DEVICES.format('"oes-1", "oes-1"'), "on.devices: give two different devices"),
         (WITH_DEVICES.format('"oes-1", "oes-2"').replace("500", "9000"), "must be more than 10500"),
+        (TRIGGER + 'within_ms = 500\ndevices = ["a", "a"]', "on.devices: give two different devices"),
+        (TRIGGER.replace('"show-begins"', '"show begins"'), "on.name: 'show begins': an event's name has"),
+        (TRIGGER.replace('["one"]', '["{home}"]'), "only a goal's text has fields"),
+        (TRIGGER.replace('["one"]', '["one"]\ntaken_back = "delete"'), "only a goal"),
+        (GOAL + 'witness_device = "gpio-1"', "on.witness_device: nothing is asked of it"),
+        (GOAL + 'within_ms = 500\nwitness = "horn"\ndevices = ["a", "b"]', "on.witness: the cue waits for two devices already"),
+        (GOAL + 'witness = "horn"\nwithin_ms = 5000', "must be more than 6500"),
         (RICH_SPOT.replace("Stockholm", "Stokholm"), "'Europe/Stokholm' is not an IANA time zone"),
         (RICH_SPOT.replace("06:00-10:00", "6-10"), "when.dayparts.0: '6-10' is not a daypart; write one such as '06:00-10:00'"),
         (RICH_SPOT.replace("06:00-10:00", "06:00-06:00"), "begins and ends at the same time"),
@@ -296,6 +319,20 @@ def test_conditions_are_read() -> None:
         players=("Nyholm",),
     )
     assert (goal.taken_back, goal.corrections, goal.confirm_ms) == ("correct", ("No goal for {side}.",), 2000)
+
+
+def test_references_of_sources_are_checked() -> None:
+    """A witness's device and a tally must be configured, where that is known."""
+    catalogue = Catalogue(devices=frozenset({"oes-1"}), tallies=frozenset({"pgm"}))
+    for text, words in (
+        (
+            GOAL + 'within_ms = 500\nwitness = "horn"\nwitness_device = "gpio-1"',
+            "on.witness_device: 'gpio-1' is not configured; known are oes-1",
+        ),
+        (SPOT.replace('["one"]', '["one"]\non_air = "cam"'), "on_air: 'cam' is not configured; known are pgm"),
+    ):
+        with pytest.raises(CueError, match=words):
+            parse(text, catalogue)
 
 
 def test_who_may_tell_of_a_spot_is_approved_with_the_cue() -> None:

@@ -180,6 +180,7 @@ def test_the_highest_priority_comes_first_and_what_declines_anyway_last() -> Non
 def test_hours_and_days_are_those_of_the_moment_on_air() -> None:
     """11:59:59.7 in the morning: inside a daypart that ends at noon; the day is known only to cues that count it."""
     morning = dataclasses.replace(CUE, when=When(dayparts=("06:00-12:00",)))
+    assert isinstance(CUE.on, SpotCondition)
     evening = dataclasses.replace(CUE, when=When(dayparts=("18:00-23:00",)), on=dataclasses.replace(CUE.on, every=2))
     inside, outside = decide_spot(heard(airing(1, at_s=0)), [morning, evening], status_age_ns=5, now=NOW)
     assert (inside.condition_fault, inside.day) == ("", None)
