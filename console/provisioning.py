@@ -218,13 +218,12 @@ def _device_table(plan: GatewayPlan, key_file: Path, old_key: "AnyKey | None", n
 
 
 def _make_engine(folder: Path, authority: GatewayAuthority, plan: GatewayPlan) -> None:
-    if folder.exists():
-        return
-    folder.mkdir(mode=0o700)
-    issued = authority.client(ENGINE_NAME, days=plan.days)
-    write_new(folder / "ca.pem", authority.certificate)
-    write_new(folder / "client.key", issued.key, private=True)
-    write_new(folder / "client.pem", issued.certificate)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not (folder / "client.pem").exists():
+        issued = authority.client(ENGINE_NAME, days=plan.days)
+        write_new(folder / "client.key", issued.key, private=True)
+        write_new(folder / "client.pem", issued.certificate)
+    _write_missing(folder / "ca.pem", authority.certificate)
 
 
 def _mqtt_table(plan: GatewayPlan, folder: Path) -> str:
@@ -243,17 +242,24 @@ def _mqtt_table(plan: GatewayPlan, folder: Path) -> str:
 
 
 def _make_broker(folder: Path, authority: GatewayAuthority, plan: GatewayPlan) -> None:
-    if folder.exists():
+    folder.mkdir(mode=0o755, exist_ok=True)
+    if (folder / "broker.pem").exists():
         _check_host(folder / "broker.pem", plan.host)
-        return
-    folder.mkdir(mode=0o755)
-    issued = authority.server(plan.host, days=plan.days)
-    write_new(folder / "ca.pem", authority.certificate)
-    write_new(folder / "broker.key", issued.key, private=True)
-    write_new(folder / "broker.pem", issued.certificate)
+    else:
+        issued = authority.server(plan.host, days=plan.days)
+        write_new(folder / "broker.key", issued.key, private=True)
+        write_new(folder / "broker.pem", issued.certificate)
     engine = "".join(f"topic read cuebird/v1/+/+/{leaf}\n" for leaf in _LEAVES)
-    write_new(folder / "acl", f"# Each gateway writes to its own topics and nowhere else.\nuser {ENGINE_NAME}\n{engine}".encode())
-    write_new(folder / "mosquitto.conf", _listener(folder.absolute(), plan.port).encode())
+    _write_missing(folder / "ca.pem", authority.certificate)
+    _write_missing(
+        folder / "acl", f"# Each gateway writes to its own topics and nowhere else.\nuser {ENGINE_NAME}\n{engine}".encode()
+    )
+    _write_missing(folder / "mosquitto.conf", _listener(folder.absolute(), plan.port).encode())
+
+
+def _write_missing(path: Path, content: bytes) -> None:
+    if not path.exists():
+        write_new(path, content)
 
 
 def _check_host(certificate_file: Path, host: str) -> None:
@@ -264,7 +270,7 @@ def _check_host(certificate_file: Path, host: str) -> None:
     if host not in known:
         raise AuthorityError(
             f"{certificate_file}: names {', '.join(known)}, and gateways are to call {host}; "
-            f"use --broker {known[0]}, or move {certificate_file.parent} away to have it made anew"
+            f"use --broker {known[0]}, or move it and broker.key away to have them made anew"
         )
 
 

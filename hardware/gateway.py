@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import aiomqtt
 
+from hardware.certificates import certificate_end, ending
 from hardware.clock_watch import ClockWatch
 from hardware.connection import Connection
 from hardware.events import ScoreKind
@@ -83,6 +84,7 @@ class Gateway:
         self._event_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="event")
         self._state_topic = DeviceTopic(venue=self._identity.venue, device=self._identity.device, leaf="state")
         self._tls: ssl.SSLContext | None = None
+        self._certificate_ends_utc: datetime | None = None
         self._boot = new_ulid(self._utc_ns())
         self._sequence = 0
         self._clock_watch = ClockWatch(clock=clock)
@@ -103,6 +105,7 @@ class Gateway:
             SettingError: the TLS files cannot be used. Everything else is retried.
         """
         self._tls = await asyncio.to_thread(tls_context, self._settings.address)
+        self._certificate_ends_utc = await asyncio.to_thread(certificate_end, self._settings.address)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._console.run(), name="gateway-console")
             tasks.create_task(self._stay_on_broker(), name="gateway-broker")
@@ -320,6 +323,7 @@ class Gateway:
         """How the device is now, as it is published."""
         identity, console, quality = self._identity, self._console.status(), self._clock_watch.quality()
         last = console.last
+        remarks = filter(None, (console.detail, ending(self._certificate_ends_utc, self._clock.utc())))
         return StateBody(
             version=1,
             boot=self._boot,
@@ -344,7 +348,7 @@ class Gateway:
             clock_error_us=quality.error_us,
             clock_offset_us=quality.offset_us,
             clock_by=quality.by,
-            detail=console.detail[:DETAIL_LETTERS_MAX],
+            detail="; ".join(remarks)[:DETAIL_LETTERS_MAX],
         )
 
     def _utc_ns(self) -> int:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import aiomqtt
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from hardware.certificates import certificate_end, ending
 from hardware.clock_comparison import ClockComparison
 from hardware.connection import ANSWER_TIMEOUT_S, QUEUE_MESSAGES_MAX, RECEIVE_MAX, Connection
 from hardware.errors import RefusedMessage, RepeatedMessage, SettingError
@@ -34,6 +35,7 @@ STALE_S = 3.0
 """A device is stale when its newest state is older; gateways send one at least every second."""
 SESSION_S = 300
 """How long the broker keeps events for an engine that is away, at least. Each expires earlier, by its freshness."""
+CERTIFICATE_TOLD_EVERY_S = 86_400.0
 STRANGERS_TOLD_MAX = 20
 """An alarm is raised for so many devices that nobody configured; more are counted and logged only."""
 _WATCH_S = 0.25
@@ -114,11 +116,14 @@ class MqttLink:
             SettingError: the TLS files cannot be used. Everything else is retried.
         """
         self._tls = await asyncio.to_thread(tls_context, self._address)
+        ends_utc = await asyncio.to_thread(certificate_end, self._address)
         for device in self._devices.values():
             await self._publish_status((device.venue, device.device), _unheard(device))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected(), name="mqtt-link")
             tasks.create_task(self._watch(), name="mqtt-link-watch")
+            if ends_utc is not None:
+                tasks.create_task(self._watch_certificate(ends_utc), name="mqtt-link-certificate")
 
     async def _stay_connected(self) -> None:
         reported = False
@@ -274,6 +279,16 @@ class MqttLink:
             await self._tell_lost()
             await self._tell_behind()
             await self._tell_missing(now_mono_ns)
+
+    async def _watch_certificate(self, ends_utc: datetime) -> None:
+        """Tell once a day while our own ends soon."""
+        while True:
+            if remark := ending(ends_utc, self._clock.utc()):
+                log.warning(
+                    "mqtt.certificate_ends", extra={"file": str(self._address.cert_file), "ends_utc": ends_utc.isoformat()}
+                )
+                await self._handlers.alarm(f"{self._address.cert_file}: {remark}")
+            await self._clock.sleep(CERTIFICATE_TOLD_EVERY_S)
 
     async def _tell_missing(self, now_mono_ns: int) -> None:
         if missing := self._gaps.due(now_mono_ns):

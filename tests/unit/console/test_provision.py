@@ -191,6 +191,21 @@ def test_a_new_key_leaves_the_engine_its_old_one_for_a_week(config: Path) -> Non
     assert [path.name for path in Path(second["folder"]).parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_certificates_are_made_again_where_they_were_taken_away(config: Path) -> None:
+    """The engine's and the broker's, with nothing else changed: the rights of all gateways stay."""
+    folder = Path(made(config)["folder"]).parent
+    taken = ["engine/client.pem", "engine/client.key", "broker/broker.pem", "broker/broker.key"]
+    before = everything(folder)
+    for name in taken:
+        (folder / name).unlink()
+    facts = made(config, "--broker", "10.0.0.7", device="oes-2")
+    after = everything(folder)
+
+    assert {name for name in before if after[name] != before[name]} == {*taken, "broker/acl"}
+    assert after["broker/acl"].startswith(before["broker/acl"])
+    assert facts["acl"].encode() in after["broker/acl"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
