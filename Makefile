@@ -2,6 +2,10 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests of the whole house, of sound in its own time, and what shares the machine with nothing.
+WHOLE := tests/system/program
+HEARING := tests/system/fingerprints
+ALONE := tests/system/bench
 
 .PHONY: help
 help:  ## Show what can be made
@@ -18,10 +22,10 @@ gateway: .venv/gateway.stamp  ## Install what cuebird gateway needs and no more,
 test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then run every test
 	@$(MAKE) --no-print-directory lint
 	@echo "── tests on every core" && $(BIN)/pytest -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
-	@echo "── tests that wait for other processes, and beside them tests that hear" && deploy/side-by-side.sh \
-		'$(BIN)/pytest -m "system and waits" $(ARGS)' '$(BIN)/pytest -m "system and hears" $(ARGS)'
-	@echo "── other tests with real servers" && \
-		$(BIN)/pytest -m "system and not waits and not hears" $(ARGS) || [ $$? -eq 5 ]
+	@echo "── tests with real servers, three kinds side by side" && deploy/side-by-side.sh \
+		'$(BIN)/pytest -m system $(addprefix --ignore=,$(WHOLE) $(HEARING) $(ALONE)) $(ARGS)' \
+		'$(BIN)/pytest $(WHOLE) $(ARGS)' '$(BIN)/pytest $(HEARING) $(ARGS)'
+	@echo "── tests that need the machine for themselves" && $(BIN)/pytest $(ALONE) $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: check
 check: .venv/dev.stamp  ## The quick loop: style, types, layers and the fast tests
