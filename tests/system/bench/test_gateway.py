@@ -13,4 +13,5 @@ def test_a_gateway_is_started_and_measured() -> None:
 
     assert len(needs.start_s) == len(needs.floor_s) == 1
     assert needs.start_s[0] > needs.floor_s[0] > 0
+    assert needs.start_s[0] > needs.processor_s > 0
     assert 20 < needs.resident_mb <= needs.peak_mb
