@@ -214,6 +214,10 @@ class Board:
         """Feeds whose listener has spoken before and has stopped."""
         return frozenset(feed_id for feed_id, at_ns in self._status_at_mono_ns.items() if now_mono_ns - at_ns > older_than_ns)
 
+    def is_heard(self, airing_id: str) -> bool:
+        """Whether an airing has been heard."""
+        return airing_id in self._heard
+
     def airings_of(self, channel: str, spot_ids: Iterable[str]) -> list[Airing]:
         """The airings of these spots on a channel."""
         return [airing for spot_id in spot_ids for airing in self._by_spot.get((channel, spot_id), ())]

@@ -27,6 +27,9 @@ SCORE_STATES: dict[ScoreState, str] = {
 By = Literal["sound", "marker", "either", "both"]
 """Who must tell that a spot began: its sound, the broadcaster's marker, one of them, or both."""
 
+FeedDown = Literal["hold", "fire_as_planned"]
+"""What happens at the planned instant while every feed of the channel is known to be down: nothing, or the cue fires unheard."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCondition:
@@ -37,6 +40,9 @@ class SpotCondition:
         within_ms: how far sound and marker may lie apart where both must.
         first_in_day: only the first airing of a broadcast day.
         every: only every n-th airing of a broadcast day: the n-th, the 2n-th …
+        near_plan_s: it must begin so near its planned instant; 0: anywhere in its window.
+        feed_down: whether it fires unheard when nobody can hear it.
+        alert_unheard_s: so long after its window a person is told that it was not heard; None: nobody is.
     """
 
     kind: Literal["spot"]
@@ -46,6 +52,9 @@ class SpotCondition:
     every: int = 1
     by: By = "sound"
     within_ms: int = 1000
+    near_plan_s: int = 0
+    feed_down: FeedDown = "hold"
+    alert_unheard_s: int | None = None
 
     @property
     def counts_the_day(self) -> bool:
@@ -179,6 +188,15 @@ def day_of(when: When, instant_utc: datetime) -> tuple[datetime, datetime]:
     if instant_utc < begin_utc:
         return _instant(today - timedelta(days=1), begins, zone), begin_utc
     return begin_utc, _instant(today + timedelta(days=1), begins, zone)
+
+
+def plan_fault(on: SpotCondition, planned_utc: datetime, on_air_utc: datetime) -> str:
+    """Why an airing began too far from its planned instant; empty when it did not."""
+    off_s = (on_air_utc - planned_utc).total_seconds()
+    if not on.near_plan_s or abs(off_s) <= on.near_plan_s:
+        return ""
+    side = "after" if off_s > 0 else "before"
+    return f"it began {abs(off_s):.1f} s {side} its planned instant; the cue asks for {on.near_plan_s} s at most"
 
 
 def day_fault(on: SpotCondition, earlier_in_day: int) -> str:

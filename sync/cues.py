@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from hardware.topics import NAME
-from sync.conditions import ALWAYS, By, GoalCondition, ScoreState, SpotCondition, TriggerCondition, When
+from sync.conditions import ALWAYS, By, FeedDown, GoalCondition, ScoreState, SpotCondition, TriggerCondition, When
 from sync.errors import ApprovalError, CueError, MediaError
 from sync.media import MEDIA_MAX, Fallback, Media, media_fault, media_warnings
 from sync.media_files import MediaRow, read_media
@@ -333,6 +333,9 @@ class _SpotRow(_Row):
     every: _Nth = 1
     by: By = "sound"
     within_ms: Annotated[int, Field(ge=50, le=10_000)] = 1000
+    near_plan_s: Annotated[int, Field(ge=0, le=21_600)] = 0
+    feed_down: FeedDown = "hold"
+    alert_unheard_s: Annotated[int, Field(ge=0, le=3600)] | None = None
 
     def condition(self) -> SpotCondition:
         return SpotCondition(**{**self.model_dump(), "spots": tuple(self.spots)})
@@ -429,6 +432,8 @@ class _CueRow(_Row):
         if isinstance(self.on, _SpotRow):
             if self.on.first_in_day and self.on.every > 1:
                 yield f"on.every: {self.on.every} contradicts first_in_day; leave one of them out"
+            if self.on.feed_down == "fire_as_planned" and self.on.by not in ("sound", "either"):
+                yield f'on.feed_down: "fire_as_planned" contradicts by = "{self.on.by}", which asks for the marker; leave one out'
             if self.when is None and (self.on.first_in_day or self.on.every > 1):
                 yield 'when: missing; first_in_day and every count the airings of a day: add [cue.when] with timezone = "…"'
 

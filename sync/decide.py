@@ -4,11 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sync.conditions import GoalCondition, SpotCondition, TriggerCondition, day_of, device_fault, goal_fault, hours_fault
+from sync.conditions import (
+    GoalCondition,
+    SpotCondition,
+    TriggerCondition,
+    day_of,
+    device_fault,
+    goal_fault,
+    hours_fault,
+    plan_fault,
+)
 from sync.cues import Cue
 from sync.media import Media, media_by_text
 from sync.quorum import Quorum, marker_key, score_key, sound_key, witness_key
-from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked, Triggered
+from sync.signals import GoalScored, GoalTakenBack, OccurrenceId, SpotHeard, SpotMarked, SpotPlanned, Triggered
 from sync.states import Action, Mode
 from sync.tweets import field_fault, fields_of, fill, fillable, minute_of
 
@@ -123,6 +132,22 @@ def decide_marked(signal: SpotMarked, cues: Iterable[Cue], *, status_age_ns: int
     )
 
 
+def decide_planned(signal: SpotPlanned, cues: Iterable[Cue], *, evidence: Evidence, now: Moment) -> tuple[Intent, ...]:
+    """One intent for each cue whose author lets it fire at this airing's planned instant while its feeds are down.
+
+    Args:
+        evidence: what says that they are.
+    """
+    return _in_order(
+        _begun_intent(signal, cue, cue.on, evidence=evidence, quorum=None, now=now)
+        for cue in cues
+        if isinstance(cue.on, SpotCondition)
+        and cue.on.feed_down == "fire_as_planned"
+        and cue.on.channel == signal.channel
+        and signal.spot_id in cue.on.spots
+    )
+
+
 def decide_goal(
     signal: GoalScored, cues: Iterable[Cue], *, names: Mapping[str, tuple[str, str]], now: Moment
 ) -> tuple[Intent, ...]:
@@ -185,7 +210,13 @@ def _both(on: SpotCondition, signal: SpotHeard | SpotMarked, key: str, told_by: 
 
 
 def _begun_intent(
-    signal: SpotHeard | SpotMarked, cue: Cue, on: SpotCondition, *, evidence: Evidence, quorum: Quorum | None, now: Moment
+    signal: SpotHeard | SpotMarked | SpotPlanned,
+    cue: Cue,
+    on: SpotCondition,
+    *,
+    evidence: Evidence,
+    quorum: Quorum | None,
+    now: Moment,
 ) -> Intent:
     airing = signal.airing
     window = Window(opens_utc=airing.opens_utc, closes_utc=airing.closes_utc, on_air_utc=signal.on_air_utc) if airing else None
@@ -207,7 +238,8 @@ def _begun_intent(
         decided_utc=now.utc,
         fire_mono_ns=signal.on_air_mono_ns + cue.audience_delay_ms * _NS_PER_MS,
         deadline_mono_ns=signal.on_air_mono_ns + cue.deadline_ms * _NS_PER_MS,
-        condition_fault=hours_fault(cue.when, signal.on_air_utc),
+        condition_fault=(plan_fault(on, airing.planned_utc, signal.on_air_utc) if airing else "")
+        or hours_fault(cue.when, signal.on_air_utc),
         day=day_of(cue.when, signal.on_air_utc) if on.counts_the_day else None,
         media=media_by_text(cue.media, enumerate(cue.variants, start=1)),
     )

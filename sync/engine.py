@@ -66,6 +66,7 @@ from sync.tasks import Tasks
 from sync.token_records import TokenRecords
 from sync.translate import spot_signal
 from sync.triggers import Triggers
+from sync.unheard import Unheard
 from sync.warmth import Warmth
 from sync.wire import (
     DetectionReport,
@@ -241,6 +242,9 @@ class Engine:
             fire=self._line.fire,
             announce=self._announce,
         )
+        self._unheard = Unheard(
+            board=self._board, alarms=self._alarms, clock=self._clock, tasks=self._tasks, fire=self._line.fire
+        )
         self._marking = Marking(
             self._markers,
             board=self._board,
@@ -351,6 +355,7 @@ class Engine:
                 self._tasks.begin(self.heartbeat.run(), name="heartbeat")
                 self._tasks.begin(self._media.run(), name="media")
                 self._tasks.begin(self._hearings.run(), name="hearing-log")
+                self._tasks.begin(self._unheard.run(), name="unheard")
                 if self._renewals is not None:
                     self._tasks.begin(self._renewals.run(), name="renewals")
                 if self._setup.timer_probe_s is not None:

@@ -21,8 +21,6 @@ WRITTEN_AFTER_S = 0.15
 LOOK_EVERY_S = 1.0
 SPANS_EVERY_S = 20.0
 """How often it is written that feeds are still listened to."""
-STATUS_AGE_MAX_NS = 2_000_000_000
-"""A listener that has not spoken for so long does not listen, as far as anybody knows."""
 EVEN_MAX = timedelta(seconds=3)
 WAITING_MAX = 2000
 """Detections and ends that wait for the ledger; beyond it the oldest are dropped, and said so."""
@@ -98,7 +96,7 @@ class HearingLog:
         for feed in self._board.feed_views():
             age_ns = self._board.status_age_ns(feed.feed_id, now_mono_ns=now_ns)
             said_utc = None if age_ns is None else now_utc - timedelta(microseconds=age_ns / 1000)
-            listens = age_ns is not None and age_ns <= STATUS_AGE_MAX_NS and feed.state in _LISTENING
+            listens = feed.state in _LISTENING
             span = self._open.get(feed.feed_id)
             # Only time that has passed evenly counts: a wall clock that was set makes another span.
             if span is not None and not (listens and said_utc and abs(said_utc - span.until_utc) <= EVEN_MAX):

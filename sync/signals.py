@@ -80,6 +80,24 @@ class SpotMarked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpotPlanned:
+    """The planned instant of an airing has come that nobody can hear.
+
+    Attributes:
+        on_air_mono_ns, on_air_utc: the planned instant.
+        heard_mono_ns: when it was seen that nobody can.
+    """
+
+    occurrence_id: OccurrenceId
+    airing: Airing
+    spot_id: str
+    channel: str
+    on_air_mono_ns: int
+    on_air_utc: datetime
+    heard_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoalScored:
     """A side scored.
 
@@ -163,4 +181,4 @@ def goal_taken_back(occurrence_id: str, *, on_air_mono_ns: int, on_air_utc: date
     )
 
 
-Signal = SpotHeard | SpotMarked | GoalScored | GoalTakenBack | PlayRestarted | Triggered
+Signal = SpotHeard | SpotMarked | SpotPlanned | GoalScored | GoalTakenBack | PlayRestarted | Triggered

@@ -159,9 +159,9 @@ def test_no_airing_loses_its_only_broadcast_to_a_neighbour() -> None:
 
 def test_in_its_window_comes_before_anything_else() -> None:
     """A wrong break never takes what another airing heard in time."""
-    missed, good = airing(1), airing(2, after_s=900)
+    missed, good = airing(1, window_s=60), airing(2, after_s=900, window_s=600)
 
-    by_number = {line.airing.number: line.verdict for line in lines(missed, good, heard(1, after_s=905)) if line.airing}
+    by_number = {line.airing.number: line.verdict for line in lines(missed, good, heard(1, after_s=400)) if line.airing}
 
     assert by_number == {1: Verdict.NOT_HEARD, 2: Verdict.HEARD}
 
