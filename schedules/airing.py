@@ -33,9 +33,8 @@ class Airing:
     row: int
 
     def __post_init__(self) -> None:
-        for name in ("planned_utc", "opens_utc", "closes_utc"):
-            if getattr(self, name).tzinfo is None:
-                raise ValueError(f"airing {self.airing_id}: {name} is naive; give it a time zone")
+        if self.planned_utc.tzinfo is None or self.opens_utc.tzinfo is None or self.closes_utc.tzinfo is None:
+            raise ValueError(f"airing {self.airing_id}: an instant is naive; give it a time zone")
         if not self.opens_utc <= self.planned_utc <= self.closes_utc:
             window = f"{self.opens_utc} to {self.closes_utc}"
             raise ValueError(f"airing {self.airing_id}: its window {window} does not hold {self.planned_utc}")

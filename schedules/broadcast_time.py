@@ -70,9 +70,8 @@ def to_utc(day: date, time_s: int, zone: tzinfo, *, day_start_s: int) -> datetim
     """
     if time_s < day_start_s:
         raise _too_early(day, time_s, day_start_s)
-    offset = _steady_offset(day, zone)
-    if offset is not None:
-        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=time_s) - offset
+    if (since_utc := midnight_utc(day, zone)) is not None:
+        return since_utc + timedelta(seconds=time_s)
     wall = datetime(day.year, day.month, day.day) + timedelta(seconds=time_s)  # noqa: DTZ001  a wall clock has no zone yet
     readings = [wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
     first_utc, second_utc = (reading.astimezone(UTC) for reading in readings)
@@ -85,6 +84,12 @@ def to_utc(day: date, time_s: int, zone: tzinfo, *, day_start_s: int) -> datetim
         f"{first_utc:%H:%M:%S} UTC by {offsets[0]}, {second_utc:%H:%M:%S} UTC by {offsets[1]}",
         fix=f"write {offsets[0]} or {offsets[1]} as its timezone",
     )
+
+
+def midnight_utc(day: date, zone: tzinfo) -> datetime | None:
+    """The instant from which all wall clock times of a broadcast day are counted; None when the clock changes in between."""
+    offset = _steady_offset(day, zone)
+    return None if offset is None else datetime(day.year, day.month, day.day, tzinfo=UTC) - offset
 
 
 def from_utc(instant_utc: datetime, zone: tzinfo, *, day_start_s: int) -> tuple[date, int]:

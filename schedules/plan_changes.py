@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from schedules.airing import Airing
 
@@ -151,6 +152,8 @@ def _nearest(
 ) -> tuple[list[tuple[Airing, Airing]], list[Airing]]:
     """Pairs of one day that may be the same airing, the nearest first, and those of `wanted` that have no counterpart."""
     free = sorted(gone, key=_in_time)
+    if not free:
+        return [], sorted(wanted, key=_in_time)
     waiting = [(found[0], index) for index, one in enumerate(wanted) if (found := _counterpart(one, free, settled))]
     heapq.heapify(waiting)
     pairs = list[tuple[Airing, Airing]]()
@@ -182,7 +185,7 @@ def _may_be(old: Airing, one: Airing, settled: Mapping[str, str]) -> bool:
 
 
 def _free_number(day: str, number: int, used: Collection[str]) -> int:
-    while f"{day}/{number}" in used:
+    while used and f"{day}/{number}" in used:
         number += 1
     return number
 
@@ -191,8 +194,7 @@ def _window(airing: Airing) -> tuple[datetime, datetime, datetime]:
     return airing.opens_utc, airing.planned_utc, airing.closes_utc
 
 
-def _in_time(airing: Airing) -> tuple[datetime, str]:
-    return airing.planned_utc, airing.airing_id
+_in_time = attrgetter("planned_utc", "airing_id")
 
 
 def clashes(airings: Iterable[Airing], standing: Iterable[Airing]) -> Iterator[tuple[Airing, Airing]]:

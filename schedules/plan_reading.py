@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
-from schedules.broadcast_time import DAY_S, parse_day_start, parse_zone, to_utc
+from schedules.broadcast_time import DAY_S, midnight_utc, parse_day_start, parse_zone, to_utc
 from schedules.catalogue import NEAREST_LOOKUPS_MAX, Catalogue, Names
 from schedules.cells import about, shown
 from schedules.clock_time import parse_length, parse_time, split_instant
@@ -77,7 +77,7 @@ class _Dates:
 
     @classmethod
     def of(cls, table: Table, found: Found, choices: Choices) -> "_Dates":
-        cells = [(row.line, text) for row in table.rows if (text := _date_text(row))]
+        cells = _distinct_dates(table)
         unclear = [row for row, text in cells if is_numbers_only(text)]
         proof = prove_order(cells)
         given = choices.date_order
@@ -127,9 +127,17 @@ def _mixture(found: Found, row: int, real: int | None, order: DateOrder | None) 
     return about(Severity.ERROR, row, reason, "take the plan from its sender again, with all dates as text or all as dates")
 
 
+def _distinct_dates(table: Table) -> list[tuple[int, str]]:
+    """Each date as it is written, with the first row that writes it so."""
+    first: dict[str, int] = {}
+    for row in table.rows:
+        text = row.cells.get(Field.DATE, "") if Field.INSTANT not in row.cells else _date_text(row)
+        if text not in first:
+            first[text] = row.line
+    return [(line, text) for text, line in first.items() if text]
+
+
 def _date_text(row: Row) -> str:
-    if Field.INSTANT not in row.cells:
-        return row.cells.get(Field.DATE, "")
     try:
         return split_instant(row.cells[Field.INSTANT])[0]
     except BroadcastTimeError:
@@ -151,6 +159,51 @@ def _reading(found: Found, choices: Choices, dates: _Dates, day_start_s: int) ->
         day_start=f"{day_start_s // 3600:02}:{day_start_s // 60 % 60:02}",
         zone=choices.zone,
     )
+
+
+_PLAIN = frozenset({Field.CHANNEL, Field.DATE, Field.TIME, Field.SPOT, Field.LENGTH, Field.YEAR})
+_BEFORE, _AFTER = timedelta(seconds=WINDOW_BEFORE_S), timedelta(seconds=WINDOW_AFTER_S)
+
+
+class _Memory:
+    """What cells mean that have been understood before: a plan says few things many times.
+
+    Args:
+        plain: the plan's rows say no more than channel, date, time, spot and length; of others nothing is kept.
+    """
+
+    def __init__(self, *, plain: bool) -> None:
+        self._plain = plain
+        self._channels: dict[str, str] = {}
+        self._spots: dict[str, str] = {}
+        self._days: dict[tuple[str, str], tuple[date, datetime, str]] = {}
+        self._times: dict[str, timedelta] = {}
+        self._lengths_s: dict[str, float | None] = {}
+
+    def entry(self, row: Row) -> Entry | None:
+        """The entry of a row of which every cell is known; None for any other."""
+        cells = row.cells
+        try:
+            channel, spot_id = self._channels[cells[Field.CHANNEL]], self._spots[cells[Field.SPOT]]
+            date_text, time_text = cells[Field.DATE], cells[Field.TIME]
+            day, since_utc, zone = self._days[channel, date_text]
+            planned_utc = since_utc + self._times[time_text]
+            length_s = self._lengths_s[cells.get(Field.LENGTH, "")]
+        except KeyError:
+            return None
+        opens_utc, closes_utc, raw = planned_utc - _BEFORE, planned_utc + _AFTER, f"{date_text} {time_text} {zone}"
+        return Entry(row.line, channel, spot_id, day, planned_utc, opens_utc, closes_utc, length_s, raw)
+
+    def keep(self, row: Row, entry: Entry, zone: tzinfo) -> None:
+        """Remember what the row's cells meant, but for days on which the clock changes."""
+        since_utc = midnight_utc(entry.day, zone) if self._plain else None
+        if since_utc is None:
+            return
+        cells = row.cells
+        self._channels[cells[Field.CHANNEL]], self._spots[cells[Field.SPOT]] = entry.channel, entry.spot_id
+        self._days[entry.channel, cells[Field.DATE]] = entry.day, since_utc, str(zone)
+        self._times[cells[Field.TIME]] = entry.planned_utc - since_utc
+        self._lengths_s[cells.get(Field.LENGTH, "")] = entry.length_s
 
 
 class _RowReader:
@@ -175,9 +228,13 @@ class _RowReader:
             Field.SPOT: Names({one.id: (*one.aliases, *one.identifiers) for one in catalogue.spots.values()}),
         }
         self._wrong_zones = 0
+        self._memory = _Memory(plain=found.places.keys() | choices.constants.keys() <= _PLAIN)
 
     def read(self, row: Row) -> Entry | None:
         """The row's entry; None when it has an error, which is then among `problems`."""
+        return self._memory.entry(row) or self._understood(row)
+
+    def _understood(self, row: Row) -> Entry | None:
         before = len(self.problems)
         channel, spot_id = self._name(row, Field.CHANNEL), self._name(row, Field.SPOT)
         planned = self._planned(row, channel)
@@ -189,7 +246,7 @@ class _RowReader:
         if len(self.problems) > before or planned is None or before_s is None or after_s is None:
             return None
         day, planned_utc, raw = planned
-        return Entry(
+        entry = Entry(
             row=row.line,
             channel=channel,
             spot_id=spot_id,
@@ -200,6 +257,8 @@ class _RowReader:
             length_s=length_s,
             raw=raw,
         )
+        self._memory.keep(row, entry, self._zones[channel])
+        return entry
 
     def _name(self, row: Row, field: Field) -> str:
         text = row.cells[field]

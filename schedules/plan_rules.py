@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple
 
 from schedules.airing import Airing
 from schedules.catalogue import KnownSpot
@@ -14,8 +16,7 @@ LENGTH_TOLERANCE_S = 1.5
 """A 30 s spot is sold as such though silence at its ends leaves 29 s to be heard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One row, understood: an airing that only lacks its running number."""
 
     row: int
@@ -83,11 +84,13 @@ def shortages(
 def numbered(entries: Iterable[Entry]) -> Iterator[Airing]:
     """Airings by planned instant, numbered within channel, spot and broadcast day."""
     counts: dict[tuple[str, str, date], int] = {}
-    for entry in sorted(entries, key=lambda one: (one.planned_utc, one.channel, one.spot_id)):
+    days: dict[date, str] = {}
+    for entry in sorted(entries, key=attrgetter("planned_utc", "channel", "spot_id")):
         key = (entry.channel, entry.spot_id, entry.day)
         counts[key] = number = counts.get(key, 0) + 1
+        day = days.get(entry.day) or days.setdefault(entry.day, str(entry.day))
         yield Airing(
-            airing_id=f"{entry.channel}/{entry.spot_id}/{entry.day}/{number}",
+            airing_id=f"{entry.channel}/{entry.spot_id}/{day}/{number}",
             channel=entry.channel,
             spot_id=entry.spot_id,
             number=number,
@@ -103,7 +106,7 @@ def _conflicts(entries: Iterable[Entry]) -> Iterator[Problem]:
     """Airings of one spot on one channel that could not be told apart: the same twice, or overlapping windows."""
     widest: dict[tuple[str, str], Entry] = {}
     planned: dict[tuple[str, str, datetime], Entry] = {}
-    for entry in sorted(entries, key=lambda one: (one.opens_utc, one.row)):
+    for entry in sorted(entries, key=attrgetter("opens_utc", "row")):
         twin = planned.setdefault((entry.channel, entry.spot_id, entry.planned_utc), entry)
         other = widest.get((entry.channel, entry.spot_id))
         if twin is not entry:
@@ -123,7 +126,7 @@ def _conflicts(entries: Iterable[Entry]) -> Iterator[Problem]:
 def _overruns(entries: Iterable[Entry], spots: Mapping[str, KnownSpot]) -> Iterator[Problem]:
     """Airings planned while another spot of known length still runs on their channel."""
     running: dict[str, tuple[datetime, Entry]] = {}
-    for entry in sorted(entries, key=lambda one: (one.planned_utc, one.row)):
+    for entry in sorted(entries, key=attrgetter("planned_utc", "row")):
         ends_utc, other = running.get(entry.channel, (entry.planned_utc, entry))
         if entry.planned_utc < ends_utc and entry.spot_id != other.spot_id:
             reason = f"planned while {other.spot_id} of row {other.row} still runs, until {ends_utc:%H:%M:%S} UTC"

@@ -57,28 +57,53 @@ def read_table(found: Found, choices: Choices) -> Table:
     problems = [*found.sheet.problems, *header_problems(found, choices)]
     rows: list[Row] = []
     records: list[Record] = []
+    fields = _Fields(found, choices)
     for record in list(found.sheet.read()):  # whole, so that one row too many is told before anything is judged
-        if record.line < found.line or (record.line == found.line and tuple(map(named, record.cells)) == found.names):
+        if record.line <= found.line and (record.line < found.line or tuple(map(named, record.cells)) == found.names):
             continue
         records.append(record)
-        told = _judged(record, found)
+        told = None if fields.is_plain(record.cells) else _judged(record, found)
         if told is not None:
             problems.append(told)
             continue
         if found.sheet.name:
             problems += _uncalculated(record, found)
-        rows.append(Row(line=record.line, cells=_by_field(record, found, choices)))
+        rows.append(Row(line=record.line, cells=fields.of(record)))
     if not rows and not any(problem.severity is Severity.ERROR for problem in problems):
         raise PlanFileError(f"no rows below the header in row {found.line}; a plan has one row for each airing")
     return Table(rows=tuple(rows), problems=tuple(problems), records=tuple(records))
 
 
-def _by_field(record: Record, found: Found, choices: Choices) -> dict[Field, str]:
-    cells = dict(choices.constants)
-    for field_, place in found.places.items():
-        cell = record.cells[place] if place < len(record.cells) else ""
-        cells[field_] = cell[1:] if cell.startswith("'") and cell[1:2] in NEUTRALISED else cell
-    return cells
+class _Fields:
+    """The cells of a record by field; made once for all records."""
+
+    def __init__(self, found: Found, choices: Choices) -> None:
+        self._places = tuple(found.places.items())
+        self._constants = dict(choices.constants)
+        self._n_names = len(found.names)
+        whens = [found.places.get(field_) for field_ in (Field.INSTANT, Field.TIME, Field.DATE)]
+        self._when = next((place for place in whens if place is not None), None)
+        # What takes a row out of the plan is looked for in every row.
+        self._may_be_plain = self._when is not None and found.layout.removal is None
+
+    def is_plain(self, cells: tuple[str, ...]) -> bool:
+        """Whether a look is enough to see that the row carries an airing and has the header's shape, as nearly all do."""
+        return (
+            self._may_be_plain
+            and len(cells) == self._n_names
+            and cells[self._when or 0][:1].isdecimal()
+            and len(max(cells, key=len)) <= CELL_LETTERS_MAX
+        )
+
+    def of(self, record: Record) -> dict[Field, str]:
+        """Each field's cell, an apostrophe that kept a spreadsheet from calculating it taken off."""
+        here, n_cells = record.cells, len(record.cells)
+        cells = {**self._constants, **{field_: here[place] if place < n_cells else "" for field_, place in self._places}}
+        if "'" in "".join(cells.values()):
+            for field_, cell in cells.items():
+                if cell[:1] == "'" and cell[1:2] in NEUTRALISED:
+                    cells[field_] = cell[1:]
+        return cells
 
 
 def _judged(record: Record, found: Found) -> Problem | None:

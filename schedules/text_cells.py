@@ -111,5 +111,5 @@ def _each(text: str, separator: str) -> Iterator[Record]:
             return
         except csv.Error as error:
             raise PlanFileError(f"row {line}: broken quotes ({error}); is the file whole? Close every quote") from error
-        yield Record(line=line, cells=tuple(cell.strip() for cell in cells))
+        yield Record(line=line, cells=tuple(map(str.strip, cells)))
         line = reader.line_num + 1

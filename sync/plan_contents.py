@@ -13,23 +13,28 @@ _QUICKLY = 1
 """Of zlib's levels: a plan is written while somebody waits, and its names repeat so much that every level makes it small."""
 
 
-def packed(airings: Iterable[Airing]) -> bytes:
-    """The airings as compressed JSON: a list of lists, in the order of `Airing`'s fields, instants in microseconds since 1970."""
-    rows = [
-        (
-            one.airing_id,
-            one.channel,
-            one.spot_id,
-            one.number,
-            (one.planned_utc - _EPOCH_UTC) // _MICROSECOND,
-            (one.opens_utc - _EPOCH_UTC) // _MICROSECOND,
-            (one.closes_utc - _EPOCH_UTC) // _MICROSECOND,
-            one.raw,
-            one.row,
-        )
-        for one in airings
-    ]
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), _QUICKLY)
+PlainAiring = tuple[str, str, str, int, int, int, int, str, int]
+"""An airing as its row in the ledger: its fields in their order, instants in microseconds since 1970."""
+
+
+def plain(airing: Airing) -> PlainAiring:
+    """The airing as its row."""
+    return (
+        airing.airing_id,
+        airing.channel,
+        airing.spot_id,
+        airing.number,
+        (airing.planned_utc - _EPOCH_UTC) // _MICROSECOND,
+        (airing.opens_utc - _EPOCH_UTC) // _MICROSECOND,
+        (airing.closes_utc - _EPOCH_UTC) // _MICROSECOND,
+        airing.raw,
+        airing.row,
+    )
+
+
+def packed(airings: Iterable[PlainAiring]) -> bytes:
+    """The rows as compressed JSON."""
+    return zlib.compress(json.dumps(list(airings), separators=(",", ":")).encode(), _QUICKLY)
 
 
 def unpacked(content: bytes) -> tuple[Airing, ...]:

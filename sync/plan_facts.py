@@ -89,7 +89,7 @@ class PlanFacts:
     def used(self, airings: Iterable[Airing]) -> frozenset[str]:
         """Names of the days of these airings under which something has fired, whether they stand or not."""
         tomorrow = (self._clock.utc() + timedelta(days=1)).date()
-        days = {day for day in map(day_of, airings) if _date_of(day) <= tomorrow}
+        days = [day for day in set(map(day_of, airings)) if _date_of(day) <= tomorrow]
         used = set[str]()
         with self._database.reading() as connection:
             for day in days:

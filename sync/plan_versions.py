@@ -17,15 +17,19 @@ from sync import plan_statements as statements
 from sync.errors import IllegalTransitionError, PlanError
 from sync.firings import Firings
 from sync.ledger import AIRING_FIELDS, Ledger, airing_of
-from sync.plan_contents import packed, unpacked
+from sync.plan_contents import packed, plain, unpacked
 from sync.plan_facts import Begun, PlanFacts
-from sync.states import FiringState
+from sync.states import FiringState, Mode
 
 ATTEMPTS_MAX = 5
 """Tries of one import while others change what it was worked out from."""
 CONTENTS_KEPT_MAX = 200
 """Versions of one plan that can be compared and rolled back to; of older ones only the line remains."""
+CHANGES_WHILE_FIRING_MAX = 20_000
+"""Airings that one import may change while the engine may fire: every claim waits for its transaction, and gives up after a
+second (`sync.database.BUSY_TIMEOUT_MS`). On a machine that other work keeps busy 100,000 take three seconds, these a half."""
 NAME_LETTERS_MAX = 200
+_NEW = (*AIRING_FIELDS, "plan_id", "plan_sha256")
 _MOVED = ("planned_utc", "opens_utc", "closes_utc", "raw", "row")
 
 
@@ -208,6 +212,7 @@ class PlanVersions:
         for _ in range(ATTEMPTS_MAX):
             preview, shown = shown or self.preview(plan_id, airings), None
             _refuse_surprises(preview, expected_base=expected_base, drops_max=drops_max)
+            self._refuse_too_long(preview)
             withdrawn = self._withdraw(preview, source.actor)
             if withdrawn is None:
                 continue
@@ -263,18 +268,18 @@ class PlanVersions:
     def _write(self, preview: PlanPreview, source: PlanSource) -> PlanVersion | None:
         """The version written; None when what it was worked out from does not hold any more, and nothing was."""
         changes, database = preview.changes, self._database
-        add = database.prepared(statements.ADD_AIRING, sets=(*AIRING_FIELDS, "plan_id", "plan_sha256"))
+        add = database.prepared(statements.ADD_AIRING, sets=_NEW)
         move = database.prepared(statements.MOVE_AIRING, sets=(*_MOVED, "plan_sha256"))
         drop = database.prepared(statements.DROP_AIRING)
-        of_file = {"plan_id": preview.plan_id, "plan_sha256": source.sha256}
-        added = [add.bound({**_values(one, AIRING_FIELDS), **of_file}) for one in changes.new]
+        rows, of_file = {one.airing_id: plain(one) for one in changes.standing}, (preview.plan_id, source.sha256)
+        added = add.bound_rows(_NEW, [(*rows[one.airing_id], *of_file) for one in changes.new])
         moved = [
             move.bound({**_values(one.after, _MOVED), "plan_sha256": source.sha256, "moved_id": one.after.airing_id})
             for one in changes.moved
         ]
         dropped = [drop.bound({"dropped_id": one.airing_id}) for one in changes.dropped]
         version = self._version(preview, source)
-        content = packed(changes.standing)
+        content = packed(rows.values())
         with database.claiming() as cursor:
             ((generation,),) = database.prepared(statements.GENERATION).run(cursor, {})
             touched = [*(one.before for one in changes.moved), *changes.dropped]
@@ -286,6 +291,16 @@ class PlanVersions:
             self._add_version(cursor, version, content)
             self._ledger.audit.append(database.beside(), version.imported_utc, "plan_imported", _audited(version))
         return version
+
+    def _refuse_too_long(self, preview: PlanPreview) -> None:
+        """Refuse an import whose transaction would keep firings waiting."""
+        changes, switch = preview.changes, self._ledger.switch()
+        number = len(changes.new) + len(changes.moved) + len(changes.dropped)
+        if number > CHANGES_WHILE_FIRING_MAX and switch.mode is not Mode.OFF and not switch.killed:
+            raise PlanError(
+                f"plan {preview.plan_id}: {number} airings would change at once, more than {CHANGES_WHILE_FIRING_MAX}, while the "
+                f"engine may fire (mode {switch.mode}) and would have to wait; import it in parts, or in mode OFF"
+            )
 
     def _version(self, preview: PlanPreview, source: PlanSource) -> PlanVersion:
         changes = preview.changes
@@ -320,7 +335,7 @@ def _check_name(plan_id: str) -> None:
 
 
 def _refuse_clashes(airings: Sequence[Airing], others: Sequence[Airing]) -> None:
-    found = list(clashes(airings, others))
+    found = list(clashes(airings, others)) if others else []
     if found:
         airing, other = found[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -5,7 +5,7 @@ takes the driver 9 (docs/adr/0013-group-commit.md).
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -55,7 +55,8 @@ class Prepared:
     ) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=None if column_keys is None else list(column_keys))
         self._sql = str(compiled)
-        self._in_order = _in_order(compiled.positiontup) if compiled.positional else None
+        self._marks: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        self._in_order = None if self._marks is None else _in_order(self._marks)
         # What the statement says itself (an action, a limit); the others are given at each run.
         self._constants: dict[str, Any] = {
             name: bind.value for name, bind in compiled.binds.items() if bind.value is not None and not bind.required
@@ -82,6 +83,12 @@ class Prepared:
         for name, processor in self._bind.items():
             filled[name] = processor(filled[name])
         return filled if self._in_order is None else self._in_order(filled)
+
+    def bound_rows(self, names: Sequence[str], rows: Iterable[Row]) -> list[Any]:
+        """As `bound`, for many rows of values that the driver takes as they are; `names` are theirs."""
+        if self._marks is None:
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        return list(map(operator.itemgetter(*(names.index(mark) for mark in self._marks)), rows))
 
     def run_many(self, cursor: Cursor, bound: Sequence[Any]) -> None:
         """Run it for each set that `bound` made; rows it may give are not read."""

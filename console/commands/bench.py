@@ -9,11 +9,13 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of verbs to the command line."""
     group = typer.Typer(
-        no_args_is_help=True, help="Measure this machine: how soon spots are heard, how soon tweets leave, what consoles cost."
+        no_args_is_help=True,
+        help="Measure this machine: how soon spots are heard, how soon tweets leave, what consoles and plans cost.",
     )
     group.command("listening")(listening)
     group.command("firing")(firing)
     group.command("hardware")(hardware)
+    group.command("schedules")(schedules)
     app.add_typer(group, name="bench")
 
 
@@ -60,5 +62,18 @@ def hardware(
     from bench.hardware.run import run_hardware
 
     report = run_hardware(out, full=full)
+    typer.echo(report.read_text())
+    typer.echo(f"written to {report}", err=True)
+
+
+def schedules(
+    full: Annotated[bool, typer.Option("--full/--quick", help="A million airings in the ledger, or a hundred thousand.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report and its plot.")] = Path("var/bench/schedules"),
+    remark: Annotated[str, typer.Option(help="A sentence for the report.")] = "",
+) -> None:
+    """What plans cost from CSV and XLSX to the commit, and what a full ledger answers; beside the bare floor."""
+    from bench.schedules.run import run_schedules
+
+    report = run_schedules(out, full=full, remark=remark)
     typer.echo(report.read_text())
     typer.echo(f"written to {report}", err=True)

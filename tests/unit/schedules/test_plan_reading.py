@@ -344,3 +344,16 @@ def test_many_wrong_zones_do_not_cost_a_search_each() -> None:
     plan = read(HEADER + ",timezone", *(f"kanal-nord,2027-03-01,20:15,kaffee-30,Europe/Stokholm{number}" for number in range(60)))
 
     assert [problem.fix.startswith("did you mean") for problem in plan.errors] == [True] * 50 + [False] * 10
+
+
+def test_what_was_understood_before_does_not_hide_a_clock_change() -> None:
+    """02:30 is read on Saturday; on Sunday it does not exist, and in October it exists twice."""
+    rows = ["2027-03-27,02:30", "2027-03-27,04:00", "2027-03-28,04:00", "2027-03-28,02:30", "2027-10-31,02:30"]
+    data = "\n".join(["channel,date,time,spot", *(f"nord,{row},kaffee-30" for row in rows)]).encode()
+    catalogue = Catalogue.of([KnownChannel(id="nord", timezone="Europe/Stockholm")], [KnownSpot(id="kaffee-30")])
+
+    plan = read_plan(data, catalogue=catalogue, now_utc=datetime(2027, 1, 1, tzinfo=UTC), choices=Choices(day_start="00:00"))
+
+    assert [(problem.row, problem.column) for problem in plan.errors] == [(5, "time"), (6, "time")]
+    assert "is skipped" in plan.errors[0].reason
+    assert "happens twice" in plan.errors[1].reason

@@ -1,0 +1,1 @@
+"""What plans cost: read, judged, compared and committed; and what a ledger with a million airings still answers at once."""
