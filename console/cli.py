@@ -35,6 +35,7 @@ GROUPS = (
         "bench",
         "gateway",
         "sandbox",
+        "engine",
         "firing",
         "account",
         "user",

@@ -1,6 +1,5 @@
 """`cuebird firing`: look at what fired, stop what waits, say what became of what is unknown. Asks the running engine."""
 
-import asyncio
 import getpass
 import json
 from enum import StrEnum
@@ -12,10 +11,9 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
-from console.options import AsJson, ConfigOption
+from console.options import AsJson, By, ConfigOption
 
 FiringId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The firing's number.")]
-By = Annotated[str | None, typer.Option(help="Who does it; else the user of this shell.")]
 TONES = {"POSTED": "green", "REFUSED": "red", "NOT_SENT": "yellow", "UNKNOWN": "magenta", "NOT_SEEN": "magenta", "ARMED": "cyan"}
 
 
@@ -89,13 +87,7 @@ def settle(
 
 
 def _asked(config: Path | None, op: str, **fields: Any) -> dict[str, Any]:
+    from console.asking import ask_engine
     from console.config import find_config, load_config
-    from sync.client import ControlClient
 
-    loaded = load_config(find_config(config))
-
-    async def ask() -> dict[str, Any]:
-        async with ControlClient(loaded.paths.socket_file) as client:
-            return dict(await client.request(op, **fields))
-
-    return asyncio.run(ask())
+    return ask_engine(load_config(find_config(config)), op, **fields)
