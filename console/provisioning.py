@@ -9,6 +9,7 @@ Nothing is written over: a device that is made again gets a new folder, and the 
 """
 
 import datetime as dt
+import re
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from console.devices import read_device_key
 from console.gateway_authority import AuthorityError, GatewayAuthority, write_new
 from console.settings import Fixture
 from hardware.keys import KEY_BYTES_MIN, AnyKey, SignatureKind, key_id, verifying
@@ -100,7 +100,7 @@ def provision(plan: GatewayPlan, folder: Path, *, now_utc: dt.datetime) -> Provi
     _make_engine(folder / "engine", authority, plan)
     _make_broker(folder / "broker", authority, plan)
     target = folder / plan.name
-    old_key = read_device_key(target / KEY_FILE) if target.exists() else None
+    old_key_file = newest_key(folder, plan.name)
     key, key_file = _make_key(plan.kind)
     # The gateway's folder last: whoever finds it may use it, for engine and broker know of it.
     kept = _keep_key(folder / "keys", plan.name, key)
@@ -117,12 +117,22 @@ def provision(plan: GatewayPlan, folder: Path, *, now_utc: dt.datetime) -> Provi
         setup=f"# device {plan.name}, key {key_id(key)}\n# authority SHA-256 {authority.fingerprint}\n{config}",
         key_id=key_id(key),
         fingerprint=authority.fingerprint,
-        device_table=_device_table(plan, kept, old_key, now_utc),
+        device_table=_device_table(plan, kept, old_key_file, now_utc),
         mqtt_table=_mqtt_table(plan, folder / "engine"),
         acl=folder / "broker" / "acl",
         listener=folder / "broker" / "mosquitto.conf",
         rights=rights,
     )
+
+
+def newest_key(folder: Path, name: str) -> Path | None:
+    """What the engine verifies a gateway by since it was last provisioned here, None if it never was.
+
+    Its own folder may be gone: once copied it has no business on this machine.
+    """
+    named = re.compile(rf"{re.escape(name)}-[0-9a-f]{{16}}\.(?:pub|key)")
+    kept = [path for path in (folder / "keys").glob("*") if named.fullmatch(path.name)]
+    return max(kept, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 # --- the gateway
@@ -192,7 +202,8 @@ def _fill_gateway(target: Path, files: dict[str, bytes], *, secret: dict[str, by
 def _keep_key(folder: Path, name: str, key: AnyKey) -> Path:
     """What the engine verifies by, in a file called by the key's id: a new key never replaces the file of an old one."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    path, public = _kept_at(folder, name, key), verifying(key)
+    public = verifying(key)
+    path = folder / f"{name}-{key_id(key)}.{'key' if isinstance(public, bytes) else 'pub'}"
     if isinstance(public, bytes):
         write_new(path, public + b"\n", private=True)
     else:
@@ -200,19 +211,15 @@ def _keep_key(folder: Path, name: str, key: AnyKey) -> Path:
     return path
 
 
-def _kept_at(folder: Path, name: str, key: AnyKey) -> Path:
-    return folder / f"{name}-{key_id(key)}.{'key' if isinstance(key, bytes) else 'pub'}"
-
-
-def _device_table(plan: GatewayPlan, key_file: Path, old_key: "AnyKey | None", now_utc: dt.datetime) -> str:
+def _device_table(plan: GatewayPlan, key_file: Path, old_key_file: Path | None, now_utc: dt.datetime) -> str:
     table: dict[str, Any] = {
         "id": plan.device,
         "venue": plan.fixture.venue,
         "fixture": plan.fixture.id,
         "key_file": str(key_file.absolute()),
     }
-    if old_key is not None:
-        table["old_key_file"] = str(_kept_at(key_file.parent, plan.name, old_key).absolute())
+    if old_key_file is not None:
+        table["old_key_file"] = str(old_key_file.absolute())
         table["old_key_ends_utc"] = now_utc.replace(microsecond=0) + dt.timedelta(days=OLD_KEY_DAYS)
     return _table("[[device]]", table)
 

@@ -55,6 +55,7 @@ def provision(
     # The code first: where its package is missing nothing is made.
     from console import setup_code
     from console.config import find_config, load_config
+    from console.provisioning import newest_key
     from console.provisioning import provision as make
 
     loaded = load_config(find_config(config))
@@ -69,10 +70,8 @@ def provision(
         days=days,
     )
     kept = folder or loaded.paths.state_dir / "gateways"
-    if (kept / plan.name).exists() and not replace:
-        question = (
-            f"{kept / plan.name} is there. Give the gateway a new key and certificate, and this folder in place of the old one?"
-        )
+    if not replace and (newest_key(kept, plan.name) is not None or (kept / plan.name).exists()):
+        question = f"{plan.name} is there. Give the gateway a new key and certificate, and a new folder in place of its old one?"
         typer.confirm(question, abort=True, err=True)
     made = make(plan, kept, now_utc=datetime.now(UTC))
     setup_code.draw(made.setup, made.folder)
@@ -142,7 +141,7 @@ def _facts(made: "Provisioned") -> dict[str, str]:
 
 def _text(made: "Provisioned") -> str:
     return f"""{made.folder}: copy this folder onto the gateway as /etc/cuebird; two secrets are in it,
-device.key and client.key. Then start it there:
+device.key and client.key, so delete it here once it is copied. Then start it there:
   cuebird gateway --config /etc/cuebird/cuebird.toml
 
 The code, also as setup.svg and setup.png there, carries this configuration and no secret; the key's id is {made.key_id}.

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import shutil
 import stat
 import tomllib
 from pathlib import Path
@@ -189,6 +190,19 @@ def test_a_new_key_leaves_the_engine_its_old_one_for_a_week(config: Path) -> Non
     left = table["old_key_ends_utc"] - NOW_UTC
     assert dt.timedelta(days=6, hours=23) < left < dt.timedelta(days=7, hours=1)
     assert [path.name for path in Path(second["folder"]).parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_gateway_whose_folder_was_deleted_is_known_all_the_same(config: Path) -> None:
+    """As it should be once it is copied: it is asked for, and the engine keeps its old key; a like name is another gateway."""
+    first = made(config)
+    made(config, device="oes-1-b")
+    shutil.rmtree(first["folder"])
+    refused = run(config, answer="n\n")
+    table = tomllib.loads(made(config, "--replace")["device_table"])["device"][0]
+
+    assert "eishalle.oes-1 is there" in refused.stderr
+    assert key_id(read_device_key(Path(table["old_key_file"]))) == first["key_id"]
+    assert "old_key_file" not in made(config, device="oes")["device_table"]
 
 
 def test_certificates_are_made_again_where_they_were_taken_away(config: Path) -> None:
