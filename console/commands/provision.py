@@ -98,30 +98,39 @@ def _plan(
 
     from console.config import LOOPBACK_HOSTS, ConfigError
     from console.provisioning import GatewayPlan
-    from console.settings import Gateway
+    from console.settings import Gateway, Mqtt
     from hardware.keys import SignatureKind
 
-    host, _, port = broker.rpartition(":") if broker.rpartition(":")[2].isdigit() else (broker, "", "")
-    host = host.strip("[]") or config.mqtt.host
+    host, port = _host_and_port(broker) if broker else (config.mqtt.host, BROKER_PORT)
     if not broker and host in LOOPBACK_HOSTS:
         raise ConfigError(f"mqtt.host = {host!r}: a gateway on another machine cannot call this; say --broker HOST")
     try:
+        Mqtt(host=host, port=port)
         Gateway(device=device, protocol=protocol, source=source)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise ConfigError(f"--{wrong['loc'][0]} {wrong['input']}: {wrong['msg'].removeprefix('Value error, ')}") from error
+        option = "broker" if wrong["loc"][0] in ("host", "port") else wrong["loc"][0]
+        raise ConfigError(f"--{option} {wrong['input']}: {wrong['msg'].removeprefix('Value error, ')}") from error
     return GatewayPlan(
         device=device,
         fixture=fixture,
         protocol=protocol,
         source=source,
         host=host,
-        port=int(port or BROKER_PORT),
+        port=port,
         mqtt_protocol=config.mqtt.protocol,
         freshness_s=config.mqtt.freshness_s,
         kind=SignatureKind.ED25519 if key is KeyKind.ED25519 else SignatureKind.HMAC_SHA256,
         days=days,
     )
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    """`host`, `host:port`, `[v6]`, `[v6]:port`, or an IPv6 address alone."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (":" not in host or host.endswith("]")):
+        return host.strip("[]"), int(port)
+    return text.strip("[]"), BROKER_PORT
 
 
 def _facts(made: "Provisioned") -> dict[str, str]:

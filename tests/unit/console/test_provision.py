@@ -228,6 +228,7 @@ def test_certificates_are_made_again_where_they_were_taken_away(config: Path) ->
         (("--protocol", "osse"), "--protocol osse: osse: not a known scoreboard protocol"),
         (("--source", "nowhere"), "--source nowhere: .*not the address of a line"),
         (("--device", "a b"), "--device a b: not an id"),
+        (("--broker", "elsewhere:70000"), "--broker 70000: .*less than or equal to 65535"),
         (("--device", "x" * 60), "69 letters; a certificate's name has at most 64"),
     ],
 )
@@ -250,6 +251,27 @@ def test_a_broker_of_this_machine_must_be_named_as_others_call_it(config: Path) 
 
     assert tomllib.loads(facts["mqtt_table"])["mqtt"]["host"] == "10.0.0.7"
     assert "listener 8884\n" in Path(facts["listener_file"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("broker", "host", "port"),
+    [
+        ("broker.example", "broker.example", 8883),
+        ("broker.example:1", "broker.example", 1),
+        ("::1", "::1", 8883),
+        ("[::1]", "::1", 8883),
+        ("[fd00::7]:8884", "fd00::7", 8884),
+    ],
+)
+def test_a_broker_is_named_as_people_write_it(config: Path, broker: str, host: str, port: int) -> None:
+    """Also by its address, which then stands in its certificate as one."""
+    facts = made(config, "--broker", broker)
+    table = tomllib.loads(facts["mqtt_table"])["mqtt"]
+    certificate = x509.load_pem_x509_certificate((Path(facts["folder"]).parent / "broker" / "broker.pem").read_bytes())
+    (named,) = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+    assert (table["host"], table["port"]) == (host, port)
+    assert isinstance(named, x509.IPAddress) == (":" in host)
 
 
 def test_an_authority_that_is_not_whole_is_not_replaced(tmp_path: Path) -> None:
