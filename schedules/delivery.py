@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import median
 
 from schedules.as_run import Line, Verdict
@@ -31,6 +31,11 @@ class Calendar:
     def day(self, channel: str, instant_utc: datetime) -> date:
         """The broadcast day that holds an instant."""
         return from_utc(instant_utc, self.zone(channel), day_start_s=self.day_start_s)[0]
+
+    def begin_utc(self, channel: str, day: date) -> datetime:
+        """When a broadcast day begins; of two such instants, as the clock changes, the first."""
+        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone(channel))
+        return (midnight + timedelta(seconds=self.day_start_s)).astimezone(UTC)
 
     def clock(self, channel: str, instant_utc: datetime) -> str:
         """The instant's time within its broadcast day, hours counting on past 23."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedules.airing import Airing
+from schedules.airing import WINDOW_MOST, Airing
 from schedules.as_run import Fate, Fired, Heard, Line, Listened
 from schedules.reconciliation import BREAK_REACH, Names, reconcile
 from sync.conditions import SpotCondition
@@ -115,7 +115,9 @@ def _rows(connection: sa.Connection, query: sa.Select[Any], channel: str, what: 
 
 def _airings(connection: sa.Connection, begin_utc: datetime, end_utc: datetime, channel: str) -> Iterator[Airing]:
     columns = [AIRING.c[name] for name in Airing.__slots__]
-    query = sa.select(*columns).where(AIRING.c.closes_utc >= begin_utc, AIRING.c.opens_utc <= end_utc)
+    # Bounded on both sides by what the index holds: a plan may reach years ahead.
+    near = AIRING.c.closes_utc.between(begin_utc, end_utc + WINDOW_MOST)
+    query = sa.select(*columns).where(near, AIRING.c.opens_utc <= end_utc)
     for row in _rows(connection, query.order_by(AIRING.c.planned_utc), channel, "airings"):
         yield Airing(**row._mapping)
 

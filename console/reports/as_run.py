@@ -138,9 +138,10 @@ class AsRunReports:
             known = ", ".join(self.channels) or "none"
             raise ConsoleError(f"channel {asked.channel}: it is not configured; known are {known}")
         now_utc = self._clock.utc()
-        # Zones differ by a day at most: read generously, then keep the days asked for by each channel's own clock.
-        begin_utc = datetime(asked.first.year, asked.first.month, asked.first.day, tzinfo=UTC) - _DAY
-        end_utc = datetime(asked.last.year, asked.last.month, asked.last.day, tzinfo=UTC) + 3 * _DAY
+        # From the first channel's dawn to the last one's; then the days are kept by each channel's own clock.
+        channels = (asked.channel,) if asked.channel else ("", *self.channels)
+        begin_utc = min(self.calendar.begin_utc(channel, asked.first) for channel in channels)
+        end_utc = max(self.calendar.begin_utc(channel, asked.last + _DAY) for channel in channels)
         with self._open_ledger() as ledger:
             read = as_run_lines(ledger, begin_utc, end_utc, now_utc=now_utc, channel=asked.channel)
         within = [line for line in read if asked.first <= self.calendar.day(line.channel, line.at_utc) <= asked.last]

@@ -15,7 +15,7 @@ from console.reports.as_run import Report
 from console.reports.columns import Kind, Sheet, Value, airings_sheet, comparison_sheet, sheets_of
 from console.reports.formats import Format
 from console.reports.pdf import as_pdf
-from console.reports.pictures import day_timelines
+from console.reports.pictures import as_picture
 from schedules.as_run import Line
 from schedules.bxf_writing import as_bxf
 from schedules.comparison import Compared
@@ -194,7 +194,7 @@ def _bxf(report: Report) -> bytes:
 
 
 def _svg(report: Report) -> bytes:
-    return day_timelines(report).encode()
+    return as_picture(report).encode()
 
 
 FILES: Final[Mapping[Format, FileKind]] = {

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from console.reports.as_run import Report
 from console.reports.columns import Kind, Sheet, airings_sheet, cells_shown, comparison_sheet, delivery_sheet
 from console.reports.drawing import Drawing, Mark
-from console.reports.pictures import days_shown, legend, timelines
+from console.reports.pictures import drawings
 
 LINES_MAX: Final = 5000
 """Lines of one PDF; nobody reads more on paper, and it says how many are left out."""
@@ -25,6 +25,11 @@ _TONES: Final = {
     "warn": "#8a5000",
     "calm": "#0b5cb8",
     "faint": "#d3dae1",
+    "share0": "#ffffff",
+    "share1": "#d9e5f3",
+    "share2": "#a9c5e6",
+    "share3": "#6c9dd3",
+    "share4": "#175fba",
 }
 
 
@@ -43,10 +48,8 @@ def as_pdf(report: Report) -> bytes:
     )  # fmt: skip
     width = document.width
     story: list[Any] = [_text(title, size=15), _text(_head(report)), Spacer(1, 4 * mm)]
-    story += [_text("Delivery", size=11), _table(delivery_sheet(report), width), Spacer(1, 4 * mm)]
-    days = days_shown(report)
-    story += [_picture(part, width) for day in days for part in timelines(report, day, lanes_max=LANES_MAX)]
-    story += [_picture(legend(), width), PageBreak()]
+    story += [_picture(drawing, width) for drawing in drawings(report, lanes_max=LANES_MAX)]
+    story += [Spacer(1, 4 * mm), _text("Delivery", size=11), _table(delivery_sheet(report), width), PageBreak()]
     sheet = airings_sheet(report) if report.comparison is None else comparison_sheet(report)
     story += [_text("Airings" if report.comparison is None else "Planned, heard and logged", size=11), _table(sheet, width)]
     if len(sheet.rows) > LINES_MAX:
@@ -143,6 +146,7 @@ def _shapes(mark: Mark, height: float) -> list[Any]:
     filled = {"strokeColor": None, "fillColor": colour}
     areas = {
         "dot": lambda: Circle(x, y, 4, **filled),
+        "cell": lambda: Rect(x - half, y - half, 2 * half, 2 * half, strokeColor=HexColor("#d3dae1"), fillColor=colour),
         "ring": lambda: Circle(x, y, 4, **outline),
         "box": lambda: Rect(x - 3, y - 5, 6, 10, **outline),
         "diamond": lambda: Polygon([x, y + 5, x + 5, y, x, y - 5, x - 5, y], **outline),

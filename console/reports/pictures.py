@@ -17,6 +17,10 @@ _ROW, _GAP = 18, 26
 ROWS: Final = ("planned", "heard", "fired", "missed")
 MARKS_MAX = 2000
 """Marks of one row of a timeline; more cannot be told apart, and the picture says how many are left out."""
+DAYS_MAX = 31
+"""Days drawn one by one; of more there is a map."""
+LANES_MAX = 100
+"""Channels of one picture, where a page does not ask for fewer."""
 _CELL, _PITCH = 13, 16
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY_S = 24 * 3600
@@ -25,13 +29,20 @@ _DAY_S = 24 * 3600
 # --- a day --------------------------------------------------------------------------------------
 
 
-def day_timelines(report: Report) -> str:
-    """The timelines of the report's days with anything in them, below each other, as one SVG file."""
-    drawings = [timeline(report, day) for day in days_shown(report)]
-    return as_svg(stacked(drawings or [timeline(report, report.asked.first)]), is_file=True)
+def as_picture(report: Report) -> str:
+    """The report as one SVG file."""
+    return as_svg(stacked(drawings(report)), is_file=True)
 
 
-def days_shown(report: Report, most: int = 31) -> tuple[date, ...]:
+def drawings(report: Report, *, lanes_max: int = LANES_MAX) -> tuple[Drawing, ...]:
+    """What a report shows: the timelines of its days, with their legend, or of many days a map of them."""
+    if len(report.asked.days) > DAYS_MAX:
+        return (year_map(report),)
+    days = days_shown(report) or (report.asked.first,)
+    return (*(part for day in days for part in timelines(report, day, lanes_max=lanes_max)), legend())
+
+
+def days_shown(report: Report, most: int = DAYS_MAX) -> tuple[date, ...]:
     """The days that have lines, the first `most` of them."""
     days = sorted({report.calendar.day(line.channel, line.at_utc) for line in report.lines})
     return tuple(days[:most])
@@ -181,11 +192,11 @@ def legend() -> Drawing:
 
 
 def stacked(drawings: Sequence[Drawing]) -> Drawing:
-    """Drawings below each other, with the legend."""
+    """Drawings below each other."""
     marks: list[Mark] = []
     words: list[Words] = []
     top = 0.0
-    for drawing in (*drawings, legend()):
+    for drawing in drawings:
         marks += [_moved_mark(mark, top) for mark in drawing.marks]
         words += [Words(text=one.text, x=one.x, y=one.y + top, tone=one.tone, anchor=one.anchor) for one in drawing.words]
         top += drawing.height + 8

@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,3 +166,17 @@ def test_the_pairing_is_the_best_there_is(found: list[tuple[int, int, int]], rng
     assert (-len(pairs), sum(cost[pair] for pair in pairs.items())) == best
     assert len(set(pairs.values())) == len(pairs)
     assert best_pairs(rng.sample(found, len(found))) == pairs
+
+
+@given(
+    st.sampled_from(["Europe/Stockholm", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati", "UTC"]),
+    st.dates(datetime(2026, 1, 1, tzinfo=UTC).date(), datetime(2028, 12, 31, tzinfo=UTC).date()),
+    st.sampled_from([0, 3 * 3600, 5 * 3600, 6 * 3600]),
+)
+def test_a_broadcast_day_holds_its_beginning_and_not_the_second_before(zone: str, day: date, day_start_s: int) -> None:
+    """In every zone, on every night, also where the clock changes."""
+    calendar = Calendar(zones={"nord": ZoneInfo(zone)}, otherwise=UTC, day_start_s=day_start_s)
+    begin_utc = calendar.begin_utc("nord", day)
+
+    assert calendar.day("nord", begin_utc) == day
+    assert calendar.day("nord", begin_utc - timedelta(seconds=1)) < day

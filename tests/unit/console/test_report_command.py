@@ -28,7 +28,7 @@ from schedules.recognition import recognise
 from schedules.table import read_table
 from sync.hearings import HeardEnd, HeardSpot, Hearings, Span
 from sync.plan_versions import PlanSource, PlanVersions
-from timebase import SystemClock
+from timebase import VirtualClock
 
 PLANNED = datetime(2027, 3, 1, 19, 15, tzinfo=UTC)
 FORMULAS = ("=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\x0b=1", "'=1", "'quoted")
@@ -69,7 +69,9 @@ class House:
 
     def report(self, **asked: Any) -> Report:
         day = PLANNED.date()
-        return AsRunReports.of(load_config(self.config), SystemClock()).make(Asked(first=day, last=day, **asked))
+        return AsRunReports.of(load_config(self.config), VirtualClock(start_utc=PLANNED + timedelta(days=1))).make(
+            Asked(first=day, last=day, **asked)
+        )
 
     def run(self, *options: str) -> tuple[int, str, bytes]:
         app = typer.Typer()
@@ -141,7 +143,7 @@ def test_without_a_ledger_nothing_is_made(tmp_path: Path) -> None:
     """A report never begins a ledger."""
     config = tmp_path / "cuebird.toml"
     config.write_text('[paths]\nstate_dir = "state"\n')
-    reports = AsRunReports.of(load_config(config), SystemClock())
+    reports = AsRunReports.of(load_config(config), VirtualClock(start_utc=PLANNED + timedelta(days=1)))
 
     with pytest.raises(ConsoleError, match="there is no ledger yet"):
         reports.make(Asked(first=PLANNED.date(), last=PLANNED.date()))
@@ -212,6 +214,17 @@ def test_pdf_and_svg_are_whole(house: House) -> None:
         picture = ElementTree.fromstring(FILES[Format.SVG].write(report_))
         assert picture.tag == "{http://www.w3.org/2000/svg}svg"
         assert not [one for one in picture.iter() if one.tag.endswith("script")]
+
+
+def test_many_days_are_drawn_as_a_map(house: House) -> None:
+    """A cell a day, with its words; in the PDF too."""
+    reports = AsRunReports.of(load_config(house.config), VirtualClock(start_utc=PLANNED + timedelta(days=1)))
+    report_ = reports.make(Asked(first=PLANNED.date(), last=PLANNED.date() + timedelta(days=40)))
+    picture = FILES[Format.SVG].write(report_).decode()
+
+    assert picture.count('<rect x="') == 41 + 5, "its days and the legend"
+    assert "2027-03-01: 1 of 3 as planned, 3 planned" in picture
+    assert FILES[Format.PDF].write(report_).startswith(b"%PDF-")
 
 
 def test_the_broadcasters_log_stands_beside(house: House, tmp_path: Path) -> None:
