@@ -17,6 +17,7 @@ from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 MEMBERS_MAX = 2_000
@@ -29,7 +30,8 @@ _BARE_FORMULA = re.compile(
     rb'<(?:\w+:)?c (?:[^>]* )?r="([A-Z]{1,3})([0-9]{1,7})"[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>\s*)?</(?:\w+:)?c>"
 )
-_BARE_ODS_FORMULA = re.compile(rb"<table:table-cell (?=[^>]*table:formula=)(?![^>]*office:value-type=)[^>]*>")
+_ODS_SPECIAL = re.compile(rb"<(?:[A-Za-z0-9]+:)?table-cell [^>]*(?:formula|number-columns-spanned|number-rows-spanned)=")
+"""A cell of an ODS table that may be merged with others, or have a formula without a value."""
 _NAMESPACE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _ODS_LENGTH = re.compile(r"PT([0-9]{2,4})H([0-9]{2})M([0-9]{2})(?:[.,][0-9]+)?S")
 """A length of time in ODS, which is handed on as it stands when it is longer than a day."""
@@ -67,11 +69,17 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+Corners = tuple[tuple[int, int], tuple[int, int]]
+"""Row and column, from 0, of a merged cell's first and last cell."""
+
+
 class Inspection:
     """What was seen on the way through the archive.
 
     Attributes:
-        bare: row and column of the cells whose formula has no value, by the part they stand in.
+        bare: row and column of the cells whose formula has no value, by the part they stand in; in ODS by the sheet's name.
+        merged: corners of the merged cells of ODS sheets, by the sheet's name.
+        has_special: there are ODS cells that should be looked at for both.
         warnings: what should be said of the workbook.
         names: of the parts, in lower case.
     """
@@ -79,6 +87,8 @@ class Inspection:
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.bare: dict[str, set[tuple[int, int]]] = {}
+        self.merged: dict[str, list[Corners]] = {}
+        self.has_special = False
         self.warnings: list[str] = []
         if any(name.startswith("xl/externallinks/") for name in names):
             self.warnings.append("the workbook refers to other files, which are not opened; the values last calculated are taken")
@@ -145,8 +155,7 @@ def _inspect(archive: ZipFile, member: ZipInfo, seen: Inspection, *, left: int, 
 
 def _note_formulas(part: str, text: bytes, seen: Inspection) -> None:
     if part == "content.xml":
-        if not seen.bare and _BARE_ODS_FORMULA.search(text):
-            seen.bare[part] = set()
+        seen.has_special = seen.has_special or _ODS_SPECIAL.search(text) is not None
         return
     for match in _BARE_FORMULA.finditer(text):
         column = 0
@@ -179,8 +188,9 @@ def answer(data: bytes, seen: Inspection, *, columns: int, sheets: int) -> Itera
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
-    if "content.xml" in seen.bare:
-        raise RefusedError("formulas without a value; open the workbook in a spreadsheet program, let it calculate, and save it")
+    is_ods = "content.xml" in seen.names
+    if is_ods and seen.has_special:
+        _OdsReader(seen).read(data)
     try:
         workbook = CalamineWorkbook.from_filelike(BytesIO(data))
         if len(workbook.sheet_names) > sheets:
@@ -188,13 +198,14 @@ def answer(data: bytes, seen: Inspection, *, columns: int, sheets: int) -> Itera
         shown = [meta.name for meta in workbook.sheets_metadata if str(meta.visible).endswith(".Visible")]
         hidden = [f"the hidden sheet '{name[:60]}' is not read" for name in workbook.sheet_names if name not in shown]
         yield {"sheets": shown, "warnings": [*seen.warnings, *hidden]}
-        parts = _parts(data) if seen.bare else {}
+        parts = _parts(data) if seen.bare and not is_ods else {}
         for number, name in enumerate(shown):
             table = workbook.get_sheet_by_name(name)
             width = table.end[1] + 1 if table.end else 0
             if width > columns:
                 raise RefusedError(f"the sheet '{name[:60]}' has {width} columns, more than {columns}; this is no plan")
-            yield from _rows(number, table, seen.bare.get(parts.get(name, ""), set()))
+            bare = seen.bare.get(name if is_ods else parts.get(name, ""), set())
+            yield from _rows(number, table, bare, seen.merged.get(name, []) if is_ods else table.merged_cell_ranges or [])
     except CalamineError as error:
         raise RefusedError(f"the workbook cannot be read ({str(error)[:120]}); save it again, or as CSV UTF-8") from error
 
@@ -214,9 +225,71 @@ def _parts(data: bytes) -> dict[str, str]:
     return found
 
 
-def _rows(number: int, table: Any, bare: set[tuple[int, int]]) -> Iterator[Any]:
+class _OdsReader:
+    """Finds merged cells and formulas without a value in ODS tables, of which the library tells nothing."""
+
+    def __init__(self, seen: Inspection) -> None:
+        self._seen = seen
+        self._sheet = ""
+        self._row = self._column = 0
+        self._rows_repeated = 1
+        self._found = 0
+
+    def read(self, data: bytes) -> None:
+        """Go through the tables.
+
+        Raises:
+            RefusedError: the part is broken, or holds too many such cells.
+        """
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        with ZipFile(BytesIO(data)) as archive:
+            try:
+                for piece in _pieces(archive, archive.getinfo("content.xml")):
+                    parser.Parse(piece, False)
+                parser.Parse(b"", True)
+            except (expat.ExpatError, KeyError) as error:
+                raise RefusedError(f"content.xml: this part of the workbook is broken ({error}); is the file whole?") from error
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(" ")[2]
+        if name not in ("table", "table-row", "table-cell", "covered-table-cell"):
+            return
+        said = {key.rpartition(" ")[2]: value for key, value in attributes.items()}
+        if name == "table":
+            self._sheet, self._row = said.get("name", ""), 0
+        elif name == "table-row":
+            self._column, self._rows_repeated = 0, _number(said.get("number-rows-repeated"))
+        else:
+            self._cell(said)
+            self._column += _number(said.get("number-columns-repeated"))
+
+    def _cell(self, said: dict[str, str]) -> None:
+        here = (self._row, self._column)
+        rows, columns = _number(said.get("number-rows-spanned")), _number(said.get("number-columns-spanned"))
+        if rows > 1 or columns > 1:
+            corner = (self._row + rows - 1, self._column + columns - 1)
+            self._seen.merged.setdefault(self._sheet, []).append((here, corner))
+        elif "formula" in said and "value-type" not in said:
+            self._seen.bare.setdefault(self._sheet, set()).add(here)
+        else:
+            return
+        self._found += 1
+        if self._found > FORMULAS_MAX:
+            raise RefusedError(f"more than {FORMULAS_MAX} merged cells or formulas without a value; save the plan as CSV UTF-8")
+
+    def _end(self, tag: str) -> None:
+        if tag.rpartition(" ")[2] == "table-row":
+            self._row += self._rows_repeated
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 8 else 1
+
+
+def _rows(number: int, table: Any, bare: set[tuple[int, int]], merged: list[Corners]) -> Iterator[Any]:
     """Each row that holds something; a merged cell's value stands in each of its cells."""
-    merged = sorted(table.merged_cell_ranges or [])
+    merged = sorted(merged)
     values: dict[int, Any] = {}
     for index, row in enumerate(table.iter_rows()):
         cells = [_text(cell) for cell in row]

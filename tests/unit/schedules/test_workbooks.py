@@ -152,6 +152,30 @@ def test_an_ods_table_is_read() -> None:
     assert (cells[0], cells[1][:10], cells[2]) == ("nord", "2027-03-01", "25:30:00")
 
 
+def test_merged_cells_and_formulas_of_ods_are_named() -> None:
+    """A merged cell counts in each of its cells, also below repeated rows; a formula without a value is told."""
+    text = "<table:table-cell {} office:value-type='string'><text:p>{}</text:p></table:table-cell>"
+    covered = "<table:covered-table-cell/>"
+    empty = (
+        "<table:table-row table:number-rows-repeated='2'><table:table-cell table:number-columns-repeated='3'/></table:table-row>"
+    )
+    merged = text.format("table:number-columns-spanned='2' table:number-rows-spanned='2'", "nord")
+    bare = "<table:table-cell table:formula='of:=1+1'/>"
+    done = "<table:table-cell table:formula='of:=1+1' office:value-type='float' office:value='2'/>"
+    rows = [
+        f"<table:table-row>{text.format('', 'a')}{text.format('', 'b')}{text.format('', 'c')}</table:table-row>",
+        empty,
+        f"<table:table-row>{merged}{covered}{bare}</table:table-row>",
+        f"<table:table-row>{covered}{covered}{done}</table:table-row>",
+    ]
+
+    assert cells_of(ods("".join(rows))) == [
+        (1, ("a", "b", "c")),
+        (4, ("nord", "nord", "=(not calculated)")),
+        (5, ("nord", "nord", "2")),
+    ]
+
+
 BOMB = package([b"<worksheet><sheetData>", *([b" " * (1 << 20)] * 80), b"</sheetData></worksheet>"])
 MANY_ROWS = package([b"<worksheet><sheetData>", *([b"<row/>" * 20_000] * 100), b"</sheetData></worksheet>"])
 WIDE = package([(SHEET % "<row r='1'><c r='A1'><v>1</v></c><c r='GR1'><v>1</v></c></row>").encode()])
