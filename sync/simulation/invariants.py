@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sync.audit import verify
@@ -19,6 +20,8 @@ SILENT_NS_MIN = SILENT_NS - 1_000_000_000
 """How long an engine has been unable to beat, at least, when another one takes its silence for its end."""
 
 
+WITHIN = timedelta(seconds=2)
+"""How far apart two gateways may tell of one goal, where both must."""
 NOTICED_NS = 30_000_000_000
 """Two looks of whoever renews tokens."""
 
@@ -27,7 +30,7 @@ class BrokenGuaranteeError(Exception):
     """A guarantee does not hold; `guarantee` is its name in docs/guarantees.md.
 
     Attributes:
-        guarantee: `G1` to `G12`, or `approval`, `caps`, `lease`, `media`, `mode`, `settle`, `tokens`, `veto`.
+        guarantee: `G1` to `G12`, or `approval`, `caps`, `lease`, `media`, `mode`, `settle`, `sources`, `tokens`, `veto`.
     """
 
     def __init__(self, guarantee: str, sentence: str) -> None:
@@ -194,6 +197,7 @@ class Invariants:
         self._judge_mode(sent, row)
         self._judge_person(sent, row)
         self._judge_media(sent, row)
+        self._judge_sources(sent, row)
 
     def _judge_once(self, sent: Sent, row: _Row) -> None:
         if sent.epoch != sent.newest_epoch:
@@ -260,6 +264,17 @@ class Invariants:
                 raise BrokenGuaranteeError("approval", f"{sent.text!r} was sent with media {media_id}, which is not its picture")
             if not upload.usable(self._world.utc_of(row.claimed_us or 0)):
                 raise BrokenGuaranteeError("media", f"{sent.text!r} was claimed with media {media_id}, which was about to end")
+
+    def _judge_sources(self, sent: Sent, row: _Row) -> None:
+        if row.action != "post" or row.cue_id != "goal" or not self._world.plot.needs_both:
+            return
+        told = [
+            (device, utc)
+            for engine, device, utc in self._truth.told
+            if engine == sent.engine and self._truth.of_goal.get(utc) == self._real(row)
+        ]
+        if not any(one != other and abs(at - when) <= WITHIN for one, at in told for other, when in told):
+            raise BrokenGuaranteeError("sources", f"{sent.text!r} was sent, and only one gateway had told of the goal")
 
     def _judge_upkeep(self, begun: Begun) -> None:
         if begun.secret in self._secrets:

@@ -24,6 +24,7 @@ class Plot:
         has_media: the goal's cue has a picture.
         text_alone: its text may leave without the picture.
         has_tokens: an account has OAuth 2.0 tokens, which end before long.
+        needs_both: the goal's cue fires only when both gateways tell of the goal.
     """
 
     seed: int = 0
@@ -35,6 +36,7 @@ class Plot:
     has_media: bool = False
     text_alone: bool = False
     has_tokens: bool = False
+    needs_both: bool = False
 
     @classmethod
     def of(cls, seed: int, *, steps: int | None = None) -> Self:
@@ -52,4 +54,5 @@ class Plot:
             has_media=rng.random() < 1 / 6,
             text_alone=rng.random() < 1 / 2,
             has_tokens=rng.random() < 1 / 6,
+            needs_both=rng.random() < 1 / 8,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from schedules.airing import Airing
 from sync.audit import AuditChain
+from sync.conditions import GoalCondition
 from sync.cues import Cue, parse_cues
 from sync.database import IN_MEMORY, Database
 from sync.ledger import Ledger
@@ -82,6 +83,8 @@ fixture = "final"
 side = "any"
 """
 CAP_IF_TIGHT = 3
+GATEWAYS = ("oes-1", "oes-2")
+"""The devices that read the same scoreboard."""
 FIRST, SECOND = "first", "second"
 """Machines that may fire from one ledger."""
 PICTURE_BYTES = b"a picture; nobody looks at more than its hash"
@@ -120,8 +123,10 @@ def goal_cue(plot: Plot) -> Cue:
     goal = next(cue for cue in scene_cues() if cue.cue_id == "goal")
     media = (PICTURE,) if plot.has_media else ()
     caps = dataclasses.replace(goal.caps, per_minute=CAP_IF_TIGHT) if plot.caps_are_tight else goal.caps
+    on = dataclasses.replace(goal.on, devices=GATEWAYS) if isinstance(goal.on, GoalCondition) and plot.needs_both else goal.on
     return dataclasses.replace(
         goal,
+        on=on,
         **(CORRECTING if plot.corrects else {}),
         confirm_restart=plot.confirm_restart,
         caps=caps,

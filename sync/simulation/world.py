@@ -31,13 +31,13 @@ from sync.setup import AccountSetup, EngineSetup, FixtureSetup
 from sync.simulation.plot import Plot
 from sync.simulation.process import Hands, Line, Process, own_tasks
 from sync.simulation.service import Service
-from sync.simulation.storage import FIRST, Storage, goal_cue, scene_cues
+from sync.simulation.storage import FIRST, GATEWAYS, Storage, goal_cue, scene_cues
 from sync.simulation.upkeep import Upkeep
 from sync.states import Action
 from sync.translate import airing_at
 from timebase import LoopClock, VirtualLoop
 
-DEVICES = tuple(DeviceKey(venue="arena", device=f"oes-{number}", fixture="final", key=b"k" * 32) for number in (1, 2))
+DEVICES = tuple(DeviceKey(venue="arena", device=device, fixture="final", key=b"k" * 32) for device in GATEWAYS)
 """Two gateways that read the same scoreboard."""
 SELDOM_S = 100_000.0
 """Between two heartbeats where nobody listens for them."""
@@ -68,6 +68,7 @@ class Truth:
         of_goal, of_onset: the real event behind a report, by its instant: two gateways, two feeds tell of one.
         taken_back: real goals that do not stand.
         heard_live: reports by the engine that heard them as they happened.
+        told: engine, gateway and instant of each report that a gateway published.
         rearmed: when a cue was last let go again, by a person.
         not_live: spans from the acknowledgement of another mode to the return.
         vetoed: firings whose veto was acknowledged.
@@ -85,6 +86,7 @@ class Truth:
     of_onset: dict[int, str] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     heard_live: set[tuple[int, datetime]] = field(default_factory=set)
+    told: set[tuple[int, str, datetime]] = field(default_factory=set)
     rearmed: dict[str, int] = field(default_factory=dict)
     not_live: list[Span] = field(default_factory=list)
     vetoed: set[int] = field(default_factory=set)
@@ -339,6 +341,7 @@ class World:
         for process in self.processes:
             if process.line is not None and process.listening is not None:
                 self.truth.heard_live.add((process.number, event_utc))
+                self.truth.told.add((process.number, message.topic.value.split("/")[3], event_utc))
                 process.do(process.line.deliver, message)
 
     # --- what became of it ----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import hardware.link
+import sync.decide
 import sync.engine
 import sync.firings
 import sync.gate
@@ -33,6 +34,7 @@ from sync.media import NOT_LOOKED_AT, Media, MediaStanding, Upload
 from sync.media_uploading import MediaUploadError
 from sync.media_uploads import MediaUploads
 from sync.posting import Certainty, Outcome, Shot
+from sync.quorum import Quorum
 from sync.receipts import FiringRecord
 from sync.renewals import Renewals
 from sync.shooter import Shooter
@@ -434,6 +436,17 @@ def renewals_are_never_due(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sync.renewals, "RENEW_BEFORE_NS", 0)
 
 
+def one_source_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """What a cue's second source has said is not asked: the first one's word lets it go."""
+    patch.setattr(Quorum, "agrees", property(lambda self: True))
+
+
+def any_goal_agrees(patch: pytest.MonkeyPatch) -> None:
+    """A gateway's word is kept without the goal it was about: that of another goal lets this one go."""
+    for module in (sync.engine, sync.decide):
+        patch.setattr(module, "score_key", lambda device, occurrence_id: device)
+
+
 BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (retry_on_timeout, {"G3"}),
     (no_epoch, {"G1"}),
@@ -471,6 +484,8 @@ BUGS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], set[str]], ...] = (
     (renewal_not_told_before, {"tokens"}),
     (lost_renewal_is_repeated, {"tokens"}),
     (renewals_are_never_due, {"tokens"}),
+    (one_source_is_enough, {"sources"}),
+    (any_goal_agrees, {"sources"}),
 )
 
 
