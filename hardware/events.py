@@ -135,6 +135,9 @@ class DeviceStatus:
             `hardware.clock_quality.ClockQuality`.
         clock_behind_ms: how far the gateway's clock is behind the engine's, as its newest messages show; negative when
             ahead. A message's way counts as lag, so it is at most some milliseconds too large.
+        connections, dropped_events: since the gateway started: how often the console's line was opened, and events that grew
+            too old before the broker could be reached.
+        frame_mono_ns: when the console's newest sound frame came, by this machine's clock; 0 before the first.
     """
 
     venue: str
@@ -155,6 +158,9 @@ class DeviceStatus:
     clock_offset_us: int | None = None
     clock_by: str = ""
     clock_behind_ms: float | None = None
+    connections: int = 0
+    dropped_events: int = 0
+    frame_mono_ns: int = 0
 
 
 class RefusalKind(enum.StrEnum):

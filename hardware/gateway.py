@@ -305,8 +305,10 @@ class Gateway:
         published, skipped = None, False
         while True:
             state = self.state()
-            # The bound on the clock's error grows all the time by itself.
-            unstamped = state.model_copy(update={"t_pub_ns": 0, "clock_error_us": None, "clock_offset_us": None})
+            # Ages, and the bound on the clock's error, grow all the time by themselves.
+            unstamped = state.model_copy(
+                update={"t_pub_ns": 0, "clock_error_us": None, "clock_offset_us": None, "frame_age_ms": None}
+            )
             skipped = unstamped == published and not skipped
             if not skipped:
                 await self._publish_state(connection, sign(self._state_topic, state, self._key))
@@ -344,6 +346,7 @@ class Gateway:
             connections=console.connections,
             refused=console.refused,
             received_bytes=console.received_bytes,
+            frame_age_ms=None if console.frame_mono_ns is None else (self._clock.mono_ns() - console.frame_mono_ns) // 1_000_000,
             clock_source=quality.source,
             clock_error_us=quality.error_us,
             clock_offset_us=quality.offset_us,

@@ -387,6 +387,9 @@ def _status(state: StateBody, key: ValidKey, judged: DeviceState, clock: ClockCo
         clock_offset_us=state.clock_offset_us,
         clock_by=state.clock_by,
         clock_behind_ms=clock.behind_ms,
+        connections=state.connections,
+        dropped_events=state.dropped_events,
+        frame_mono_ns=0 if state.frame_age_ms is None else seen_mono_ns - state.frame_age_ms * 1_000_000,
     )
 
 

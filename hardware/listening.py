@@ -28,6 +28,7 @@ class ConsoleStatus:
         detail: a sentence for people, or empty.
         good_frames, bad_frames: since the gateway started.
         connections, refused, received_bytes: as in `LineCounters`.
+        frame_mono_ns: when the newest sound frame came, None before the first.
     """
 
     heard: bool
@@ -41,6 +42,7 @@ class ConsoleStatus:
     connections: int
     refused: int
     received_bytes: int
+    frame_mono_ns: int | None
 
 
 class ConsoleListener:
@@ -72,6 +74,7 @@ class ConsoleListener:
         self._last: Reading | None = None
         self._good_frames = self._bad_frames = 0
         self._heard_mono_ns: int | None = None
+        self._frame_mono_ns: int | None = None
         self._bytes_mono_ns: int | None = None
         self._trouble, self._remark = line.idle, ""
         self.ended = asyncio.Event()
@@ -108,6 +111,7 @@ class ConsoleListener:
             connections=counters.connections,
             refused=counters.refused,
             received_bytes=counters.received_bytes,
+            frame_mono_ns=self._frame_mono_ns,
         )
 
     def _heard(self) -> bool:
@@ -153,6 +157,7 @@ class ConsoleListener:
             self._remark = ""
             self._backoff.reset()
         self._last, self._heard_mono_ns = seen.reading, seen.mono_ns
+        self._frame_mono_ns = seen.mono_ns
         for outcome in self._keeper.observe(seen):
             if isinstance(outcome, ScoreChange):
                 self._remark = ""

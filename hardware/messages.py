@@ -116,6 +116,7 @@ class StateBody(_Body):
     connections: Annotated[int, Field(ge=0)] = 0
     refused: Annotated[int, Field(ge=0)] = 0
     received_bytes: Annotated[int, Field(ge=0)] = 0
+    frame_age_ms: Annotated[int, Field(ge=0)] | None = None
     clock_source: Annotated[str, Field(max_length=32)] = ""
     clock_error_us: Annotated[int, Field(ge=0)] | None = None
     clock_offset_us: int | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fingerprints.events import Detection, FeedStatus
-from hardware.events import DeviceState, DeviceStatus, Refusal
+from hardware.events import DeviceState, DeviceStatus, Refusal, ScoreEvent, ScoreKind
 from schedules.airing import Airing
 from sync.approvals import lapse
 from sync.conditions import GoalCondition, SpotCondition, hours_fault
@@ -144,6 +144,7 @@ class Board:
     def take_device(self, status: DeviceStatus) -> DeviceView:
         """Note a device's status."""
         key = (status.venue, status.device)
+        before = self._devices.get(key)
         self._devices[key] = DeviceView(
             venue=status.venue,
             device=status.device,
@@ -165,7 +166,20 @@ class Board:
             clock_by=status.clock_by,
             clock_behind_ms=status.clock_behind_ms,
             refusals=dict(self._refused.get(key, {})),
+            connections=status.connections,
+            dropped_events=status.dropped_events,
+            frame_mono_ns=status.frame_mono_ns,
+            last_event=before.last_event if before else "",
+            last_event_utc=before.last_event_utc if before else None,
         )
+        return self._devices[key]
+
+    def take_event(self, event: ScoreEvent) -> DeviceView | None:
+        """Note the newest event of a device."""
+        key = (event.venue, event.device)
+        if key not in self._devices:
+            return None
+        self._devices[key] = replace(self._devices[key], last_event=_in_words(event), last_event_utc=event.event_utc)
         return self._devices[key]
 
     def take_refusal(self, refusal: Refusal) -> DeviceView | None:
@@ -413,6 +427,12 @@ class Board:
         if over:
             return "missed"
         return "open" if airing.opens_utc <= now_utc else "planned"
+
+
+def _in_words(event: ScoreEvent) -> str:
+    """`goal home 2:1`, `horn`, `trigger show-begins`."""
+    points = f"{event.home}:{event.away}" if event.kind in (ScoreKind.GOAL, ScoreKind.CORRECTION) else ""
+    return " ".join(filter(None, (event.kind.value, event.name, event.side or "", points)))
 
 
 def _approval_awaited(stored: StoredCue, now_utc: datetime) -> str:

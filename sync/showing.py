@@ -99,8 +99,14 @@ class Showing:
         self.publish("detection", self._board.take_detection(detection, spot_id=spot_id))
 
     def score(self, event: ScoreEvent) -> None:
-        """Show a score event."""
-        self.after_the_claims(lambda: self.publish("score", event))
+        """Show a score event, and on its device's tile."""
+
+        def show() -> None:
+            self.publish("score", event)
+            if (view := self._board.take_event(event)) is not None:
+                self.publish("device", view)
+
+        self.after_the_claims(show)
 
     def refresh(self) -> None:
         """Tell subscribers soon of what looks different now, and look at warmth again; several calls are one."""

@@ -89,7 +89,8 @@ class DeviceView:
     """A scoreboard's last state.
 
     `refusals`: how many of its messages were refused, by `hardware.events.RefusalKind`; `refused` is their sum. `key`: id of
-    the key that its last state was signed with. `clock_*`: as in `hardware.events.DeviceStatus`.
+    the key that its last state was signed with. `clock_*`, `connections`, `dropped_events` and `frame_mono_ns`: as in
+    `hardware.events.DeviceStatus`. `last_event`: its newest one in words, empty before the first.
     """
 
     venue: str
@@ -112,6 +113,11 @@ class DeviceView:
     clock_by: str = ""
     clock_behind_ms: float | None = None
     refusals: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+    dropped_events: int = 0
+    frame_mono_ns: int = 0
+    last_event: str = ""
+    last_event_utc: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ class GpioListener:
         self._clock, self._sink, self._factory, self._presses = clock, sink, factory, Presses()
         self._contacts: dict[int, Contact] = {}
         self._told = self._bounced = 0
+        self._frame_mono_ns: int | None = None
         self._trouble = "its pins are not open yet"
 
     async def run(self) -> None:
@@ -128,6 +129,7 @@ class GpioListener:
             connections=len(self._contacts),
             refused=0,
             received_bytes=0,
+            frame_mono_ns=self._frame_mono_ns,
             detail=self._trouble,
         )
 
@@ -172,6 +174,7 @@ class GpioListener:
         name = self._settings.events[edge.pin]
         if self._presses.is_new(name, edge.mono_ns):
             self._told += 1
+            self._frame_mono_ns = edge.mono_ns
             self._sink(Told(name=name, utc_ns=edge.utc_ns, evidence=f"gpio {edge.pin} {edge.mono_ns}".encode()))
 
     def _close(self) -> None:

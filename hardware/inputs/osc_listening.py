@@ -34,6 +34,7 @@ class OscListener:
         self._patterns = [(_pattern(address), _checked(name)) for address, name in events.items()]
         self._clock, self._sink, self._presses = clock, sink, Presses()
         self._good_frames = self._bad_frames = self._received_bytes = 0
+        self._frame_mono_ns: int | None = None
         self._trouble = self._remark = ""
         self.receiver = Receiver(
             parse_listen_address(url, sender=sender), datagram=self._packet, connection=self._connection, ended=self._note
@@ -59,6 +60,7 @@ class OscListener:
             connections=self.receiver.connections,
             refused=self.receiver.refused,
             received_bytes=self._received_bytes,
+            frame_mono_ns=self._frame_mono_ns,
             detail=self._trouble or self._remark,
         )
 
@@ -83,7 +85,8 @@ class OscListener:
             return
         self._good_frames += 1
         self._remark = ""
-        mono_ns, utc_ns = self._clock.mono_ns(), (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000
+        self._frame_mono_ns = mono_ns = self._clock.mono_ns()
+        utc_ns = (self._clock.utc() - _EPOCH) // timedelta(microseconds=1) * 1000
         for message in messages:
             for name in self._named(message):
                 if self._presses.is_new(name, mono_ns):

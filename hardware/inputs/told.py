@@ -45,7 +45,15 @@ def name_fault(name: str) -> str:
 
 
 def status_of(
-    *, heard: bool, good_frames: int, bad_frames: int, connections: int, refused: int, received_bytes: int, detail: str
+    *,
+    heard: bool,
+    good_frames: int,
+    bad_frames: int,
+    connections: int,
+    refused: int,
+    received_bytes: int,
+    frame_mono_ns: int | None,
+    detail: str,
 ) -> ConsoleStatus:
     """The status of a source that keeps no score; `heard`: its port or pins are open."""
     return ConsoleStatus(
@@ -60,6 +68,7 @@ def status_of(
         connections=connections,
         refused=refused,
         received_bytes=received_bytes,
+        frame_mono_ns=frame_mono_ns,
     )
 
 

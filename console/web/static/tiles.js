@@ -14,6 +14,8 @@ const AIRINGS_AHEAD = 10;
 const AIRINGS_PAST = 3;
 const ALARMS_SHOWN = 8;
 const OLD_MS = 3000;
+const CLOCK_OFF_MS = 500; // a second ahead, and its events are refused
+const ERRORS_OVER_MS = 60_000;
 
 function pillFor(pill, state, tones) {
   setText(pill, text(state, "unknown"));
@@ -37,31 +39,88 @@ function deviceTile(store) {
   const period = el("b");
   const board = el("div", "board", el("span", "board-side", clock, "clock"), score, el("span", "board-side", period, "period"));
   const counts = el("span", "grow");
+  const frameAge = el("span", "end");
+  const way = el("span", "grow");
   const age = el("span", "end");
+  const clocks = el("p", "small");
+  const refused = el("p", "small warn");
+  const last = el("p", "small");
   const detail = el("p", "small");
-  const node = el("article", "device", el("div", "row", name, pill), board, el("div", "row small", counts, age), detail);
+  const node = el("article", "device", el("div", "row", name, pill), board, el("div", "row small", counts, frameAge),
+    el("div", "row small", way, age), clocks, last, refused, detail);
   const points = (value) => text(number(value));
+  const errors = errorRate();
 
   function update(device, now) {
     const ageMs = store.age(device.seen_mono_ns, now);
+    const frameMs = store.age(device.frame_mono_ns, now);
+    const isKept = [device.home, device.away].some((value) => number(value) !== null) || text(device.clock, "") !== "";
     setText(name, `${text(device.fixture)} · ${text(device.device)}`);
     pillFor(pill, device.state, DEVICE_TONES);
+    setHidden(board, device.state === "online" && !isKept); // a button keeps no score
     setText(clock, text(device.clock, "--:--"));
     setText(score, `${points(device.home)} : ${points(device.away)}`);
     setText(period, text(device.period));
-    setText(counts, countsText(device));
+    setText(counts, `${text(number(device.good_frames))} frames, ${number(device.bad_frames) ?? 0} bad${errors(device, now)}`);
+    setText(frameAge, frameMs === null ? "no frame yet" : `frame ${duration(frameMs)} ago`);
+    frameAge.classList.toggle("old", isKept && (frameMs === null || frameMs > OLD_MS));
+    setText(way, wayText(device));
     setText(age, ageMs === null ? "not heard yet" : `heard ${duration(ageMs)} ago`);
     age.classList.toggle("old", ageMs === null || ageMs > OLD_MS);
+    setText(clocks, clockText(device));
+    setHidden(clocks, clockText(device) === "");
+    clocks.classList.toggle("warn", device.clock_source === "unsynchronised" || Math.abs(number(device.clock_behind_ms) ?? 0) > CLOCK_OFF_MS);
+    setText(last, lastText(device));
+    setText(refused, refusedText(device));
+    setHidden(refused, refusedText(device) === "");
     setText(detail, text(device.detail, ""));
     setHidden(detail, text(device.detail, "") === "");
   }
   return { node, update };
 }
 
-function countsText(device) {
-  const bad = number(device.bad_frames) ?? 0;
-  const refused = number(device.refused) ?? 0;
-  return `${text(number(device.good_frames))} frames, ${bad} bad, ${refused} refused`;
+// How many frames in a hundred were bad in the last minute; nothing is said while none was.
+function errorRate() {
+  let seen = [];
+  return (device, now) => {
+    const good = number(device.good_frames) ?? 0;
+    const bad = number(device.bad_frames) ?? 0;
+    const newest = seen.at(-1);
+    if (newest && (good < newest.good || bad < newest.bad)) seen = []; // its gateway has started again
+    if (!newest || good !== newest.good || bad !== newest.bad) seen.push({ at: now.monoMs, good, bad });
+    while (seen.length > 1 && seen[0].at < now.monoMs - ERRORS_OVER_MS) seen.shift();
+    const first = seen[0] ?? { good, bad };
+    const damaged = bad - first.bad;
+    return damaged > 0 ? `, ${((100 * damaged) / (damaged + good - first.good)).toPrecision(2)} % of the last minute's` : "";
+  };
+}
+
+function wayText(device) {
+  const connections = number(device.connections) ?? 0;
+  const dropped = number(device.dropped_events) ?? 0;
+  const opened = `${connections} ${connections === 1 ? "connection" : "connections"}`;
+  return dropped > 0 ? `${opened}, ${dropped} events dropped` : opened;
+}
+
+// How its clock stands to ours, and who keeps it right.
+function clockText(device) {
+  const behind = number(device.clock_behind_ms);
+  const kept = [text(device.clock_source, ""), text(device.clock_by, "")].filter((part) => part !== "").join(", ");
+  if (behind === null) return kept === "" ? "" : `Clock ${kept}.`;
+  const off = Math.abs(behind) < 1 ? "in step" : `${Math.round(Math.abs(behind))} ms ${behind > 0 ? "behind" : "ahead"}`;
+  return `Clock ${off}${kept === "" ? "" : `, ${kept}`}.`;
+}
+
+function lastText(device) {
+  const told = text(device.last_event, "");
+  return told === "" ? "No event yet." : `${timeOfDay(instant(device.last_event_utc))} ${told}`;
+}
+
+function refusedText(device) {
+  const all = number(device.refused) ?? 0;
+  const kinds = Object.entries(device.refusals ?? {}).sort((one, other) => other[1] - one[1]);
+  const why = kinds.map(([kind, count]) => `${kind.replaceAll("_", " ")} ${count}`).join(", ");
+  return all === 0 ? "" : `${all} refused${why === "" ? "" : `: ${why}`}`;
 }
 
 export function markerTiles(container, store) {

@@ -1,6 +1,5 @@
 """From a button to the engine's event, over each broker: signed, named, once."""
 
-import asyncio
 import socket
 import time
 from typing import Any
@@ -33,6 +32,7 @@ async def test_a_press_arrives_signed_and_dated_by_its_packet(broker: Any, playi
         received = match.received
         await received.until(lambda: bool(received.statuses) and received.statuses[-1].state is DeviceState.ONLINE)
         assert (received.statuses[-1].home, received.statuses[-1].away) == (None, None)
+        assert received.statuses[-1].frame_mono_ns == 0
         listener = gateway._console
         assert isinstance(listener, OscListener)
         begun = time.time()
@@ -40,7 +40,8 @@ async def test_a_press_arrives_signed_and_dated_by_its_packet(broker: Any, playi
             for address, count in (("/cue/show", 1), ("/horn", 2)):
                 sender.sendto(message(address), ("127.0.0.1", listener.receiver.port))
                 await received.until(lambda wanted=count: len(received.scores) == wanted)
-        await asyncio.sleep(0)
+        await received.until(lambda: received.statuses[-1].frame_mono_ns > 0)
+        assert received.statuses[-1].connections == 1
         assert [(event.kind, event.name) for event in received.scores] == [
             (ScoreKind.TRIGGER, "show-begins"),
             (ScoreKind.HORN, ""),

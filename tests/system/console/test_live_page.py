@@ -604,6 +604,57 @@ async def test_sources_of_markers_are_seen_to_fail(page: Page, engine: ScriptedE
     await expect(tile).to_contain_text("look at the sender")
 
 
+async def test_a_devices_tile_tells_how_its_console_its_clock_and_its_messages_are(page: Page, engine: ScriptedEngine) -> None:
+    """Ages, errors of the last minute, connections, clock, newest event, refusals by reason; a button has no board."""
+    device = {
+        "venue": "eishalle",
+        "device": "oes-1",
+        "fixture": "final",
+        "state": "online",
+        "home": 2,
+        "away": 1,
+        "clock": "11:35",
+        "period": "3",
+        "connections": 2,
+        "dropped_events": 0,
+        "clock_source": "synchronised",
+        "clock_by": "chrony",
+        "clock_behind_ms": 12.4,
+        "refused": 3,
+        "refusals": {"bad_signature": 1, "stale": 2},
+        "last_event": "goal home 2:1",
+        "last_event_utc": utc(),
+        "detail": "",
+    }
+
+    def tell(good: int, bad: int, frame_ago_s: float, **changes: Any) -> None:
+        now_ns = engine.clock.mono_ns()
+        frame = {"good_frames": good, "bad_frames": bad, "frame_mono_ns": now_ns - round(frame_ago_s * 1e9)}
+        engine.publish("device", device | frame | {"seen_mono_ns": now_ns} | changes)
+
+    tile = page.locator("#devices article")
+    tell(900, 1, 0.1)
+    await expect(tile).to_contain_text("900 frames, 1 bad")
+    for words in (
+        "2 connections",
+        "Clock 12 ms behind, synchronised, chrony.",
+        "goal home 2:1",
+        "3 refused: stale 2, bad signature 1",
+    ):
+        await expect(tile).to_contain_text(words)
+    await expect(tile.locator(".end.old")).to_have_count(0)
+    tell(996, 5, 5)
+    await expect(tile).to_contain_text("996 frames, 5 bad, 4.0 % of the last minute's")
+    await expect(tile.locator(".end.old")).to_contain_text("frame 5")
+    tell(1000, 5, 0.1, clock_behind_ms=-800.0, clock_source="unsynchronised", clock_by="", refused=0, refusals={})
+    await expect(tile.locator(".warn").first).to_have_text("Clock 800 ms ahead, unsynchronised.")
+    await expect(tile).not_to_contain_text("refused")
+    await expect(tile.locator(".board")).to_be_visible()
+    tell(3, 0, 600, home=None, away=None, clock="", period="")
+    await expect(tile.locator(".board")).to_be_hidden()
+    await expect(tile.locator(".end.old")).to_have_count(0)
+
+
 async def test_a_tally_is_on_air_only_while_it_is_told_of(page: Page, engine: ScriptedEngine) -> None:
     """No room is taken where there is none; a lamp that was on when its mixer or its listener fell silent is not shown as on."""
     await expect(page.locator("#tally")).to_be_hidden()
