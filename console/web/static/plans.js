@@ -140,7 +140,7 @@ async function download(suffix) {
   link.href = URL.createObjectURL(blob);
   link.download = `${chosen.name}.problems${suffix}`;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 async function showPlans() {
