@@ -124,6 +124,11 @@ class Gateway:
             recorder=recorder,
         )
 
+    @property
+    def keeps_score(self) -> bool:
+        """Whether it reads a scoreboard, and not a source of events."""
+        return isinstance(self._console, ConsoleListener)
+
     # --- events on their way
 
     def _enqueue(self, change: ScoreChange) -> None:

@@ -117,7 +117,9 @@ async def _tell(gateway: "Gateway", clock: "Clock", *, as_json: bool) -> None:
         if essence != told or waited_s >= TELL_EVERY_S:
             told, waited_s = essence, 0.0
             facts = {**_facts(state), "trouble": trouble}
-            typer.echo(json.dumps(facts) if as_json else "; ".join(filter(None, [_sentence(state), trouble])))
+            typer.echo(
+                json.dumps(facts) if as_json else "; ".join(filter(None, [_sentence(state, scored=gateway.keeps_score), trouble]))
+            )
             sys.stdout.flush()
         await clock.sleep(LOOK_EVERY_S)
         waited_s += LOOK_EVERY_S
@@ -131,12 +133,12 @@ def _facts(state: "StateBody") -> dict[str, object]:
     return {name: getattr(state, name) for name in names}
 
 
-def _sentence(state: "StateBody") -> str:
+def _sentence(state: "StateBody", *, scored: bool) -> str:
     """`oes-1 online, 2-1; 5,410 good frames, 3 damaged; 1 connection`, and what else is to be said."""
-    score = "no score yet" if state.home is None or state.away is None else f"{state.home}-{state.away}"
+    score = ", no score yet" if state.home is None or state.away is None else f", {state.home}-{state.away}"
     connections = "1 connection" if state.connections == 1 else f"{state.connections:,} connections"
     parts = [
-        f"{state.device} {state.state.replace('_', ' ')}, {score}",
+        f"{state.device} {state.state.replace('_', ' ')}{score if scored else ''}",
         f"{state.good_frames:,} good frames, {state.bad_frames:,} damaged",
         connections,
     ]
