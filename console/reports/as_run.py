@@ -78,7 +78,8 @@ class Report:
     @property
     def zones(self) -> str:
         """The zones its local times are of, for people."""
-        channels = sorted({line.channel for line in self.lines} or set(self.channels))
+        asked = {self.asked.channel} if self.asked.channel else set(self.channels)
+        channels = sorted({line.channel for line in self.lines} or asked)
         names = sorted({str(self.calendar.zone(channel)) for channel in channels})
         return ", ".join(names) or "UTC"
 
