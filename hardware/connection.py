@@ -2,10 +2,12 @@
 
 *Acknowledging by hand.* aiomqtt acknowledges a message as it arrives; what a process that dies has not yet taken
 would be lost. *The broker's answers.* In MQTT 5 it says when it refuses a publication, or has nobody to give it to.
-*A queue that never discards what was not acknowledged*: the broker holds back what we have no room for.
+*A queue that never discards what was not acknowledged*: the broker holds back what we have no room for. And what is
+published leaves at once, not three turns of the event loop later.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -38,7 +40,7 @@ class Connection(aiomqtt.Client):
         self._overflow = on_overflow
         self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
         self._client.manual_ack_set(True)
-        self._changed = asyncio.Event()
+        self._changed, self._thread = asyncio.Event(), threading.get_ident()
 
     @property
     def waiting(self) -> int:
@@ -67,7 +69,27 @@ class Connection(aiomqtt.Client):
         self._client.ack(message.mid, message.qos)
 
     async def deliver(self, topic: str, message: bytes, *, retain: bool, properties: Properties | None = None) -> str:
-        """Publish at QoS 1 and return when the broker has answered.
+        """Publish at QoS 1 and return when the broker has answered, as `send` and `answered` do.
+
+        Raises:
+            aiomqtt.MqttError: the broker did not answer in time, or was lost.
+        """
+        return await self.answered(self.send(topic, message, retain=retain, properties=properties))
+
+    def send(self, topic: str, message: bytes, *, retain: bool, properties: Properties | None = None) -> int:
+        """Publish at QoS 1; `answered` must be asked for what this returns.
+
+        Raises:
+            aiomqtt.MqttError: the connection was lost.
+        """
+        sent = self._client.publish(topic, message, 1, retain, properties)
+        if sent.rc != paho.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(sent.rc, "not published")
+        self._answers[sent.mid] = self._loop.create_future()
+        return sent.mid
+
+    async def answered(self, sent: int) -> str:
+        """Return when the broker has answered to what was sent.
 
         The time limit is ours: aiomqtt's own uses `asyncio.wait_for`, which before Python 3.12 can lose a cancellation.
 
@@ -77,17 +99,30 @@ class Connection(aiomqtt.Client):
         Raises:
             aiomqtt.MqttError: the broker did not answer in time, or was lost.
         """
-        sent = self._client.publish(topic, message, 1, retain, properties)
-        if sent.rc != paho.MQTT_ERR_SUCCESS:
-            raise aiomqtt.MqttCodeError(sent.rc, "not published")
-        answer = self._answers[sent.mid] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                return _trouble(await answer)
+                return _trouble(await self._answers[sent])
         except TimeoutError as error:
             raise aiomqtt.MqttError(f"no acknowledgement within {ANSWER_TIMEOUT_S:g} s") from error
         finally:
-            self._answers.pop(sent.mid, None)
+            self._answers.pop(sent, None)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if threading.get_ident() != self._thread:
+            # While connecting, which aiomqtt does beside the event loop.
+            super()._on_socket_register_write(client, userdata, sock)
+            return
+        self._write()
+        if client.want_write():
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        """Write what the socket takes."""
+        try:
+            self._client.loop_write()
+        except Exception as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties) -> None:
         answer = self._answers.get(mid)

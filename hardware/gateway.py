@@ -90,6 +90,11 @@ class Gateway:
         self._clock_watch = ClockWatch(clock=clock)
         self._outbox: deque[EventBody] = deque()
         self._outbox_filled = asyncio.Event()
+        self._idle: Connection | None = None
+        """The connection, while no event is on its way on it."""
+        self._sent: tuple[str, int] | None = None
+        """The event that was sent as it was enqueued, and what to ask for its answer."""
+        self._expiry = expiring(settings.address, after_s=settings.freshness_s)
         self._published: deque[EventBody] = deque(maxlen=OUTBOX_EVENTS_MAX)
         self._left_sequence = self._told_sequence = 0
         self._troubles = {"events": "", "states": ""}
@@ -190,6 +195,10 @@ class Gateway:
                 **what,
             )
         )
+        if len(self._outbox) == 1 and self._idle is not None:
+            # At once: a turn of the event loop later is later.
+            with contextlib.suppress(aiomqtt.MqttError):
+                self._sent = (self._outbox[0].id, self._send_event(self._idle, self._outbox[0]))
         self._outbox_filled.set()
 
     def _drop(self, event: EventBody, reason: str) -> None:
@@ -241,6 +250,7 @@ class Gateway:
 
     async def _publish_events(self, connection: Connection) -> None:
         self._begin_again()
+        self._sent = None
         while True:
             while self._outbox:
                 event = self._outbox[0]
@@ -259,7 +269,11 @@ class Gateway:
                 if self._outbox and self._outbox[0] is event:
                     self._outbox.popleft()
             self._outbox_filled.clear()
-            await self._outbox_filled.wait()
+            self._idle = connection
+            try:
+                await self._outbox_filled.wait()
+            finally:
+                self._idle = None
 
     def _begin_again(self) -> None:
         """Put what was published and is still fresh back into the outbox, before the rest."""
@@ -274,11 +288,9 @@ class Gateway:
 
     async def _publish_event(self, connection: Connection, event: EventBody) -> bool:
         """Publish once; False when the broker says that nobody gets it."""
-        published_ns = self._utc_ns()
-        now = {"t_pub_ns": published_ns, "repeated": event.sequence <= self._left_sequence}
-        message = sign(self._event_topic, event.model_copy(update=now), self._key)
-        properties = expiring(self._settings.address, after_s=self._settings.freshness_s)
-        trouble = await connection.deliver(str(self._event_topic), message, retain=False, properties=properties)
+        sent, self._sent = self._sent, None
+        asked = sent[1] if sent is not None and sent[0] == event.id else self._send_event(connection, event)
+        trouble = await connection.answered(asked)
         self._note_trouble("events", trouble)
         if trouble:
             return False
@@ -290,10 +302,15 @@ class Gateway:
                 "side": event.side,
                 "home": event.home,
                 "away": event.away,
-                "waited_ms": (published_ns - event.t_event_ns) / 1e6,
+                "answered_ms": (self._utc_ns() - event.t_event_ns) / 1e6,
             },
         )
         return True
+
+    def _send_event(self, connection: Connection, event: EventBody) -> int:
+        now = {"t_pub_ns": self._utc_ns(), "repeated": event.sequence <= self._left_sequence}
+        message = sign(self._event_topic, event.model_copy(update=now), self._key)
+        return connection.send(str(self._event_topic), message, retain=False, properties=self._expiry)
 
     @property
     def trouble(self) -> str:

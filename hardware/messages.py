@@ -9,7 +9,6 @@ and the replay state are arguments.
 """
 
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,8 +141,7 @@ class VerifiedState:
 
 def sign(topic: DeviceTopic, body: EventBody | StateBody, key: SigningKey) -> bytes:
     """The message to publish under `topic`."""
-    payload = json.dumps(body.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
-    return sealed(topic, payload, key)
+    return sealed(topic, body.model_dump_json().encode(), key)
 
 
 def sealed(topic: DeviceTopic, payload: bytes, key: SigningKey) -> bytes:

@@ -1,65 +1,38 @@
 """A run of the hardware benchmark, from its measurements to its report."""
 
+import asyncio
+import tempfile
 import time
 from pathlib import Path
-from typing import Final
 
-from bench.hardware.decoding import CHUNK_BYTES, CONSOLES, MATCH_S, Decoding, measure_decoding
-from bench.hardware.gateway import GatewayNeeds, measure_gateway
-from bench.machine import commit_name, load_average, machine_name
-from bench.report import MET, NOT_MET
+from bench.hardware.decoding import measure_decoding
+from bench.hardware.gateway import measure_gateway
+from bench.hardware.link import measure_crowd, measure_way
+from bench.hardware.report import Measured, write_report
 
-REPORT: Final = "report.md"
-BINARY_MB_S: Final = 20.0
-CORES_MAX: Final = 0.5
 QUICK_ROUNDS, FULL_ROUNDS = 3, 10
+QUICK_GOALS, FULL_GOALS = 200, 1000
+DEVICES, PER_MINUTE = 500, 10_000
+QUICK_S, FULL_S = 30.0, 600.0
 
 
-def run_hardware(out: Path, *, full: bool) -> Path:
-    """Measure and write `report.md` into `out`.
+def run_hardware(out: Path, *, full: bool, remark: str = "") -> Path:
+    """Measure and write `report.md` and its plot into `out`.
+
+    Args:
+        remark: a sentence for the report, on what else the machine did for instance.
 
     Returns:
         The report's path.
     """
-    begin_s = time.monotonic()
-    rounds = FULL_ROUNDS if full else QUICK_ROUNDS
-    measured, gateway = measure_decoding(rounds=rounds), measure_gateway(rounds=rounds)
-    out.mkdir(parents=True, exist_ok=True)
-    report = out / REPORT
-    report.write_text(_report(measured, gateway, full=full, took_s=time.monotonic() - begin_s))
-    return report
-
-
-def _report(measured: list[Decoding], gateway: GatewayNeeds, *, full: bool, took_s: float) -> str:
-    command = f"cuebird bench hardware{' --full' if full else ''}"
-    lines = [
-        f"# Hardware, {'full' if full else 'quick'} run",
-        "",
-        f"`{command}` of {commit_name()}. {machine_name()}. Load average at the end {load_average()}."
-        f" It took {took_s / 60:.1f} min.",
-        "",
-        "## Scoreboard decoders",
-        "",
-        f"A made-up match of {MATCH_S:g} s at the console's pace, decoded in chunks of {CHUNK_BYTES} bytes as a serial port hands"
-        " them over; processor time, the least of several rounds. *Floor*: the same chunks taken over and the first byte of"
-        f" each frame looked for. *Cores*: decoding and keeping the score of {CONSOLES:,} consoles at their pace; *full line*:"
-        f" decoding alone, were their lines never silent. Target: {BINARY_MB_S:g} MB/s, or {CORES_MAX:g} core for the consoles;"
-        " *at their pace* says that full lines would take more.",
-        "",
-        "| protocol | MB/s | µs a frame | over the floor | cores | cores, full line | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for one in measured:
-        full_line = "–" if one.cores_full_line is None else f"{one.cores_full_line:.2f}"
-        verdict = _verdict(one)
-        lines.append(
-            f"| {one.name} | {one.megabytes_s:.2f} | {one.frame_us:.1f} | {one.decode_s / max(one.floor_s, 1e-6):.0f}×"
-            f" | {one.cores:.2f} | {full_line} | {verdict} |"
+    begin_s, rounds = time.monotonic(), FULL_ROUNDS if full else QUICK_ROUNDS
+    with tempfile.TemporaryDirectory(prefix="cuebird-hardware-") as name:
+        measured = Measured(
+            decoding=measure_decoding(rounds=rounds),
+            gateway=measure_gateway(rounds=rounds),
+            way=asyncio.run(measure_way(Path(name) / "one", goals=FULL_GOALS if full else QUICK_GOALS)),
+            crowd=asyncio.run(
+                measure_crowd(Path(name) / "many", devices=DEVICES, per_minute=PER_MINUTE, seconds=FULL_S if full else QUICK_S)
+            ),
         )
-    return "\n".join([*lines, *gateway.lines()]) + "\n"
-
-
-def _verdict(one: Decoding) -> str:
-    if one.megabytes_s >= BINARY_MB_S or max(one.cores, one.cores_full_line or 0.0) <= CORES_MAX:
-        return MET
-    return f"{MET} at their pace" if one.cores <= CORES_MAX else NOT_MET
+    return write_report(out, measured, full=full, took_s=time.monotonic() - begin_s, remark=remark)

@@ -55,13 +55,14 @@ def firing(
 
 
 def hardware(
-    full: Annotated[bool, typer.Option("--full/--quick", help="Ten rounds, or three.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("var/bench/hardware"),
+    full: Annotated[bool, typer.Option("--full/--quick", help="A quarter of an hour, or three minutes.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report and its plot.")] = Path("var/bench/hardware"),
+    remark: Annotated[str, typer.Option(help="A sentence for the report.")] = "",
 ) -> None:
-    """How fast consoles are decoded, how many a core reads, what a gateway needs; writes report.md."""
+    """How fast consoles are decoded, what a gateway needs, how soon and how surely events reach the engine; writes report.md."""
     from bench.hardware.run import run_hardware
 
-    report = run_hardware(out, full=full)
+    report = run_hardware(out, full=full, remark=remark)
     typer.echo(report.read_text())
     typer.echo(f"written to {report}", err=True)
 
