@@ -7,6 +7,8 @@ published leaves at once, not three turns of the event loop later.
 """
 
 import asyncio
+import select
+import ssl
 import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -21,6 +23,11 @@ QUEUE_MESSAGES_MAX = 1000
 """Messages at QoS 0, the devices' states, that wait at most; the next one is lost."""
 RECEIVE_MAX = 200
 """Messages at QoS 1, the events, that the broker sends before the first is acknowledged; they have room of their own."""
+
+MANY = 8
+"""So many messages are taken in one turn of the event loop while more than that wait."""
+PACKETS_A_TURN = 100
+"""So many are read in one turn; aiomqtt reads one, which a busy loop makes slow."""
 
 _NOBODY = 0x10
 _REFUSED_FROM = 0x80
@@ -41,6 +48,7 @@ class Connection(aiomqtt.Client):
         self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
         self._client.manual_ack_set(True)
         self._changed, self._thread = asyncio.Event(), threading.get_ident()
+        self._readiness, self._overrun = select.poll(), False
 
     @property
     def waiting(self) -> int:
@@ -53,16 +61,27 @@ class Connection(aiomqtt.Client):
         Raises:
             aiomqtt.MqttError: it is lost.
         """
-        self._disconnected.add_done_callback(lambda _: self._changed.set())
+        self._disconnected.add_done_callback(self._lose)
         while True:
+            taken = 0
             while not self._queue.empty():
                 yield self._queue.get_nowait()
-                # What the message has begun has its turn before the next one.
-                await asyncio.sleep(0)
+                taken += 1
+                # What the message has begun has its turn before the next one; unless many wait, who must not wait for all that.
+                if self._queue.qsize() < MANY or taken % MANY == 0:
+                    await asyncio.sleep(0)
+            if self._overrun:
+                raise aiomqtt.MqttError("more events came than there is room for")
             if self._disconnected.done():
                 raise aiomqtt.MqttError("the connection was lost") from self._disconnected.exception()
             self._changed.clear()
             await self._changed.wait()
+
+    def _lose(self, ended: asyncio.Future[None]) -> None:
+        self._changed.set()
+        if not ended.cancelled():
+            # Whoever publishes may notice first, and then nobody asks for this.
+            ended.exception()
 
     def acknowledge(self, message: aiomqtt.Message) -> None:
         """Tell the broker that it need not keep the message any more."""
@@ -107,13 +126,32 @@ class Connection(aiomqtt.Client):
         finally:
             self._answers.pop(sent, None)
 
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        super()._on_socket_open(client, userdata, sock)
+        self._readiness.register(sock.fileno(), select.POLLIN)
+        # In place of the reader that has just been asked for.
+        self._loop.call_soon_threadsafe(self._loop.add_reader, sock.fileno(), self._read)
+
+    def _read(self) -> None:
+        """Read what the socket has."""
+        try:
+            for _ in range(PACKETS_A_TURN):
+                self._client.loop_read()
+                sock = self._client.socket()
+                decrypted = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
+                if sock is None or not (decrypted or self._readiness.poll(0)):
+                    break
+        except Exception as error:
+            self._break(error)
+
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if threading.get_ident() != self._thread:
             # While connecting, which aiomqtt does beside the event loop.
             super()._on_socket_register_write(client, userdata, sock)
             return
         self._write()
-        if client.want_write():
+        # Writing may have found that the connection is gone.
+        if client.want_write() and sock.fileno() >= 0:
             self._loop.add_writer(sock.fileno(), self._write)
 
     def _write(self) -> None:
@@ -121,8 +159,12 @@ class Connection(aiomqtt.Client):
         try:
             self._client.loop_write()
         except Exception as error:
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """As aiomqtt does: the connection is of no use any more."""
+        if not self._disconnected.done():
+            self._disconnected.set_exception(error)
 
     def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties) -> None:
         answer = self._answers.get(mid)
@@ -133,10 +175,13 @@ class Connection(aiomqtt.Client):
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         room = QUEUE_MESSAGES_MAX + (RECEIVE_MAX if message.qos else 0) - self._queue.qsize()
-        if room > 0:
+        if room > 0 and not self._overrun:
             super()._on_message(client, userdata, message)
             self._changed.set()
-        elif self._overflow is not None:
+        elif message.qos and not self._overrun:
+            # A broker without that limit. From here on nothing is taken: it comes again with the next connection, in its order.
+            self._overrun = True
+        elif not message.qos and self._overflow is not None:
             self._overflow()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hardware.replay import Device, ReplayState
 
-GRACE_NS = 2_000_000_000
+GRACE_NS = 4_000_000_000
 """How long an event may come after the state that tells of it: the two take different ways through a broker."""
 
 Numbers = tuple[int, int]
@@ -69,8 +69,8 @@ class Gaps:
             self._give_up(device, count)
             count.awaits(sequence, mono_ns)
 
-    def connected(self, mono_ns: int) -> None:
-        """Give everything the time to come that it had when it was told of: the way here was closed."""
+    def hold(self, mono_ns: int) -> None:
+        """Give everything the time to come that it had when it was told of: the way here was closed, or is full."""
         for count in self._counts.values():
             if count.told_mono_ns is not None:
                 count.told_mono_ns = mono_ns

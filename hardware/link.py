@@ -40,6 +40,10 @@ STRANGERS_TOLD_MAX = 20
 """An alarm is raised for so many devices that nobody configured; more are counted and logged only."""
 _WATCH_S = 0.25
 BEHIND_LOOKS = 4
+QUEUE_FULL = 8
+"""With as many waiting here, more may wait at the broker, which lets states overtake events."""
+BUSY_S = 0.4
+"""A look that comes as late finds a process with too little of the machine: events may have arrived and not been read."""
 _QOS = {"event": 1, "state": 0}
 """States are not kept for us: the newest one lies retained at the broker, and events need the room."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,7 +157,7 @@ class MqttLink:
             venues = sorted({venue for venue, _ in self._devices})
             await self._subscribe(connection, venues)
             self._backoff.reset()
-            self._gaps.connected(self._clock.mono_ns())
+            self._gaps.hold(self._clock.mono_ns())
             self.connected.set()
             log.info("mqtt.subscribed", extra={"broker": str(self._address), "venues": venues})
             async for message in connection.received():
@@ -269,8 +273,11 @@ class MqttLink:
     async def _watch(self) -> None:
         """Turn silent devices stale, and tell of messages that were lost or have to wait."""
         while True:
+            slept_mono_ns = self._clock.mono_ns()
             await self._clock.sleep(_WATCH_S)
             now_mono_ns = self._clock.mono_ns()
+            if self._waiting >= QUEUE_FULL or now_mono_ns - slept_mono_ns > BUSY_S * NS_PER_S:
+                self._gaps.hold(now_mono_ns)
             for name, status in list(self._statuses.items()):
                 if status.state is DeviceState.ONLINE and now_mono_ns - status.seen_mono_ns > STALE_S * NS_PER_S:
                     await self._publish_status(
@@ -305,11 +312,15 @@ class MqttLink:
 
     async def _tell_behind(self) -> None:
         """Once for each time that so much waits for a second: the broker holds the rest back, and events grow old there."""
-        waiting = self._connection.waiting if self._connection is not None else 0
+        waiting = self._waiting
         self._behind_looks = self._behind_looks + 1 if waiting >= RECEIVE_MAX // 2 else 0
         if self._behind_looks == BEHIND_LOOKS:
             log.error("mqtt.behind", extra={"waiting": waiting})
             await self._handlers.alarm(f"{waiting} MQTT messages wait to be taken: they come faster than the engine takes them")
+
+    @property
+    def _waiting(self) -> int:
+        return self._connection.waiting if self._connection is not None else 0
 
     def _count_lost(self) -> None:
         self._lost += 1

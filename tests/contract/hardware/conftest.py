@@ -25,7 +25,7 @@ from hardware.simulator import TcpLine, tcp_line
 from timebase import Backoff, Clock, SystemClock
 
 T = TypeVar("T")
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 DEVICE = DeviceKey(venue="eishalle", device="oes-1", fixture="final", key=b"0123456789abcdef" * 4)
 EVENT_TOPIC = "cuebird/v1/eishalle/oes-1/event"
 STATE_TOPIC = "cuebird/v1/eishalle/oes-1/state"
@@ -54,10 +54,11 @@ class Embedded:
 
 
 class Mosquitto:
-    def __init__(self, port: int, folder: Path, protocol: Literal["3.1.1", "5"]) -> None:
+    def __init__(self, port: int, folder: Path, protocol: Literal["3.1.1", "5"], *, more: str = "") -> None:
         self.address = BrokerAddress(port=port, protocol=protocol)
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence false\n")
+        settings = f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence false\n"
+        self._config.write_text(settings + more)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -108,6 +109,15 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def mosquitto(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningBroker]:
     """A broker that keeps events for an engine that is away, in both versions of the protocol."""
     running = Mosquitto(free_port(), tmp_path, request.param)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def unlimited_mosquitto(tmp_path: Path) -> AsyncIterator[RunningBroker]:
+    """A broker that sends everything at once, however little was acknowledged."""
+    running = Mosquitto(free_port(), tmp_path, "3.1.1", more="max_inflight_messages 0\nmax_queued_messages 0\n")
     await running.start()
     yield running
     await running.stop()

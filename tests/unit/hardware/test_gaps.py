@@ -68,7 +68,7 @@ def test_a_way_that_was_closed_gives_everything_its_time_again() -> None:
     """What the broker kept for us comes now."""
     found = gaps()
     told(found, 4)
-    found.connected(GRACE_NS)
+    found.hold(GRACE_NS)
     told(found, 4, mono_ns=GRACE_NS + 1)
     assert found.due(GRACE_NS + 1) == {}
     told(found, 4, mono_ns=2 * GRACE_NS)
