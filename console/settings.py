@@ -423,13 +423,16 @@ class Device(Table):
 class Gateway(Table):
     """What `cuebird gateway` on this machine reads: the console's protocol, and the address of its line.
 
-    `events`: with `osc` and `gpio`, what each address or pin means: `horn`, or the name of a trigger.
+    `events`: with `osc` and `gpio`, what each address or pin means: `horn`, or the name of a trigger. `home_assistant`: the
+    prefix of its discovery. `sparkplug`: the group in which the device is a node.
     """
 
     device: Id
     protocol: Annotated[str, AfterValidator(_protocol)]
     source: Annotated[str, AfterValidator(_gateway_source)]
     events: Annotated[dict[Word, Id], Field(max_length=200)] = {}
+    home_assistant: Id | None = None
+    sparkplug: Id | None = None
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:

@@ -29,6 +29,7 @@ MANY = 8
 PACKETS_A_TURN = 100
 """So many are read in one turn; aiomqtt reads one, which a busy loop makes slow."""
 
+NOBODY = "nobody is subscribed"
 _NOBODY = 0x10
 _REFUSED_FROM = 0x80
 
@@ -188,4 +189,4 @@ class Connection(aiomqtt.Client):
 def _trouble(code: ReasonCode) -> str:
     if code.value >= _REFUSED_FROM:
         return f"the broker refuses them ({code.getName()}); check its access list"
-    return "nobody is subscribed" if code.value == _NOBODY else ""
+    return NOBODY if code.value == _NOBODY else ""

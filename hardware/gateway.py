@@ -23,8 +23,9 @@ import aiomqtt
 
 from hardware.certificates import certificate_end, ending
 from hardware.clock_watch import ClockWatch
-from hardware.connection import Connection
+from hardware.connection import NOBODY, Connection
 from hardware.events import ScoreKind
+from hardware.home_assistant import discovery
 from hardware.inputs import HORN, InputListener, Told
 from hardware.inputs.sources import LISTENERS, input_listener
 from hardware.keys import DeviceKey, key_id
@@ -34,6 +35,7 @@ from hardware.messages import DETAIL_LETTERS_MAX, FRESHNESS_S, NS_PER_S, EventBo
 from hardware.mqtt import BrokerAddress, Will, client, entered, expiring, tls_context
 from hardware.scoreboards.protocols import protocol_named
 from hardware.scoring import ScoreChange
+from hardware.sparkplug import SparkplugNode
 from hardware.topics import DeviceTopic
 from hardware.ulid import new_ulid
 from timebase import Backoff, Clock
@@ -58,6 +60,8 @@ class GatewaySettings:
         source: the address of its line, as in `hardware.lines.EXAMPLES`, or of a source of events.
         events: of a source of events, what each address or pin means.
         freshness_s: an event older than this is not sent any more.
+        home_assistant: where Home Assistant looks for discovery; None tells it nothing.
+        sparkplug: the Sparkplug group in which the device is a node; None for none.
     """
 
     identity: DeviceKey
@@ -67,6 +71,8 @@ class GatewaySettings:
     address: BrokerAddress
     freshness_s: float = FRESHNESS_S
     events: Mapping[str, str] = field(default_factory=dict)
+    home_assistant: str | None = None
+    sparkplug: str | None = None
 
 
 class Gateway:
@@ -115,6 +121,16 @@ class Gateway:
             tasks.create_task(self._console.run(), name="gateway-console")
             tasks.create_task(self._stay_on_broker(), name="gateway-broker")
             tasks.create_task(self._clock_watch.run(), name="gateway-clock")
+            if self._settings.sparkplug is not None:
+                node = SparkplugNode(
+                    group=self._settings.sparkplug,
+                    venue=self._identity.venue,
+                    device=self._identity.device,
+                    state=self.state,
+                    address=self._settings.address,
+                    clock=self._clock,
+                )
+                tasks.create_task(node.run(self._tls), name="gateway-sparkplug")
 
     def _listener(self, settings: GatewaySettings, recorder: Recorder | None) -> ConsoleListener | InputListener:
         if settings.protocol in LISTENERS:
@@ -243,6 +259,8 @@ class Gateway:
                     tasks.create_task(_until_lost(connection), name="gateway-connection")
                     tasks.create_task(self._publish_events(connection), name="gateway-events")
                     tasks.create_task(self._publish_states(connection), name="gateway-states")
+                    if settings.home_assistant is not None:
+                        tasks.create_task(self._publish_discovery(connection, settings.home_assistant), name="gateway-discovery")
             except asyncio.CancelledError:
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self._publish_state(connection, self._signed_state("offline", "the gateway was stopped"))
@@ -339,6 +357,12 @@ class Gateway:
 
     async def _publish_state(self, connection: Connection, message: bytes) -> None:
         self._note_trouble("states", await connection.deliver(str(self._state_topic), message, retain=True))
+
+    async def _publish_discovery(self, connection: Connection, prefix: str) -> None:
+        topic, message = discovery(self._identity, protocol=self._settings.protocol, prefix=prefix)
+        trouble = await connection.deliver(topic, message, retain=True)
+        if trouble and trouble != NOBODY:
+            log.warning("gateway.undiscovered", extra={"topic": topic, "reason": trouble})
 
     def _signed_state(self, state: Literal["offline"], detail: str) -> bytes:
         return sign(self._state_topic, self.state().model_copy(update={"state": state, "detail": detail}), self._key)

@@ -81,6 +81,8 @@ def gateway_settings(config: "Config", path: Path) -> "GatewaySettings":
         source=config.gateway.source,
         address=broker_address(config),
         freshness_s=config.mqtt.freshness_s,
+        home_assistant=config.gateway.home_assistant,
+        sparkplug=config.gateway.sparkplug,
         events=config.gateway.events,
     )
 
