@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from hardware.mqtt import BrokerAddress
 
 PATIENCE_S = 20.0
-DAYS = 2
+DAYS = 90
 ENGINE = "engine"
 _CONFIG = """
 user {user}
@@ -115,7 +115,7 @@ def address_in(folder: Path, port: int, name: str) -> BrokerAddress:
 
 
 class _Authority:
-    """Issues certificates for this machine, good for two days."""
+    """Issues certificates for this machine, good for three months."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
