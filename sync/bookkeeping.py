@@ -25,7 +25,7 @@ class Bookkeeping:
         self._ledger, self._writer, self._matches = ledger, writer, matches
         self._alarms, self._clock, self._tasks = alarms, clock, tasks
         self._matches_unsaved: set[str] = set()
-        self._replay_newest = ReplayState()
+        self._replay_newest, self._replay_unsaved = ReplayState(), False
 
     def note_heard(self, airing_id: str, on_air_utc: datetime) -> None:
         """Write, a little later, that an airing was heard."""
@@ -36,8 +36,10 @@ class Bookkeeping:
         self._tasks.begin(self._save_match(fixture), name="save-match")
 
     async def note_replay(self, state: ReplayState) -> None:
-        """Write which messages have been taken, a little later; of several calls the last counts."""
-        self._tasks.begin(self._save_replay(state), name="save-replay")
+        """Write which messages have been taken, a little later, also while others go on coming; several calls are one."""
+        self._replay_newest = state
+        if not self._replay_unsaved:
+            self._tasks.begin(self._save_replay(), name="save-replay")
 
     async def replay(self) -> ReplayState:
         """Which messages have been taken, as last written.
@@ -60,8 +62,10 @@ class Bookkeeping:
         self._matches_unsaved.discard(fixture)
         await self._alarms.unless_failed(self._matches.save(fixture))
 
-    async def _save_replay(self, state: ReplayState) -> None:
-        self._replay_newest = state
+    async def _save_replay(self) -> None:
+        if self._replay_unsaved:
+            return
+        self._replay_unsaved = True
         await self._clock.sleep(MARKED_AFTER_S)
-        if state is self._replay_newest:
-            await self._alarms.saved(self._ledger.save_replay, REPLAY_LINK, dump_replay(state))
+        self._replay_unsaved = False
+        await self._alarms.saved(self._ledger.save_replay, REPLAY_LINK, dump_replay(self._replay_newest))
