@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hardware.errors import RefusedMessage, RepeatedMessage
 from hardware.events import RefusalKind, ScoreKind, Side
@@ -43,12 +43,19 @@ Shown = Annotated[str, Field(max_length=16)]
 Confidence = Literal["checked", "repeated", "told"]
 
 
+def _number(value: object) -> object:
+    # In Python `true` is 1; in JSON it is no number.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
 class _Body(BaseModel):
     """Unknown fields are ignored, so that a newer gateway may tell more; a newer version is refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_number)]
     boot: Ulid
     venue: Name
     device: Name

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -62,3 +63,11 @@ def test_schema_and_reader_agree(data: st.DataObject) -> None:
 def test_they_agree_on_what_belongs_together(delta: int, kind: str, side: str | None, ordinal: int) -> None:
     """Every kind with every side and sign."""
     agree("event", {**PAYLOADS["event"][0], "delta": delta, "type": kind, "side": side, "ordinal": ordinal})
+
+
+@pytest.mark.parametrize("name", list(MESSAGES))
+def test_true_is_no_version(name: str) -> None:
+    """In Python it is 1, in JSON it is not."""
+    payload = {**PAYLOADS[name][0], "version": True}
+    assert refused(name, payload)
+    agree(name, payload)
