@@ -5,6 +5,7 @@ SQLite runs in WAL with `synchronous=FULL`: a committed claim survives a power c
 """
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ OPENING_TIMEOUT_MS = 60_000
 STALLED_MS = 2000
 """How long PostgreSQL keeps a transaction whose client does nothing: an engine that was stopped in the middle of one would
 otherwise hold the writer's lock, and whoever stands by could not take over. Less than the lease (`sync.lease.SILENT_NS`)."""
+WAL_ATTEMPTS_MAX, WAL_WAIT_S = 100, 0.01
+"""How often, and how long after another, a connection asks for the write-ahead log of a file that is just being made."""
 WAL_PAGES_MAX = 20_000
 """Size (80 MB) at which SQLite copies the log back within a commit; the engine does so earlier, off the hot path."""
 LOG_ROOM_BYTES = 4_000_000
@@ -305,8 +308,22 @@ def _make_engine(target: Path | str, name: str, busy_timeout_ms: int) -> sa.Engi
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # The driver's own idea of transactions (BEGIN before the first write) would let two claims read the same facts.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={WAL_PAGES_MAX}"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={WAL_PAGES_MAX}"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: Any) -> None:
+    """Use a write-ahead log. While another process gives the same new file one, SQLite refuses at once and does not wait."""
+    for attempt in range(WAL_ATTEMPTS_MAX):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == WAL_ATTEMPTS_MAX - 1:
+                raise
+            threading.Event().wait(WAL_WAIT_S)
+        else:
+            return
 
 
 def _set_up_postgresql(connection: Any, _record: object) -> None:

@@ -117,9 +117,10 @@ class Ledger:
         patient = Database(target, busy_timeout_ms=OPENING_TIMEOUT_MS)
         try:
             cls(patient, clock, chain).begin(mode)
+            # Opened before the other is closed: the last one to close a file takes its log away, and locks out who opens it then.
+            return cls(Database(target), clock, chain)
         finally:
             patient.close()
-        return cls(Database(target), clock, chain)
 
     def begin(self, mode: Mode | None) -> None:
         """Give a new ledger its switch and the first of its audit records; one that has them keeps them."""
