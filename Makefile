@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests of the whole house, of sound in its own time, and what shares the machine with nothing.
 WHOLE := tests/system/program
 HEARING := tests/system/fingerprints
-ALONE := tests/system/bench
+ALONE := tests/system/bench tests/system/fingerprints/test_hour_of_icecast.py
 
 .PHONY: help
 help:  ## Show what can be made
@@ -24,7 +24,7 @@ test: .venv/dev.stamp debian-packages  ## Check style, types and layers, then ru
 	@echo "── tests on every core" && $(BIN)/pytest -n auto -m "not system" $(ARGS) || [ $$? -eq 5 ]
 	@echo "── tests with real servers, three kinds side by side" && deploy/side-by-side.sh \
 		'$(BIN)/pytest -m system $(addprefix --ignore=,$(WHOLE) $(HEARING) $(ALONE)) $(ARGS)' \
-		'$(BIN)/pytest $(WHOLE) $(ARGS)' '$(BIN)/pytest $(HEARING) $(ARGS)'
+		'$(BIN)/pytest $(WHOLE) $(ARGS)' '$(BIN)/pytest $(HEARING) $(addprefix --ignore=,$(ALONE)) $(ARGS)'
 	@echo "── tests that need the machine for themselves" && $(BIN)/pytest $(ALONE) $(ARGS) || [ $$? -eq 5 ]
 
 .PHONY: check
