@@ -9,6 +9,7 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.table import Table
 
+from schedules.table import neutral
 from sync.receipts import FiringRecord
 from sync.replaying import Rehearsal
 from sync.states import FiringState
@@ -19,7 +20,6 @@ COLUMNS = (
 )
 """Of the CSV file; the instants in milliseconds after on air."""
 _TEXT = 60
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_facts(rehearsal: Rehearsal) -> dict[str, Any]:
@@ -132,4 +132,4 @@ def _cues_table(cues: list[dict[str, Any]]) -> Table:
 
 def _cell(value: object) -> object:
     """A value that a spreadsheet takes for text, not for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return neutral(value) if isinstance(value, str) else value

@@ -24,7 +24,6 @@ EXIT_BROKEN = 3
 """`verify` found a record, or the ledger beside it, that is not what was written."""
 EXIT_NO_ANCHOR = 4
 """`verify` found every record whole, but without an anchor nobody can tell whether some were cut off at the end."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="Another ledger's file, a copy for instance; then no configuration is read.")
@@ -99,10 +98,10 @@ def _csv_row(record: "AuditRecord") -> str:
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:
-    # A spreadsheet takes a cell that begins so for a formula.
-    safe = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
+    from schedules.table import neutral
+
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(safe)
+    csv.writer(line, lineterminator="\n").writerow(map(neutral, cells))
     return line.getvalue()
 
 
